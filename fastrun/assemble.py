@@ -1,0 +1,226 @@
+"""The composition root: from settings to a trained network. Read :func:`fit` as the story of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytorch_lightning as pl
+import torch
+from rich.console import Console
+from torch import nn
+
+from fastrun import checkpoint_io, component
+from fastrun import feed as feeding
+from fastrun.amp import precision
+from fastrun.callback.checkpoint import Checkpoint
+from fastrun.callback.interrupt import Interrupt
+from fastrun.callback.patience import Patience
+from fastrun.callback.progress import Bar, Lines
+from fastrun.callback.record import Record
+from fastrun.callback.target import Target
+from fastrun.clock import Clock
+from fastrun.errors import CheckpointError, ConfigError, nearest
+from fastrun.hardware import Place, place
+from fastrun.heuristics import Heuristics
+from fastrun.metric import Known, Loss, Metrics, known
+from fastrun.module import Calls, Once, Training
+from fastrun.network import network
+from fastrun.pace import Pace
+from fastrun.pipeline.evaluation import Evaluation
+from fastrun.pipeline.standardize import fitted
+from fastrun.plan import Plan
+from fastrun.rundir import RunDir
+from fastrun.settings import Settings
+from fastrun.span import steps_in
+from fastrun.trainer import quiet, trainer
+from fastrun.updating import update
+
+
+@dataclass
+class Outcome:
+    """A run that ended: the module with its tally and clock, what it used, and where."""
+
+    module: Training
+    heuristics: Heuristics
+    place: Place
+
+
+def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, console: Console | None) -> Outcome:
+    """Train a network: seed, data, model, heuristics, callbacks, trainer, fit.
+
+    Args:
+        settings: the run, whole.
+        run: where it leaves what it leaves; only the first of several processes writes there.
+        resume: the checkpoint to go on from.
+        clock: running since the process started.
+        console: a terminal to draw a progress bar on, if there is one.
+    """
+    where = place(settings.device)
+    share_cores(where)
+    used = Heuristics(settings.choices)
+    used.use("device", where.name, where.why)
+
+    sets = feeding.load(settings)
+    scale = fitted(sets.train)
+    order = feeding.order(settings, sets, where, used)
+    plan = plan_of(settings, order.steps)
+
+    net = network(settings, sets, scale, used).to(where.device)
+    amp = precision(settings.amp.kind, where.device)
+    used.use("amp", amp.name, amp.why)
+    loss = loss_of(settings)
+    changes = update(settings, net, amp, plan)
+
+    feed = feeding.feed(settings, sets, order, scale, where, used)
+    val = Evaluation(sets.val, scale, where.device, where.rank, where.world)
+    module = Training(net, loss, Metrics(loss, sets.num_classes), feed, val, changes, plan)
+    module.attach(clock, Pace(settings.speed))
+
+    callbacks = callbacks_of(settings, run, console, where.rank == 0)
+    with quiet():
+        lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path))
+        lightning.fit(module, Calls(module), Once(), ckpt_path=resume, weights_only=True)
+    return Outcome(module, used, where)
+
+
+def share_cores(where: Place) -> None:
+    """Give each process on one CPU its part of the cores."""
+    if where.world > 1 and where.device.type == "cpu":
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // where.world))
+
+
+def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
+    """Return the marks of a run on its line of steps.
+
+    Raises:
+        ConfigError: a length is not one.
+    """
+    total = settings.steps or settings.epochs * steps_per_epoch
+
+    def length(span: str, key: str) -> int:
+        steps = steps_in(span, steps_per_epoch=steps_per_epoch, total_steps=total, key=key)
+        if steps < 1:
+            raise ConfigError(f"{key}={span} is less than a step")
+        return steps
+
+    every = length(settings.checkpoint.every, "checkpoint.every") if settings.checkpoint.kind != "none" else 0
+    return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every)
+
+
+def loss_of(settings: Settings) -> Loss:
+    """Return the loss function.
+
+    Raises:
+        ConfigError: its arguments do not fit.
+    """
+    bound = component.bind("loss", settings.loss)
+    if bound is None:
+        raise ConfigError("loss._target_ is not set", "choose one: `fastrun options loss`")
+    component.missing("loss", bound)
+    return cast(Loss, bound())
+
+
+def metric_of(name: str, key: str) -> Known:
+    """Return a validation metric by name.
+
+    Raises:
+        ConfigError: nothing of that name is measured.
+    """
+    metrics = known()
+    if name not in metrics:
+        raise ConfigError(f"{key}={name} is not measured", nearest(name, metrics) or f"there are {', '.join(metrics)}")
+    return metrics[name]
+
+
+def callbacks_of(settings: Settings, run: RunDir, console: Console | None, is_first: bool) -> list[pl.Callback]:
+    """Return the callbacks in the order that they act in: note, judge, save, show, and last the user's own.
+
+    Raises:
+        ConfigError: a metric that is not measured, or a callback that is none.
+    """
+    metric = metric_of(settings.target.metric, "target.metric")
+    record = Record(run if is_first else None, metric, settings.log_every)
+    callbacks: list[pl.Callback] = [record]
+    if settings.target.value is not None:
+        callbacks.append(Target(metric, settings.target.value, settings.target.stop))
+    stopping = settings.early_stopping
+    if stopping.kind == "patience":
+        watched = metric_of(stopping.metric, "early_stopping.metric")
+        callbacks.append(Patience(watched, stopping.patience, stopping.min_delta))
+    checkpoint = None
+    if settings.checkpoint.kind != "none":
+        checkpoint = Checkpoint(run, metric, settings.checkpoint.keep)
+        callbacks.append(checkpoint)
+    if is_first:
+        callbacks.append(Bar(console, metric.name) if console else Lines(record))
+    return [*callbacks, *own_callbacks(settings), Interrupt(checkpoint)]
+
+
+def own_callbacks(settings: Settings) -> list[pl.Callback]:
+    """Return the callbacks that the user added."""
+    found = []
+    for name, config in settings.callbacks.items():
+        bound = component.bind(f"callbacks.{name}", config)
+        made = bound() if bound else None
+        if not isinstance(made, pl.Callback):
+            raise ConfigError(
+                f"callbacks.{name} is not a Lightning Callback", f"+callbacks.{name}._target_=mymod.MyCallback"
+            )
+        found.append(made)
+    return found
+
+
+def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, float]:
+    """Measure a checkpoint's network on a part of its data: ``train``, ``val`` or ``test``.
+
+    Raises:
+        ConfigError: the data has no such part.
+        CheckpointError: the checkpoint cannot be read or is of another network.
+    """
+    where = place(settings.device)
+    sets = feeding.load(settings)
+    samples = getattr(sets, split)
+    if samples is None:
+        raise ConfigError(f"this data has no {split} set", "use --split val")
+    scale = fitted(sets.train)
+    net = network(settings, sets, scale, Heuristics({}))
+    load_weights(net, checkpoint)
+    net = net.to(where.device).eval()
+    amp = precision(settings.amp.kind, where.device)
+    metrics = Metrics(loss_of(settings), sets.num_classes).to(where.device)
+
+    def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for x, y in Evaluation(samples, scale, where.device):
+            with amp.autocast():
+                logits = net(x)
+            yield logits, y
+
+    with torch.inference_mode():
+        return {f"{split}/{name}": value for name, value in metrics.measure(outputs()).items()}
+
+
+def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
+    """Return a checkpoint's network on the CPU, in evaluation mode; it takes samples as the data set has them."""
+    sets = feeding.load(settings)
+    scale = fitted(sets.train)
+    net = network(settings, sets, scale, Heuristics({}))
+    load_weights(net, checkpoint)
+    return nn.Sequential(scale.cpu(), net).eval()
+
+
+def load_weights(net: nn.Module, checkpoint: Path) -> None:
+    """Copy a checkpoint's weights into the network that it is of.
+
+    Raises:
+        CheckpointError: names or shapes differ.
+    """
+    state = checkpoint_io.load(checkpoint)["state_dict"]
+    try:
+        net.load_state_dict({key.removeprefix("net."): value for key, value in state.items() if key.startswith("net.")})
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{checkpoint} is of another network: {reason}") from error

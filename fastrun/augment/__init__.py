@@ -1,0 +1,22 @@
+"""Augmentation of whole batches, on any device.
+
+An augmentation first draws the random numbers of all samples of an epoch (:meth:`Augment.draw`), then changes batches
+with their share of them. So what happens to a sample depends on its place in the epoch alone.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Augment(Protocol):
+    """Changes a batch of samples."""
+
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        """Return the draws of ``count`` samples, ``[count, …]``."""
+
+    def __call__(self, x: Tensor, draws: Tensor) -> Tensor:
+        """Return the changed batch; ``x`` is ``[batch, channels, height, width]``, ``draws`` ``[batch, …]``."""

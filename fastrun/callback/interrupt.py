@@ -1,0 +1,62 @@
+"""SIGINT and SIGTERM: finish the call, save, stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+
+from fastrun.callback.checkpoint import Checkpoint
+from fastrun.errors import Interrupted
+from fastrun.module import Training
+
+
+class Interrupt(pl.Callback):
+    """Catches the first signal while the run trains; a second one ends the process at once."""
+
+    def __init__(self, checkpoint: Checkpoint | None) -> None:
+        self.checkpoint = checkpoint
+        self.caught = 0
+        self._before: dict[int, Any] = {}
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Listen, where Python allows it: in the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._catch)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signals back when the run ends by an error."""
+        self.teardown(trainer, pl_module, "fit")
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self.caught:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.caught = number
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Save and stop, in all processes at the same step."""
+        assert isinstance(pl_module, Training)
+        caught = bool(self.caught)
+        if trainer.world_size > 1:
+            caught = trainer.strategy.reduce_boolean_decision(caught, all=False)
+        if not caught:
+            return
+        number = self.caught or signal.SIGTERM
+        step = pl_module.tally.step
+        if self.checkpoint is None:
+            raise Interrupted(number, f"stopped at step {step}; nothing is saved with checkpoint=none")
+        self.checkpoint.save(trainer, pl_module)
+        raise Interrupted(
+            number, f"stopped at step {step}, all of it saved", f"go on with: fastrun resume {self.checkpoint.run.path}"
+        )

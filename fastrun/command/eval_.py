@@ -1,0 +1,33 @@
+"""Measure a run's network on its validation or test set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastrun.parsing import parser
+from fastrun.rundir import RunDir
+
+
+def run(arguments: list[str]) -> int:
+    """Print the metrics of a checkpoint."""
+    verb = parser("eval", __doc__)
+    verb.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as data.root=…")
+    verb.add_argument("--split", choices=("train", "val", "test"), default="test", help="the part to measure on (test)")
+    verb.add_argument("--ckpt", default="best", metavar="CKPT", help="best, last or a path (best)")
+    verb.add_argument("--json", action="store_true", help="print a JSON object")
+    given = verb.parse_args(arguments)
+    directory = RunDir.open(given.run)
+    from fastrun import assemble, execute, hydra_app
+
+    settings = hydra_app.frozen(directory.config(), given.overrides)
+    checkpoint = execute.checkpoint_of(directory, given.ckpt, settings)
+    measured = assemble.evaluate(settings, checkpoint, given.split)
+    if given.json:
+        print(json.dumps({"checkpoint": str(checkpoint)} | measured))
+        return 0
+    print(f"{'checkpoint':<11} {checkpoint}")
+    for name, value in measured.items():
+        print(f"{name:<11} {value:.4f}")
+    return 0

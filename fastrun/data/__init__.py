@@ -1,0 +1,1 @@
+"""Data sets: each function returns ``{"train": Dataset, "val": Dataset, "test": Dataset}``."""

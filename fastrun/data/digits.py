@@ -1,0 +1,18 @@
+"""Handwritten digits, 1,797 images of 8x8, that come with scikit-learn. Source: UCI, Alpaydin & Kaynak 1998."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.data import TensorDataset
+
+from fastrun.data.split import split
+
+
+def digits(val_fraction: float = 0.2, test_fraction: float = 0.2, split_seed: int = 0) -> dict[str, TensorDataset]:
+    """Return images as uint8 ``[n, 1, 8, 8]`` in 0..16 and labels 0..9, no download."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    x = torch.from_numpy(found.images).to(torch.uint8).unsqueeze(1)
+    y = torch.from_numpy(found.target).long()
+    return split(x, y, {"val": val_fraction, "test": test_fraction}, split_seed)

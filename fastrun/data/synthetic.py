@@ -1,0 +1,34 @@
+"""Made-up data of any shape: one random prototype a class, and noise."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.data import TensorDataset
+
+from fastrun.data.split import split
+from fastrun.errors import ConfigError
+
+
+def synthetic(
+    samples: int = 4096,
+    shape: tuple[int, ...] = (3, 32, 32),
+    classes: int = 10,
+    noise: float = 1.0,
+    val_fraction: float = 0.125,
+    test_fraction: float = 0.125,
+    split_seed: int = 0,
+) -> dict[str, TensorDataset]:
+    """Return uint8 samples ``[n, *shape]`` of equally many samples a class.
+
+    ``noise`` is its standard deviation relative to that of the prototypes: 0 is trivial, 10 is hard.
+    """
+    if samples < 1 or classes < 1 or not shape or min(shape) < 1:
+        raise ConfigError(
+            f"data.samples={samples}, data.classes={classes}, data.shape={list(shape)}: all must be above 0"
+        )
+    random = torch.Generator().manual_seed(split_seed)
+    prototypes = torch.randn(classes, *shape, generator=random)
+    y = torch.arange(samples) % classes
+    x = prototypes[y] + noise * torch.randn(samples, *shape, generator=random)
+    x = (x * 32 / max(1.0, noise) + 128).clamp(0, 255).to(torch.uint8)
+    return split(x, y, {"val": val_fraction, "test": test_fraction}, split_seed)

@@ -1,0 +1,207 @@
+"""Running a run: its directory, its log, its status, and what becomes of an error."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fastrun.clock import Clock, process_start
+from fastrun.errors import CheckpointError, Diverged, FastrunError, Interrupted, OutOfMemory
+from fastrun.rundir import RunDir, Saved
+from fastrun.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+log = logging.getLogger("fastrun")
+
+_started = [process_start()]  # of the first run in this process; later ones start when they are asked for
+
+
+@dataclass
+class Run:
+    """A run that has ended.
+
+    Attributes:
+        directory: the run directory.
+        summary: what summary.json holds.
+        settings: the config it ran with.
+    """
+
+    directory: Path
+    summary: dict[str, Any]
+    settings: Settings
+
+    def load_model(self, checkpoint: str = "best") -> nn.Module:
+        """Return the trained network on the CPU, in evaluation mode, its input scaling included.
+
+        Args:
+            checkpoint: ``best``, ``last``, or a path.
+
+        Raises:
+            CheckpointError: there is no such checkpoint.
+        """
+        from fastrun import assemble
+
+        return assemble.load_model(self.settings, checkpoint_of(RunDir(self.directory), checkpoint, self.settings))
+
+
+def train(settings: Settings, folder: Path, overrides: list[str], quiet: bool = False) -> Run:
+    """Train from the first step, in a new run directory.
+
+    Raises:
+        FastrunError: what ended the run; its directory says the same.
+    """
+    run = RunDir.create(folder, settings, overrides)
+    return _attempt(settings, run, None, quiet)
+
+
+def resume(settings: Settings, run: RunDir, quiet: bool = False) -> Run:
+    """Go on from the newest good checkpoint.
+
+    Raises:
+        CheckpointError: there is none.
+        FastrunError: what ended the run.
+    """
+    saved, broken = run.newest_good()
+    run.forget_after(saved.step)
+    return _attempt(settings, run, saved, quiet, [f"{one.path.name} is damaged: passed over" for one in broken])
+
+
+def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
+    """Return the path of the ``best`` or ``last`` whole checkpoint of a run, or of one given as a path.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+    """
+    if which == "last":
+        return run.newest_good()[0].path
+    if which != "best":
+        path = Path(which)
+        if not path.is_file():
+            raise CheckpointError(f"{path} does not exist", "--ckpt takes best, last or a path")
+        return path
+    from fastrun.metric import known
+
+    metric = known()[settings.target.metric]
+    measured = [saved for saved in run.saved() if metric.name in saved.metrics and saved.is_good()]
+    if not measured:
+        return run.newest_good()[0].path
+    sign = 1 if metric.higher_is_better else -1
+    return max(measured, key=lambda saved: (sign * saved.metrics[metric.name], -saved.step)).path
+
+
+def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, notes: list[str] = []) -> Run:  # noqa: B006
+    clock = Clock(_started.pop() if _started else time.time())
+    console = Console(quiet=quiet, soft_wrap=True, highlight=False)
+    run.begin()
+    with _logging(run, console), _recorded(run):
+        from fastrun import assemble, ranks
+        from fastrun.summary import rows, summarize
+
+        for note in notes:
+            log.warning(note)
+        log.info(f"run directory {run.path}")
+        if saved:
+            log.info(f"going on from step {saved.step}")
+        with ranks.others(run.path, settings.device.count, saved.path if saved else None), _explained(settings):
+            terminal = console if console.is_terminal and not quiet else None
+            outcome = assemble.fit(settings, run, saved.path if saved else None, clock, terminal)
+        summary = summarize(settings, run, outcome, "finished")
+        run.write_summary(summary)
+        run.end("finished", 0)
+        _show(rows(summary, run), console)
+    return Run(run.path, summary, settings)
+
+
+@contextmanager
+def _recorded(run: RunDir) -> Iterator[None]:
+    """Write how the run ended into its directory, whatever ended it."""
+    try:
+        yield
+    except FastrunError as error:
+        log.debug("ended by", exc_info=True)
+        log.error(error.show(), extra={"file_only": True})
+        status = {Interrupted: "interrupted", Diverged: "diverged"}.get(type(error), "failed")
+        run.end(status, error.exit_code)
+        raise
+    except BaseException as error:
+        log.error(traceback.format_exc(), extra={"file_only": True})
+        interrupted = isinstance(error, KeyboardInterrupt)
+        run.end("interrupted" if interrupted else "failed", 130 if interrupted else 1)
+        raise
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Say what a user can do about a full device."""
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        text = str(error)
+        if (
+            isinstance(error, RuntimeError)
+            and not isinstance(error, torch.OutOfMemoryError)
+            and "can't allocate memory" not in text
+        ):
+            raise
+        peak = f", peak {torch.cuda.max_memory_allocated() >> 20} MiB" if torch.cuda.is_available() else ""
+        size = settings.batch.size
+        raise OutOfMemory(
+            f"out of memory with batch.size={size}{peak}",
+            f"try batch.accumulate={settings.batch.accumulate * 2}, which changes no result",
+        ) from error
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, "file_only", False):
+            self.console.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def _logging(run: RunDir, console: Console) -> Iterator[None]:
+    """Send what a run says to the console and, with the time, to run.log."""
+    file = logging.FileHandler(run.path / "run.log")
+    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handlers: list[logging.Handler] = [file, _ConsoleHandler(console)]
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+def _show(rows: list[tuple[str, str]], console: Console) -> None:
+    for name, value in rows:
+        log.debug(f"{name}: {value}")
+    if not console.is_terminal:
+        for name, value in rows:
+            console.print(f"{name:<11} {value}", markup=False)
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)

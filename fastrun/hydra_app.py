@@ -1,0 +1,242 @@
+"""Composing configs: the only module that imports Hydra."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.version import setbase
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fastrun.errors import ConfigError, Interrupted, StorageError, UsageError
+from fastrun.paths import roots, shipped
+from fastrun.refusal import refusal
+from fastrun.rundir import check_name, stamp
+from fastrun.settings import Settings, check
+
+Job = Callable[[Settings, Path, list[str]], Any]
+
+
+class RecipeSource(FileConfigSource):
+    """Shows a ``recipes/`` folder to Hydra as the group ``recipe``."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Return what search path entries of this kind begin with."""
+        return "recipes"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Load ``recipe/x`` from ``x.yaml``."""
+        return super().load_config(_inside(config_path))
+
+    def is_group(self, config_path: str) -> bool:
+        """Say whether a path is the group itself or a folder of recipes."""
+        return config_path == "" or (_is_recipe(config_path) and super().is_group(_inside(config_path)))
+
+    def is_config(self, config_path: str) -> bool:
+        """Say whether a path is a recipe."""
+        return _is_recipe(config_path) and super().is_config(_inside(config_path))
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """List the recipes of a folder; the group itself at the root."""
+        if config_path == "":
+            return [] if results_filter == ObjectType.CONFIG else ["recipe"]
+        return super().list(_inside(config_path), results_filter) if self.is_group(config_path) else []
+
+
+def _is_recipe(config_path: str) -> bool:
+    return config_path == "recipe" or config_path.startswith("recipe/")
+
+
+def _inside(config_path: str) -> str:
+    return config_path.removeprefix("recipe").removeprefix("/")
+
+
+class OwnFolders(SearchPathPlugin):
+    """Appends the user's ``./conf`` and all recipes; appended, so that nothing there replaces what is shipped."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Extend the search path."""
+        if isinstance(search_path, ConfigSearchPathImpl):
+            for own in roots("conf")[1:]:
+                search_path.append("own", f"file://{own}")
+            for folder in roots("recipes"):
+                search_path.append("recipes", f"recipes://{folder}")
+
+
+def _name(_root_: DictConfig) -> str:
+    """Return the run's name: as set, else its recipes', else ``train``."""
+    if _root_.get("name"):
+        return check_name(str(_root_["name"]))
+    recipe = OmegaConf.select(_root_, "hydra.runtime.choices.recipe")
+    recipes = recipe if isinstance(recipe, Sequence) and not isinstance(recipe, str) else [recipe or "train"]
+    return check_name("+".join(str(one).replace("/", "-") for one in recipes))
+
+
+def _slug(text: str) -> str:
+    """Return overrides as a folder's name, cut where a file system would refuse it."""
+    return "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in text)[:80] or "defaults"
+
+
+def _register() -> None:
+    setbase("1.3")
+    plugins = Plugins.instance()
+    plugins.register(RecipeSource)
+    plugins.register(OwnFolders)
+    ConfigStore.instance().store("schema", Settings)
+    OmegaConf.register_new_resolver("fastrun_name", _name, replace=True)
+    OmegaConf.register_new_resolver("fastrun_slug", _slug, replace=True)
+
+
+def run(arguments: list[str], job: Job) -> None:
+    """Compose what a command line says, in the whole of Hydra's grammar, and hand each job its settings and folder.
+
+    Raises:
+        UsageError: an unknown flag.
+        ConfigError: a recipe, group, option, key or value that does not fit.
+        StorageError: the output folder cannot be made.
+    """
+    _register()
+    failed: list[Exception] = []
+
+    def task(config: DictConfig) -> Any:
+        hydra = HydraConfig.get()
+        try:
+            settings = typed(config, dict(hydra.runtime.choices))
+            return job(settings, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+        except Exception as error:  # carried past Hydra, which would print it
+            failed.append(error)
+            if isinstance(error, Interrupted):
+                raise _Stop from error
+            return None
+
+    mark = stamp()
+    places = [
+        f"hydra.run.dir=${{outputs}}/${{fastrun_name:}}/{mark}",
+        f"hydra.sweep.dir=${{outputs}}/${{fastrun_name:}}/sweep-{mark}",
+    ]
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    parsed.overrides = [*places, *parsed.overrides]
+    if parsed.shell_completion or parsed.info:
+        parsed.overrides = parsed.overrides[len(places) :]
+    with _translated(parsed.overrides):
+        with _raising(), suppress(_Stop):
+            _run_hydra(parsed, parser, task, str(shipped("conf")), "train")
+        if failed:
+            raise failed[0]
+
+
+def compose(overrides: list[str]) -> Settings:
+    """Compose settings without running anything.
+
+    Raises:
+        ConfigError: a recipe, group, option, key or value that does not fit.
+    """
+    _register()
+    GlobalHydra.instance().clear()
+    with _translated(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+        config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
+        choices = dict(config.hydra.runtime.choices)
+        for extra in set(config) - set(Settings.__dataclass_fields__):
+            OmegaConf.set_struct(config, False)
+            config.pop(extra)
+        return typed(config, choices)
+
+
+def frozen(config: dict[str, Any], overrides: list[str]) -> Settings:
+    """Return the settings of a run's config.yaml, values changed by ``key=value`` overrides.
+
+    Raises:
+        ConfigError: a key or value that does not fit, or an override that is more than a value.
+    """
+    with _translated(overrides):
+        merged = OmegaConf.merge(OmegaConf.structured(Settings), config)
+        OmegaConf.set_struct(merged, True)
+        for override in OverridesParser.create().parse_overrides(overrides):
+            node = OmegaConf.select(merged, override.key_or_group)
+            if (
+                override.is_sweep_override()
+                or override.is_add()
+                or override.is_delete()
+                or isinstance(node, DictConfig)
+            ):
+                raise ConfigError(
+                    f"{override.input_line} is more than a value", "a run resumes with other values only: epochs=20"
+                )
+            OmegaConf.update(merged, override.key_or_group, override.value(), force_add=False)
+        return typed(merged, dict(config.get("choices") or {}))
+
+
+def typed(config: Any, choices: dict[str, Any]) -> Settings:
+    """Convert a composed config to plain settings; no DictConfig travels further."""
+    settings = OmegaConf.to_object(config)
+    assert isinstance(settings, Settings)
+    plain = {group: list(c) if not isinstance(c, (str, type(None))) else c for group, c in choices.items()}
+    settings.choices = {group: c for group, c in plain.items() if not group.startswith("hydra/")}
+    check(settings)
+    return settings
+
+
+class _Stop(BaseException):
+    """Ends a sweep at once, past Hydra, which would go on with the next job."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, "see `fastrun train --help`")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = get_args_parser()
+    parser.__class__ = _Parser
+    parser.prog = "fastrun train"
+    return parser
+
+
+@contextmanager
+def _raising() -> Iterator[None]:
+    """Have Hydra raise what goes wrong instead of printing it and leaving."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
+        sys.stdout.flush()
+
+
+@contextmanager
+def _translated(overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into one line with a hint."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise refusal(error, overrides) from error
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {error.filename}: {error.strerror}", "choose another place: outputs=…"
+        ) from error

@@ -1,0 +1,29 @@
+"""He et al. 2015, "Delving deep into rectifiers".
+
+Weights with variance ``2 / fan`` for ReLU: keeps the variance of activations (``mode=fan_in``) or of gradients
+(``mode=fan_out``) through layers that are followed by a rectifier.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from fastrun.init.layers import weighted, zero_bias
+
+Mode = Literal["fan_in", "fan_out"]
+
+
+def uniform(net: nn.Module, mode: Mode = "fan_in") -> None:
+    """Draw the weights uniformly."""
+    for layer in weighted(net):
+        nn.init.kaiming_uniform_(layer.weight, mode=mode, nonlinearity="relu")
+        zero_bias(layer)
+
+
+def normal(net: nn.Module, mode: Mode = "fan_in") -> None:
+    """Draw the weights from a normal distribution."""
+    for layer in weighted(net):
+        nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
+        zero_bias(layer)

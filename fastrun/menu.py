@@ -1,0 +1,66 @@
+"""The menu: groups, options and recipes, read off the folders that hold them. Imports neither Hydra nor torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fastrun.paths import roots
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An option of a group, or a recipe."""
+
+    name: str
+    path: Path
+
+    @property
+    def description(self) -> str:
+        """Return the file's first comment line that is no Hydra directive."""
+        for line in self.path.read_text().splitlines():
+            if not line.startswith("#"):
+                break
+            if "@package" not in line and line.strip("# "):
+                return line.strip("# ")
+        return ""
+
+    def content(self) -> dict[str, Any]:
+        """Return the keys and values of the file, empty where it cannot be read."""
+        try:
+            found = yaml.safe_load(self.path.read_text())
+        except (OSError, yaml.YAMLError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def groups() -> list[str]:
+    """Return the config groups."""
+    return sorted({folder.name for root in roots("conf") for folder in root.iterdir() if folder.is_dir()})
+
+
+def options(group: str) -> dict[str, Entry]:
+    """Return a group's options by name; a shipped one hides the user's of the same name, as in Hydra's search path."""
+    return _entries([root / group for root in roots("conf")])
+
+
+def recipes() -> dict[str, Entry]:
+    """Return the recipes by name, nested ones as ``folder/name``."""
+    return _entries(roots("recipes"))
+
+
+def _entries(folders: list[Path]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")):
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            found.setdefault(name, Entry(name, path))
+    return dict(sorted(found.items()))
+
+
+def keys(group: str) -> set[str]:
+    """Return the arguments that a group's options have."""
+    return {key for entry in options(group).values() for key in entry.content() if key not in ("_target_", "defaults")}

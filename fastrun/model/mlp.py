@@ -1,0 +1,41 @@
+"""A multi-layer perceptron."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Literal
+
+from torch import nn
+
+from fastrun.errors import ConfigError
+from fastrun.model.norm import Norm
+
+Activation = Literal["relu", "gelu", "tanh", "sigmoid"]
+_ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+def mlp(
+    in_shape: tuple[int, ...],
+    num_classes: int,
+    hidden: tuple[int, ...] = (256, 256),
+    activation: Activation = "relu",
+    dropout: float = 0.0,
+    norm: Norm | None = None,
+) -> nn.Module:
+    """Build linear layers of the ``hidden`` widths, each with norm, activation and dropout, and a linear head.
+
+    Input ``[batch, *in_shape]``, output logits ``[batch, num_classes]``.
+    """
+    if any(width < 1 for width in hidden):
+        raise ConfigError(f"model.hidden={list(hidden)}: a layer needs one unit at least")
+    layers: list[nn.Module] = [nn.Flatten()]
+    width = prod(in_shape)
+    for out in hidden:
+        layers.append(nn.Linear(width, out, bias=norm is None))
+        if norm:
+            layers.append(norm(out, 1))
+        layers.append(_ACTIVATIONS[activation]())
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        width = out
+    return nn.Sequential(*layers, nn.Linear(width, num_classes))

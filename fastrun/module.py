@@ -1,0 +1,264 @@
+"""The LightningModule: the hot path.
+
+A call of :meth:`Training.training_step` is given a range of steps, not a batch, and takes them in a flat loop: manual
+optimization, no logging machinery, nothing that makes the host wait for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from fastrun.amp import Precision
+from fastrun.clip import Clipper
+from fastrun.clock import Clock
+from fastrun.metric import Loss, Metrics
+from fastrun.pace import Pace
+from fastrun.plan import Plan
+from fastrun.schedule import Curve
+from fastrun.seed import derive
+from fastrun.tally import Tally
+
+_NEVER = 1 << 62
+
+
+class Feed(Protocol):
+    """Yields the batches of a run."""
+
+    def batches(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and labels of one step after another, on the device, from a step on."""
+
+
+class Evaluating(Protocol):
+    """Yields every batch of a set once."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and labels, on the device."""
+
+
+class Update(NamedTuple):
+    """What a step does beside forward and backward."""
+
+    optimizer: torch.optim.Optimizer
+    curve: Curve
+    clip: Clipper | None
+    precision: Precision
+    accumulate: int
+    seed: int
+
+
+class Done(NamedTuple):
+    """What is known of a step when it is queued; the tensors are still on the device."""
+
+    step: int
+    lr: float
+    train_seconds: float
+    loss: Tensor
+    grad_norm: Tensor | None
+
+
+class Training(pl.LightningModule):
+    """One run: a network, its data, and how a step updates it."""
+
+    def __init__(
+        self, net: nn.Module, loss: Loss, metrics: Metrics, feed: Feed, val: Evaluating, update: Update, plan: Plan
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.net, self.loss, self.metrics = net, loss, metrics
+        self.feed, self.val, self.update, self.plan = feed, val, update, plan
+        self.tally = Tally()
+        self.done: list[Done] = []  # steps whose results nobody has read yet
+        self.measured: dict[str, float] = {}
+        self._batches: Iterator[tuple[Tensor, Tensor]] | None = None
+        self._first = True
+        groups = update.optimizer.param_groups
+        self._own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+        self._rates = [float(group["lr"]) for group in groups]
+
+    def attach(self, clock: Clock, pace: Pace) -> None:
+        """Take the clock that has run since the process started, and what chooses the steps a call."""
+        self.clock, self.pace = clock, pace
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimizer, whose parameters are on the device by now."""
+        return self.update.optimizer
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave a call's range of steps as it is: the feed yields batches that are on the device."""
+        return batch
+
+    def on_train_start(self) -> None:
+        """Take the place in the data that the run has come to."""
+        if self.device.type == "cuda":
+            self.clock.wait_for_device = torch.cuda.synchronize
+        self._batches = self.feed.batches(self.tally.step)
+        for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
+            group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
+        self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
+        self._set_progress()
+
+    def training_step(self, steps: range, _: int) -> None:
+        """Take optimizer steps ``steps``; epochs turn between two calls, never within one."""
+        if self.clock.phase != "train":
+            self.clock.enter("train")
+        if steps.start % self.plan.steps_per_epoch == 0 and not self._first:
+            self._turn_epoch()
+        self._first = False
+        begin = perf_counter()
+        waited = 0.0
+        batches = self._batches
+        assert batches is not None
+        for step in steps:
+            asked = perf_counter()
+            x, y = next(batches)
+            waited += perf_counter() - asked
+            self._reseed(step)
+            self.done.append(self._step(step, x, y))
+            self.tally.samples += len(y) * self.trainer.world_size
+        self.clock.waited(waited)
+        self.tally.step = steps.stop
+        self.pace.took(len(steps), perf_counter() - begin)
+        if self.trainer.world_size > 1:
+            self._agree()
+        self._set_progress()
+        # Lightning validates when its count of calls is a multiple of this; calls differ in length, so say it outright.
+        self.trainer.val_check_batch = 1 if self.plan.validates(steps.stop) else _NEVER
+
+    def _agree(self) -> None:
+        """Let all processes take the same number of steps in the next call."""
+        count = torch.tensor(self.pace.count, device=self.device)
+        torch.distributed.all_reduce(count, torch.distributed.ReduceOp.MIN)
+        self.pace.count = int(count)
+
+    def _step(self, step: int, x: Tensor, y: Tensor) -> Done:
+        optimizer, curve, clip, precision, accumulate, _ = self.update
+        factor = curve(step)
+        for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        scaler = precision.scaler
+        loss = None
+        for part_x, part_y in (
+            zip(x.chunk(accumulate), y.chunk(accumulate), strict=True) if accumulate > 1 else ((x, y),)
+        ):
+            with precision.autocast():
+                part = self.loss(self.net(part_x), part_y)
+            if accumulate > 1:
+                part = part * (len(part_y) / len(y))
+            self._backward(part if scaler is None else scaler.scale(part))
+            loss = part.detach() if loss is None else loss + part.detach()
+        norm = None
+        if clip is not None:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            norm = clip(self._weights)
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+        optimizer.zero_grad()
+        assert loss is not None
+        return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
+
+    def _reseed(self, step: int) -> None:
+        """Make dropout and the like a function of the step."""
+        seed = derive(self.update.seed, "step", step, self.global_rank)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+
+    def evaluate(self, batches: Evaluating) -> dict[str, float]:
+        """Return the metrics over a set, the network in the mode and the precision it is in."""
+        return self.metrics.measure(self._outputs(batches))
+
+    def _outputs(self, batches: Evaluating) -> Iterator[tuple[Tensor, Tensor]]:
+        for x, y in batches:
+            with self.update.precision.autocast():
+                logits = self.net(x)
+            yield logits, y
+
+    def on_validation_start(self) -> None:
+        """Pause the training clock."""
+        self.clock.enter("validate")
+
+    def validation_step(self, *_: int) -> None:
+        """Evaluate the whole validation set: Lightning sees it as one batch."""
+        self.measured = {f"val/{name}": value for name, value in self.evaluate(self.val).items()}
+        self.log_dict(self.measured, batch_size=1)
+
+    def on_train_end(self) -> None:
+        """Stop the training clock."""
+        self.clock.enter("checkpoint")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep where the run stands. Lightning's count of calls means nothing elsewhere and is left out."""
+        checkpoint.pop("loops", None)
+        checkpoint["epoch"] = 0
+        scaler = self.update.precision.scaler
+        checkpoint["fastrun"] = {
+            "tally": self.tally.state(),
+            "clock": self.clock.state(),
+            "measured": dict(self.measured) if self.plan.validates(self.tally.step) else {},
+            "scaler": scaler.state_dict() if scaler is not None else None,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Stand where the checkpoint stood."""
+        state = checkpoint["fastrun"]
+        self.tally.load(state["tally"])
+        self.clock.carry(state["clock"])
+        if self.update.precision.scaler is not None and state["scaler"]:
+            self.update.precision.scaler.load_state_dict(state["scaler"])
+
+    def _turn_epoch(self) -> None:
+        """End an epoch and start the next one for callbacks: to Lightning the run is a single long epoch."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_train_epoch_end(self.trainer, self)
+        self._set_progress()
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_train_epoch_start(self.trainer, self)
+
+    def _set_progress(self) -> None:
+        """Let ``trainer.global_step`` and ``trainer.current_epoch`` say optimizer steps and epochs of the run."""
+        fit_loop = self.trainer.fit_loop
+        fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
+        epoch = min(self.tally.step, self.plan.total_steps - 1) // self.plan.steps_per_epoch
+        fit_loop.epoch_progress.current.processed = epoch  # type: ignore[attr-defined]
+
+
+class Calls:
+    """What Lightning takes for the training batches: ranges of steps, from where the run stands."""
+
+    def __init__(self, module: Training) -> None:
+        self.module = module
+
+    def __len__(self) -> int:
+        """Return the most calls there can be."""
+        return max(1, self.module.plan.total_steps - self.module.tally.step)
+
+    def __iter__(self) -> Iterator[range]:
+        """Yield the steps of each call, up to the next epoch's end, validation or checkpoint at most."""
+        plan, step = self.module.plan, self.module.tally.step
+        while step < plan.total_steps:
+            stop = plan.stop_of(step, self.module.pace.count)
+            yield range(step, stop)
+            step = stop
+
+
+class Once:
+    """What Lightning takes for the validation batches: a single one."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield one item."""
+        return iter((0,))

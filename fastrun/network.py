@@ -1,0 +1,67 @@
+"""The network of a run: built, initialized, tried out on two samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from fastrun import component
+from fastrun.data.sets import Sets
+from fastrun.errors import ConfigError, FastrunError
+from fastrun.heuristics import Heuristics
+from fastrun.pipeline.standardize import Standardize
+from fastrun.seed import derive
+from fastrun.settings import Settings
+
+
+def network(settings: Settings, sets: Sets, scale: Standardize, heuristics: Heuristics) -> nn.Module:
+    """Build the network for the data and set its first weights, both as a function of the seed alone.
+
+    Raises:
+        ConfigError: the model cannot be built, or does not turn a batch of this data into logits.
+    """
+    model = component.bind("model", settings.model)
+    if model is None:
+        raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
+    norm = component.bind("norm", settings.norm)
+    offered = component.named(model, in_shape=sets.in_shape, num_classes=sets.num_classes, norm=norm)
+    component.missing("model", model, *offered)
+    if "norm" not in offered:
+        heuristics.use("norm", "the model's own", f"{settings.model['_target_']} takes no norm")
+    torch.manual_seed(derive(settings.seed, "init"))
+    net = _call(model, **offered)
+    init = component.bind("init", settings.init)
+    if init is not None:
+        init(net)
+    _try_out(net, sets, scale)
+    return net
+
+
+def _call(model: component.Bound, **offered: Any) -> nn.Module:
+    try:
+        net = model(**offered)
+    except FastrunError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"the model cannot be built: {str(error).splitlines()[0]}") from error
+    if not isinstance(net, nn.Module):
+        raise ConfigError(f"the model's _target_ returned {type(net).__name__}, not a torch.nn.Module")
+    return net
+
+
+def _try_out(net: nn.Module, sets: Sets, scale: Standardize) -> None:
+    x = torch.stack([torch.as_tensor(sets.train[0][0])] * 2)
+    was = net.training
+    net.eval()
+    try:
+        with torch.no_grad():
+            shape = tuple(net(scale(x)).shape)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"the model does not take samples of shape {list(sets.in_shape)}: {reason}") from error
+    finally:
+        net.train(was)
+    if shape != (2, sets.num_classes):
+        raise ConfigError(f"the model returns {list(shape)} for 2 samples; it should be [2, {sets.num_classes}]")

@@ -1,0 +1,1 @@
+"""Optimizers: those of torch, given the parameters in groups."""

@@ -1,0 +1,18 @@
+"""Where fastrun's own conf/ and recipes/ are, and the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped(folder: str) -> Path:
+    """Return the shipped ``conf`` or ``recipes``: inside the wheel where it is installed, else in the checkout."""
+    package = Path(__file__).resolve().parent
+    packed = package / "_assets" / folder
+    return packed if packed.is_dir() else package.parent / folder
+
+
+def roots(folder: str) -> list[Path]:
+    """Return the places of ``conf`` or ``recipes``, the shipped one first, then the current folder's."""
+    own = Path.cwd() / folder
+    return [shipped(folder)] + ([own] if own.is_dir() and own.resolve() != shipped(folder) else [])

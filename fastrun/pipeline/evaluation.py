@@ -1,0 +1,42 @@
+"""Batches for validation and tests: every sample once, in order, as large as pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from fastrun.data.sets import Samples, size_of
+from fastrun.pipeline.resident import Batch
+from fastrun.pipeline.standardize import Standardize
+
+_BATCH_BYTES = 4 << 20  # of floats: on the CPU a larger batch leaves the cache and gets slower
+
+
+class Evaluation:
+    """One process's share of a set, again and again. Each of ``world`` processes takes every ``world``-th sample."""
+
+    def __init__(
+        self, samples: Samples, scale: Standardize, device: torch.device, rank: int = 0, world: int = 1
+    ) -> None:
+        self.scale, self.device = scale.to(device), device
+        numel = torch.as_tensor(samples[0][0]).numel()
+        limit = _BATCH_BYTES if device.type == "cpu" else 16 * _BATCH_BYTES
+        self.size = max(64, limit // (4 * numel))
+        self.samples = samples
+        self.resident: Batch | None = None
+        if isinstance(samples, TensorDataset):
+            x, y = (tensor[rank::world].to(device) for tensor in samples.tensors)
+            self.resident = x, y
+        elif world > 1:
+            self.samples = Subset(samples, range(rank, size_of(samples), world))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches, scaled, on the device."""
+        if self.resident is not None:
+            for x, y in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
+                yield self.scale(x), y
+        else:
+            for x, y in DataLoader(self.samples, batch_size=min(self.size, 256)):
+                yield self.scale(x.to(self.device)), y.to(self.device)

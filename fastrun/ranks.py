@@ -1,0 +1,67 @@
+"""The other processes of a run on several devices.
+
+Lightning would run the user's command line again for each; that would compose again, and make run directories of its
+own. Here the first process starts the others on its run directory, and Lightning finds all of them there.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
+    """Start processes 1 to ``count - 1`` for the duration of a block; none is left after it."""
+    if count == 1 or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    arguments = [sys.executable, "-m", "fastrun.ranks", str(run), *([str(resume)] if resume else [])]
+    children = [
+        subprocess.Popen(arguments, env=os.environ | shared | {"LOCAL_RANK": str(rank), "OMP_NUM_THREADS": threads})
+        for rank in range(1, count)
+    ]
+    before = {name: os.environ.get(name) for name in [*shared, "LOCAL_RANK"]}
+    os.environ.update(shared, LOCAL_RANK="0")
+    try:
+        yield
+        for child in children:
+            child.wait(timeout=60)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(run: str, resume: str | None = None) -> None:
+    """Train as one of the other processes."""
+    from fastrun import assemble
+    from fastrun.clock import Clock, process_start
+    from fastrun.hydra_app import frozen
+    from fastrun.rundir import RunDir
+
+    sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
+    directory = RunDir(Path(run))
+    settings = frozen(directory.config(), [])
+    assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

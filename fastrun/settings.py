@@ -1,0 +1,214 @@
+"""The typed configuration: what a composed config must look like, key by key.
+
+Closed groups are the dataclasses here. Open groups (``dict``) hold one ``_target_`` and its arguments, which
+:mod:`fastrun.component` checks against the target's own signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fastrun.errors import ConfigError, nearest
+
+Component = dict[str, Any]
+
+
+@dataclass
+class Batch:
+    """Mini-batches."""
+
+    kind: str = "fixed"
+    size: int = 128  # samples an optimizer step, over all devices
+    accumulate: int = 1  # parts that a batch is computed in; changes the memory needed, not the result
+    lr_scaling: str = "none"  # none, linear (Goyal et al. 2017) or sqrt: how optimizer.lr follows size / base_size
+    base_size: int = 256  # the batch size that optimizer.lr is meant for, with lr_scaling
+    drop_last: bool = True  # leave out an epoch's last, smaller batch; another epoch's order brings its samples
+
+
+@dataclass
+class Clip:
+    """Gradient clipping."""
+
+    kind: str = "none"  # none, norm (Pascanu et al. 2013) or value
+    max: float = 1.0  # the largest 2-norm of all gradients together, or the largest absolute value of one
+
+
+@dataclass
+class EarlyStopping:
+    """Stopping before the last epoch."""
+
+    kind: str = "none"  # none or patience
+    metric: str = "${target.metric}"
+    patience: int = 5  # validations without an improvement
+    min_delta: float = 0.0  # what counts as an improvement, in the metric's unit
+
+
+@dataclass
+class Checkpoint:
+    """Saving the state of a run."""
+
+    kind: str = "standard"  # standard or none
+    every: str = "1ep"  # between two checkpoints
+    keep: int = 2  # how many of the newest stay, beside the best
+
+
+@dataclass
+class Amp:
+    """Mixed precision."""
+
+    kind: str = "off"  # off, auto, bf16 or fp16
+
+
+@dataclass
+class Pipeline:
+    """How samples become batches on the device."""
+
+    kind: str = "resident"  # resident, workers or plain
+    num_workers: int = 2  # processes that load samples, with kind=workers
+    prefetch: int = 4  # batches a worker prepares ahead
+
+
+@dataclass
+class Transfer:
+    """Starting from trained weights."""
+
+    kind: str = "none"
+
+
+@dataclass
+class Ema:
+    """Averaging weights over steps."""
+
+    kind: str = "none"
+
+
+@dataclass
+class Speed:
+    """What is done for speed alone; it never changes what is computed, only how."""
+
+    kind: str = "auto"  # auto or plain
+    steps_per_call: int = 0  # optimizer steps a Lightning call; 0: chosen from the length of a step
+    fused: bool | None = None  # the optimizer's fused kernels; null: where device and optimizer have them
+
+
+@dataclass
+class Device:
+    """Where the run happens."""
+
+    kind: str = "auto"
+    accelerator: str = "auto"  # auto, cpu or gpu
+    count: int = 1  # devices, or processes on CPUs
+    strategy: str = "auto"  # auto or ddp
+
+
+@dataclass
+class Logger:
+    """Trackers beside metrics.jsonl."""
+
+    kind: str = "none"
+
+
+@dataclass
+class Target:
+    """What the run is for."""
+
+    metric: str = "val/acc"  # the metric that decides on the best checkpoint, too
+    value: float | None = None  # reached at the first validation at or past it
+    stop: bool = True  # end the run there
+
+
+@dataclass
+class Settings:
+    """One run, whole."""
+
+    name: str | None = None  # the folder below outputs; null: the recipe's name
+    outputs: str = "outputs"  # where run directories go
+    seed: int = 0
+    epochs: int = 10
+    steps: int | None = None  # optimizer steps; overrides epochs
+    val_every: str = "1ep"  # between two validations; the last step always validates
+    log_every: int = 1  # steps a line of metrics.jsonl
+    deterministic: bool = False  # refuse kernels that may differ from run to run
+    target: Target = field(default_factory=Target)
+    data: Component = field(default_factory=dict)
+    model: Component = field(default_factory=dict)
+    init: Component = field(default_factory=dict)
+    norm: Component = field(default_factory=dict)
+    optimizer: Component = field(default_factory=dict)
+    schedule: Component = field(default_factory=dict)
+    loss: Component = field(default_factory=dict)
+    augment: Component = field(default_factory=dict)
+    batch: Batch = field(default_factory=Batch)
+    clip: Clip = field(default_factory=Clip)
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    amp: Amp = field(default_factory=Amp)
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    transfer: Transfer = field(default_factory=Transfer)
+    ema: Ema = field(default_factory=Ema)
+    speed: Speed = field(default_factory=Speed)
+    device: Device = field(default_factory=Device)
+    logger: Logger = field(default_factory=Logger)
+    callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning Callback, …}
+    choices: dict[str, Any] = field(default_factory=dict)  # group: option, written by fastrun
+
+
+OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augment")
+
+_WORDS = {
+    "batch.lr_scaling": ("none", "linear", "sqrt"),
+    "clip.kind": ("none", "norm", "value"),
+    "early_stopping.kind": ("none", "patience"),
+    "checkpoint.kind": ("standard", "none"),
+    "amp.kind": ("off", "auto", "bf16", "fp16"),
+    "pipeline.kind": ("resident", "workers", "plain"),
+    "speed.kind": ("auto", "plain"),
+    "device.accelerator": ("auto", "cpu", "gpu"),
+    "device.strategy": ("auto", "ddp"),
+}
+
+_LEAST = {
+    "seed": 0, "epochs": 1, "steps": 1, "log_every": 1, "batch.size": 1, "batch.accumulate": 1,
+    "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.min_delta": 0, "checkpoint.keep": 1,
+    "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1, "speed.steps_per_call": 0,
+}  # fmt: skip
+
+
+def value_at(settings: Settings, key: str) -> Any:
+    """Return the value at a dotted key of the closed part."""
+    node: Any = settings
+    for part in key.split("."):
+        node = getattr(node, part)
+    return node
+
+
+def check(settings: Settings) -> None:
+    """Check what types cannot say: words from a list, least values, keys that exclude each other.
+
+    Raises:
+        ConfigError: the first that does not fit.
+    """
+    for key, words in _WORDS.items():
+        word = value_at(settings, key)
+        if word not in words:
+            raise ConfigError(f"{key}={word} is not known", nearest(word, words) or f"choose from {', '.join(words)}")
+    for key, least in _LEAST.items():
+        value = value_at(settings, key)
+        if value is not None and value < least:
+            raise ConfigError(f"{key}={value} is too small", f"the least is {least}")
+    if settings.clip.kind != "none" and settings.clip.max <= 0:
+        raise ConfigError(f"clip.max={settings.clip.max} is too small", "it must be above 0")
+    if settings.batch.accumulate > settings.batch.size:
+        raise ConfigError("batch.accumulate is larger than batch.size", "a part needs one sample at least")
+
+
+def known_keys() -> Iterable[str]:
+    """Return every dotted key of the closed part, for hints and completion."""
+    for entry in fields(Settings):
+        value = entry.default_factory() if callable(entry.default_factory) else None
+        if isinstance(value, dict) or value is None:
+            yield entry.name
+        else:
+            yield from (f"{entry.name}.{inner.name}" for inner in fields(value))

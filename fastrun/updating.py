@@ -1,0 +1,88 @@
+"""How a step changes the weights: optimizer, learning-rate schedule, clipping."""
+
+from __future__ import annotations
+
+import inspect
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import nn
+
+from fastrun import component
+from fastrun.amp import Precision
+from fastrun.clip import clipper
+from fastrun.errors import ConfigError
+from fastrun.module import Update
+from fastrun.optimizer.groups import decayed
+from fastrun.plan import Plan
+from fastrun.schedule import Curve
+from fastrun.schedule.warmup import after_warmup
+from fastrun.settings import Settings
+from fastrun.span import steps_in
+
+
+def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> Update:
+    """Put together what a step does beside forward and backward.
+
+    Raises:
+        ConfigError: arguments of the optimizer or the schedule do not fit.
+    """
+    return Update(
+        optimizer(settings, net),
+        curve(settings, plan),
+        clipper(settings.clip),
+        precision,
+        settings.batch.accumulate,
+        settings.seed,
+    )
+
+
+def optimizer(settings: Settings, net: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer over the network's weights, with the learning rate scaled to the batch if asked for."""
+    bound = component.bind("optimizer", settings.optimizer)
+    if bound is None:
+        raise ConfigError("optimizer._target_ is not set", "choose one: `fastrun options optimizer`")
+    component.missing("optimizer", bound, "params")
+    flags = _kernels(settings, bound)
+    rate = settings.optimizer.get("lr")
+    if rate is not None and settings.batch.lr_scaling != "none":
+        ratio = settings.batch.size / settings.batch.base_size
+        flags["lr"] = rate * (ratio if settings.batch.lr_scaling == "linear" else sqrt(ratio))
+    try:
+        return bound(decayed(net, settings.optimizer.get("weight_decay", 0.0)), **flags)  # type: ignore[no-any-return]
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(f"optimizer: {str(error).splitlines()[0]}") from error
+
+
+def _kernels(settings: Settings, bound: component.Bound) -> dict[str, Any]:
+    """Return the flags for the fastest kernels that the optimizer has; all of them compute the same."""
+    known = inspect.signature(bound.func).parameters
+    wanted = settings.speed.fused
+    if wanted is None:
+        wanted = settings.speed.kind == "auto"
+    elif wanted and "fused" not in known:
+        raise ConfigError(f"speed.fused=true: {settings.optimizer['_target_']} has no fused kernels")
+    if not wanted:
+        return {}
+    flags: dict[str, Any] = {}
+    if "fused" in known and "foreach" not in bound.keywords:
+        flags["fused"] = True
+    elif "foreach" in known:
+        flags["foreach"] = True
+    return {name: value for name, value in flags.items() if name not in bound.keywords}
+
+
+def curve(settings: Settings, plan: Plan) -> Curve:
+    """Return the learning-rate factor of each step: warmup, then the schedule over what is left of the run."""
+    config = dict(settings.schedule)
+    span = str(config.pop("warmup", 0))
+    warmup = steps_in(span, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps, key="schedule.warmup")
+    if warmup >= plan.total_steps:
+        raise ConfigError(f"schedule.warmup={span} leaves no steps of the {plan.total_steps} of the run")
+    bound = component.bind("schedule", config)
+    if bound is None:
+        raise ConfigError("schedule._target_ is not set", "use schedule=constant for none")
+    offered = component.named(bound, steps=plan.total_steps - warmup, steps_per_epoch=plan.steps_per_epoch)
+    component.missing("schedule", bound, *offered)
+    return after_warmup(bound(**offered), warmup)
