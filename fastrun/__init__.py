@@ -25,7 +25,9 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
     from fastrun.errors import UsageError
 
     runs: list[Run] = []
-    hydra_app.run(list(overrides), lambda settings, folder, said: runs.append(execute.train(settings, folder, said, quiet)))
+    hydra_app.run(
+        list(overrides), lambda settings, folder, said: runs.append(execute.train(settings, folder, said, quiet))
+    )
     if len(runs) != 1:
         raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
     return runs[0]

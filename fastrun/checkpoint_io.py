@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ class DurableCheckpointIO(CheckpointIO):
         with storage(path):
             try:
                 with temporary.open("wb") as file:
-                    torch.save(checkpoint, file)
+                    _write(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
                 manifest = _manifest(checkpoint, temporary)
@@ -56,11 +55,21 @@ def load(path: Path) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} cannot be read: {reason}") from error
     if not isinstance(found, dict) or "fastrun" not in found:
         raise CheckpointError(f"{path} is not a checkpoint of fastrun")
     return found
+
+
+def _write(checkpoint: dict[str, Any], file: Any) -> None:
+    try:
+        torch.save(checkpoint, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def _manifest(checkpoint: dict[str, Any], file: Path) -> dict[str, Any]:

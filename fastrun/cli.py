@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import pkgutil
 import sys
 import traceback
 from collections.abc import Sequence
 
 import fastrun
-from fastrun import command
+from fastrun.command import verbs
 from fastrun.errors import FastrunError, UsageError, nearest
-
-_ORDER = ("train", "resume", "eval", "runs", "recipes", "options", "completion", "version")
-
-
-def verbs() -> list[str]:
-    """Return the verbs: the modules of :mod:`fastrun.command`."""
-    found = [module.name.rstrip("_") for module in pkgutil.iter_modules(command.__path__)]
-    return sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,13 +25,17 @@ def locate(target: str, key: str) -> Callable[..., Any]:
     Raises:
         ConfigError: there is no such module or name, or it cannot be called; ``key`` says which group asked.
     """
+    if not isinstance(target, str) or not all(target.split(".")):
+        raise ConfigError(
+            f"{key}._target_={target}: no such module", "a module of yours must lie in the folder you start fastrun in"
+        )
     parts = target.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:cut])
         try:
             found: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            if error.name and not module_name.startswith(error.name):
+            if error.name and not f"{module_name}.".startswith(f"{error.name}."):
                 raise ConfigError(f"{key}: {module_name} needs the package {error.name}, which is not here") from error
             continue
         for name in parts[cut:]:
@@ -62,7 +66,10 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
     for name, value in arguments.items():
         if name not in signature.parameters:
             if not _takes_any(signature):
-                raise ConfigError(f"{key}.{name} is not an argument of {target}", nearest(name, signature.parameters))
+                raise ConfigError(
+                    f"{key}.{name} is not an argument of {target}",
+                    nearest(name, signature.parameters) or f"it takes {', '.join(signature.parameters)}",
+                )
             continue
         default = signature.parameters[name].default
         expected = hints.get(name, type(default) if default not in (inspect.Parameter.empty, None) else Any)

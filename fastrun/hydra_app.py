@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,7 +32,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fastrun.errors import ConfigError, Interrupted, StorageError, UsageError
 from fastrun.paths import roots, shipped
-from fastrun.refusal import refusal
+from fastrun.refusal import refusal, unknown
 from fastrun.rundir import check_name, stamp
 from fastrun.settings import Settings, check
 
@@ -74,14 +75,14 @@ def _inside(config_path: str) -> str:
 
 
 class OwnFolders(SearchPathPlugin):
-    """Appends the user's ``./conf`` and all recipes; appended, so that nothing there replaces what is shipped."""
+    """Appends the user's ``./conf``, so that nothing there replaces what is shipped, then the recipes, theirs first."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Extend the search path."""
         if isinstance(search_path, ConfigSearchPathImpl):
             for own in roots("conf")[1:]:
                 search_path.append("own", f"file://{own}")
-            for folder in roots("recipes"):
+            for folder in reversed(roots("recipes")):
                 search_path.append("recipes", f"recipes://{folder}")
 
 
@@ -137,7 +138,7 @@ def run(arguments: list[str], job: Job) -> None:
         f"hydra.sweep.dir=${{outputs}}/${{fastrun_name:}}/sweep-{mark}",
     ]
     parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_intermixed_args(arguments)
     parsed.overrides = [*places, *parsed.overrides]
     if parsed.shell_completion or parsed.info:
         parsed.overrides = parsed.overrides[len(places) :]
@@ -159,9 +160,9 @@ def compose(overrides: list[str]) -> Settings:
     with _translated(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
         choices = dict(config.hydra.runtime.choices)
-        for extra in set(config) - set(Settings.__dataclass_fields__):
-            OmegaConf.set_struct(config, False)
-            config.pop(extra)
+        OmegaConf.set_readonly(config, False)
+        OmegaConf.set_struct(config, False)
+        config.pop("hydra")
         return typed(config, choices)
 
 
@@ -191,12 +192,22 @@ def frozen(config: dict[str, Any], overrides: list[str]) -> Settings:
 
 def typed(config: Any, choices: dict[str, Any]) -> Settings:
     """Convert a composed config to plain settings; no DictConfig travels further."""
+    for path, node, kind in ((), config, Settings), *_closed(config):
+        for key in set(node) - {entry.name for entry in fields(kind)} - {"hydra"}:
+            raise unknown(".".join([*path, str(key)]))
     settings = OmegaConf.to_object(config)
     assert isinstance(settings, Settings)
     plain = {group: list(c) if not isinstance(c, (str, type(None))) else c for group, c in choices.items()}
     settings.choices = {group: c for group, c in plain.items() if not group.startswith("hydra/")}
     check(settings)
     return settings
+
+
+def _closed(config: Any) -> Iterator[tuple[tuple[str, ...], Any, type]]:
+    """Yield the closed groups: where, what was composed, and the dataclass that it must be."""
+    for entry in fields(Settings):
+        if is_dataclass(entry.default_factory):
+            yield (entry.name,), config[entry.name], entry.default_factory
 
 
 class _Stop(BaseException):

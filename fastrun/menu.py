@@ -21,7 +21,7 @@ class Entry:
     @property
     def description(self) -> str:
         """Return the file's first comment line that is no Hydra directive."""
-        for line in self.path.read_text().splitlines():
+        for line in self.path.read_text(errors="replace").splitlines():
             if not line.startswith("#"):
                 break
             if "@package" not in line and line.strip("# "):
@@ -32,7 +32,7 @@ class Entry:
         """Return the keys and values of the file, empty where it cannot be read."""
         try:
             found = yaml.safe_load(self.path.read_text())
-        except (OSError, yaml.YAMLError):
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -48,8 +48,8 @@ def options(group: str) -> dict[str, Entry]:
 
 
 def recipes() -> dict[str, Entry]:
-    """Return the recipes by name, nested ones as ``folder/name``."""
-    return _entries(roots("recipes"))
+    """Return the recipes by name, nested ones as ``folder/name``; the user's hides a shipped one of the same name."""
+    return _entries(roots("recipes")[::-1])
 
 
 def _entries(folders: list[Path]) -> dict[str, Entry]:

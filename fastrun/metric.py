@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric, SumMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -43,12 +43,13 @@ class Metrics(nn.Module):
     def __init__(self, loss: Loss, num_classes: int) -> None:
         super().__init__()
         self.loss = loss
-        self.mean_loss = MeanMetric(nan_strategy="disable")
+        self.sum_loss, self.count = SumMetric(nan_strategy="disable"), SumMetric(nan_strategy="disable")
         self.acc: Metric = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
 
     def measure(self, outputs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Return the metrics over pairs of logits ``[batch, classes]`` and labels ``[batch]``."""
-        self.mean_loss.reset()
+        self.sum_loss.reset()
+        self.count.reset()
         self.acc.reset()
         held: list[tuple[Tensor, Tensor]] = []
         for logits, y in outputs:
@@ -58,12 +59,13 @@ class Metrics(nn.Module):
                 held = []
         if held:
             self._update(held)
-        values = torch.stack([self.mean_loss.compute(), self.acc.compute()]).tolist()
+        values = torch.stack([self.sum_loss.compute() / self.count.compute(), self.acc.compute()]).tolist()
         return dict(zip(self.names, values, strict=True))
 
     def _update(self, held: list[tuple[Tensor, Tensor]]) -> None:
         logits, y = (torch.cat(parts) for parts in zip(*held, strict=True))
-        self.mean_loss.update(self.loss(logits.float(), y), weight=len(y))
+        self.sum_loss.update(self.loss(logits.float(), y) * len(y))
+        self.count.update(len(y))
         self.acc.update(logits, y)
 
 

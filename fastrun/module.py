@@ -102,7 +102,8 @@ class Training(pl.LightningModule):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
-        self._set_progress()
+        self._say_epoch()
+        self._say_step()
 
     def training_step(self, steps: range, _: int) -> None:
         """Take optimizer steps ``steps``; epochs turn between two calls, never within one."""
@@ -127,7 +128,7 @@ class Training(pl.LightningModule):
         self.pace.took(len(steps), perf_counter() - begin)
         if self.trainer.world_size > 1:
             self._agree()
-        self._set_progress()
+        self._say_step()
         # Lightning validates when its count of calls is a multiple of this; calls differ in length, so say it outright.
         self.trainer.val_check_batch = 1 if self.plan.validates(steps.stop) else _NEVER
 
@@ -222,16 +223,19 @@ class Training(pl.LightningModule):
         """End an epoch and start the next one for callbacks: to Lightning the run is a single long epoch."""
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_train_epoch_end(self.trainer, self)
-        self._set_progress()
+        self._say_epoch()
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_train_epoch_start(self.trainer, self)
 
-    def _set_progress(self) -> None:
-        """Let ``trainer.global_step`` and ``trainer.current_epoch`` say optimizer steps and epochs of the run."""
-        fit_loop = self.trainer.fit_loop
-        fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
-        epoch = min(self.tally.step, self.plan.total_steps - 1) // self.plan.steps_per_epoch
-        fit_loop.epoch_progress.current.processed = epoch  # type: ignore[attr-defined]
+    def _say_epoch(self) -> None:
+        """Let ``trainer.current_epoch`` be the epoch of the step that comes next."""
+        progress = self.trainer.fit_loop.epoch_progress.current
+        progress.completed = min(self.tally.step, self.plan.total_steps - 1) // self.plan.steps_per_epoch
+        progress.processed = progress.completed  # type: ignore[attr-defined]
+
+    def _say_step(self) -> None:
+        """Let ``trainer.global_step`` be the optimizer steps of the run."""
+        self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
 
 
 class Calls:

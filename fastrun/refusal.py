@@ -5,97 +5,93 @@ Hydra's own messages are right but long, and a hint in them may repeat the mista
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fastrun import menu
 from fastrun.errors import ConfigError, FastrunError, nearest
 from fastrun.settings import OPEN, known_keys
 
+_GROUPS = "`fastrun options` lists the groups"
+
 
 def refusal(error: BaseException, overrides: Sequence[str]) -> FastrunError:
     """Return the error to show for what Hydra or OmegaConf raised while composing ``overrides``."""
-    chain: list[BaseException] = []
+    chain = list(_causes(error))
+    for link in chain:
+        if isinstance(link, FastrunError):
+            return link
+        if hasattr(link, "override"):  # Hydra's OverrideParseException
+            return ConfigError(
+                f"{link.override} is not an override", "write key=value; quote odd values: 'key=\"a b\"'"
+            )
+    text = "\n".join(str(link) for link in chain)
+    return _option(text) or _group(text) or _value(text) or _key(text, overrides) or _plain(text)
+
+
+def unknown(name: str) -> ConfigError:
+    """Return the error for a key or group that does not exist."""
+    group, dot, _ = name.partition(".")
+    known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in menu.keys(g))}
+    if dot and group in menu.groups():
+        own = {key for key in known if key.startswith(f"{group}.")}
+        return ConfigError(f"no key {name}", nearest(name, own) or f"`fastrun options {group}` shows what it takes")
+    hint = _forgotten_group(name, known) or nearest(name, known | set(menu.groups())) or _GROUPS
+    return ConfigError(f"no key {name}" if dot else f"no key or group {name}", hint)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, FastrunError):
-            return cause
-        chain.append(cause)
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    text = "\n".join(str(link) for link in chain)
-    return _option(text) or _group(text) or _value(text, overrides) or _key(text, overrides) or _plain(text)
+
+
+def _forgotten_group(name: str, known: set[str]) -> str | None:
+    """Return a hint for ``lr`` where ``optimizer.lr`` is meant."""
+    leaves = {key.rpartition(".")[2]: key for key in sorted(known) if "." in key}
+    close = difflib.get_close_matches(name, leaves, n=1, cutoff=0.75)
+    return f"did you mean {leaves[close[0]]}?" if close else None
 
 
 def _option(text: str) -> ConfigError | None:
-    found = re.search(r"Could not find '([^']+)/([^'/]+)'", text) or re.search(
-        r"Could not (?:find|load) '()([^']+)'", text
-    )
+    found = re.search(r"Could not (?:find|load) '(?:([^']+)/)?([^'/]+)'", text)
     if not found:
         return None
-    group, name = found.groups()
-    if group == "recipe" or group.startswith("recipe/"):
+    group, name = found[1] or "", found[2]
+    if group.partition("/")[0] == "recipe":
         name = f"{group}/{name}".removeprefix("recipe/")
         return ConfigError(f"no recipe {name}", nearest(name, menu.recipes()) or "`fastrun recipes` lists them")
-    if not group:
-        return ConfigError(f"no config {name}", "`fastrun options` lists the groups")
-    known = menu.options(group)
-    hint = nearest(name, known) or (
-        f"choose from {', '.join(known)}" if known else "`fastrun options` lists the groups"
-    )
-    return ConfigError(f"{group}={name}: no such option", hint)
+    known = menu.options(group) if group else {}
+    hint = nearest(name, known) or (f"choose from {', '.join(known)}" if known else _GROUPS)
+    return ConfigError(f"{group}={name}: no such option" if group else f"no config {name}", hint)
 
 
 def _group(text: str) -> ConfigError | None:
-    found = re.search(r"Could not override '([^'@]+)'[^\n]*\.?\s*No match in the defaults list", text)
-    if not found:
-        return None
-    return _unknown(found[1])
+    found = re.search(r"Could not override '([^'@]+)'[^\n]*\s*No match in the defaults list", text)
+    return unknown(found[1]) if found else None
 
 
-def _value(text: str, overrides: Sequence[str]) -> ConfigError | None:
+def _value(text: str) -> ConfigError | None:
     found = re.search(
         r"(Value '[^']*'.*?|Cannot convert '[^']*'.*?|Invalid type assigned.*?)\n\s*full_key: (\S+)", text
     )
-    if found:
-        return ConfigError(f"{found[2]}: {found[1]}", _hint_of(found[2]))
-    if (
-        "mismatched input" in text
-        or "no viable alternative" in text
-        or "extraneous input" in text
-        or "token recog" in text
-    ):
-        line = text.strip().splitlines()[0]
-        return ConfigError(line, "quote values that hold spaces, commas or brackets: 'key=\"a b\"'")
-    found = re.search(r"Error parsing override '([^']+)'", text)
-    return ConfigError(f"{found[1]} is not an override", "write key=value or group=option") if found else None
-
-
-def _hint_of(key: str) -> str | None:
-    group, _, _ = key.partition(".")
-    return f"`fastrun options {group}` shows what it takes" if group in menu.groups() else None
+    if not found:
+        return None
+    group = found[2].partition(".")[0]
+    hint = f"`fastrun options {group}` shows what it takes" if group in menu.groups() else None
+    return ConfigError(f"{found[2]}: {found[1]}", hint)
 
 
 def _key(text: str, overrides: Sequence[str]) -> ConfigError | None:
-    found = re.search(r"(?:Key|ConfigKeyError: Key) '([^']+)' (?:is )?not in '?(?:struct|\w+)'?", text)
+    found = re.search(r"Key '([^']+)' (?:is )?not in '?\w+'?", text)
     if not found:
         return None
     full = re.search(r"full_key: (\S+)", text)
     key = full[1] if full and full[1].endswith(found[1]) else found[1]
-    written = [o.lstrip("+~").partition("=")[0].partition("@")[0] for o in overrides]
-    key = next((name for name in written if name == key or name.endswith(f".{key}")), key)
-    return _unknown(key)
-
-
-def _unknown(name: str) -> ConfigError:
-    group, dot, _ = name.partition(".")
-    if dot and group in OPEN:
-        known: set[str] = {f"{group}.{key}" for key in menu.keys(group)}
-        return ConfigError(f"no key {name}", nearest(name, known) or f"`fastrun options {group}` shows what it takes")
-    if not dot and name not in set(menu.groups()):
-        known = {*menu.groups(), *known_keys()}
-        return ConfigError(f"no key or group {name}", nearest(name, known) or "`fastrun options` lists the groups")
-    known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in menu.keys(g))}
-    return ConfigError(f"no key {name}", nearest(name, known) or "`fastrun options` lists the groups")
+    written = [override.lstrip("+~").partition("=")[0].partition("@")[0] for override in overrides]
+    return unknown(next((name for name in written if name == key or name.endswith(f".{key}")), key))
 
 
 def _plain(text: str) -> ConfigError:

@@ -35,7 +35,13 @@ def check_name(name: str) -> str:
     Raises:
         ConfigError: it is empty, hidden, or would lead out of the output folder.
     """
-    if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|\0\n') or len(name) > 100:
+    if (
+        not name
+        or name.startswith(".")
+        or set(name) & set('/\\:*?"<>|\0\n')
+        or len(name) > 100
+        or len(name.encode()) > 255
+    ):
         raise ConfigError(f"name={name} cannot be a folder", "use letters, digits, '_' and '-'")
     return name
 
@@ -55,11 +61,14 @@ def write_atomic(path: Path, text: str) -> None:
     """Replace a file's content so that a reader, or a crash, finds the old one or the new one, never a part."""
     with storage(path):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            with temporary.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def fsync_folder(folder: Path) -> None:
@@ -207,7 +216,7 @@ class RunDir:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
-        write_atomic(self.path / "summary.json", json.dumps(summary, indent=2, default=str))
+        write_atomic(self.path / "summary.json", json.dumps(_finite(summary), indent=2, default=str))
 
     def saved(self) -> list[Saved]:
         """Return the checkpoints that have a manifest, the newest first."""
@@ -239,6 +248,8 @@ class RunDir:
 
 
 def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

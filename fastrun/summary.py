@@ -55,8 +55,10 @@ def rows(summary: dict[str, Any], run: RunDir) -> list[tuple[str, str]]:
     train = clock["train"] + clock["data_wait"]
     shown = [("result", f"{best['metric']} {best['value']:.4f} at step {best['step']}" if best else "nothing measured")]
     if target["value"] is not None:
-        reached = f"reached at step {target['steps']}, {target['train_seconds']:.2f} s of training"
-        shown.append(("target", f"{target['value']:g} {reached if target['reached'] else 'not reached'}"))
+        reached = "not reached"
+        if target["reached"]:
+            reached = f"reached at step {target['steps']}, {target['train_seconds']:.2f} s of training"
+        shown.append(("target", f"{target['value']:g} {reached}"))
     if summary["stopped"]:
         shown.append(("stopped", summary["stopped"]))
     shown += [

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastrun.augment.flip import Flip
+from fastrun.errors import ConfigError
 
 
 class CropFlip:
@@ -16,6 +17,8 @@ class CropFlip:
     """
 
     def __init__(self, in_shape: tuple[int, ...], pad: int | None = None, flip: float = 0.5) -> None:
+        if pad is not None and pad < 0:
+            raise ConfigError(f"augment.pad={pad} is too small", "the least is 0")
         self.pad = in_shape[-2] // 8 if pad is None else pad
         self.flip = Flip(flip)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fastrun.errors import ConfigError
+
 
 class Flip:
     """Mirror each image with probability ``p``."""
 
     def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ConfigError(f"augment: {p} is not a probability")
         self.p = p
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:

@@ -16,6 +16,7 @@ class Checkpoint(pl.Callback):
 
     def __init__(self, run: RunDir, metric: Known, keep: int) -> None:
         self.run, self.metric, self.keep = run, metric, keep
+        self.saved_at = 0
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too."""
@@ -34,6 +35,9 @@ class Checkpoint(pl.Callback):
 
     def save(self, trainer: pl.Trainer, module: Training) -> None:
         """Write a checkpoint, then remove those that are neither among the newest nor the best."""
+        if module.tally.step == self.saved_at:
+            return
+        self.saved_at = module.tally.step
         path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
         with module.clock.within("checkpoint"):
             trainer.save_checkpoint(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastrun import menu, settings
+from fastrun.command import verbs
 from fastrun.parsing import parser
 
 _BASH = r"""_fastrun() {
@@ -40,8 +41,6 @@ def run(arguments: list[str]) -> int:
 
 def words(line: str) -> list[str]:
     """Return what could stand at the end of a command line, cut off anywhere."""
-    from fastrun.cli import verbs
-
     before, _, current = line.rpartition(" ")
     said = before.split()
     if len(said) < 2:

@@ -9,6 +9,7 @@ from typing import Any
 from fastrun import menu
 from fastrun.errors import ConfigError, UsageError, nearest
 from fastrun.parsing import parser
+from fastrun.paths import shipped
 from fastrun.rundir import storage
 
 
@@ -19,7 +20,8 @@ def run(arguments: list[str]) -> int:
     names = verb.parse_args(arguments).name
     if not names:
         for entry in menu.recipes().values():
-            print(f"{entry.name:<22} {entry.description}")
+            own = "" if shipped("recipes") in entry.path.parents else "  (yours)"
+            print(f"{entry.name:<22} {entry.description}{own}")
     elif names[0] == "copy" and len(names) == 2:
         copy(names[1])
     elif len(names) == 1:
@@ -44,13 +46,13 @@ def find(name: str) -> menu.Entry:
 def copy(name: str) -> None:
     """Write a recipe into ./recipes, for the user to edit."""
     entry = find(name)
-    own = Path("recipes") / f"my_{name.rpartition('/')[2]}.yaml"
+    own = Path("recipes") / f"{name}.yaml"
     if own.exists():
         raise UsageError(f"{own} exists already", "move it away first: nothing is overwritten")
     with storage(own):
-        own.parent.mkdir(exist_ok=True)
+        own.parent.mkdir(parents=True, exist_ok=True)
         own.write_text(entry.path.read_text())
-    print(f"{own} is yours: fastrun train +recipe={own.stem}")
+    print(f"{own} is yours: fastrun train +recipe={name}")
 
 
 def show(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,16 @@ def fashion_mnist(
     folder = Path(root).expanduser() if root is not None else _find()
     if not folder.is_dir():
         raise DataError(f"data.root={folder} is not a folder", "it must hold the four idx files of Fashion-MNIST")
-    x, y = (_read(folder, name) for name in _FILES["train"])
-    test = TensorDataset(*(_prepare(_read(folder, name)) for name in _FILES["t10k"]))
-    return split(_prepare(x), _prepare(y), {"val": val_fraction}, split_seed) | {"test": test}
+    x, y = _pair(folder, "train")
+    test = TensorDataset(*_pair(folder, "t10k"))
+    return split(x, y, {"val": val_fraction}, split_seed) | {"test": test}
+
+
+def _pair(folder: Path, part: str) -> tuple[Tensor, Tensor]:
+    x, y = (_prepare(_read(folder, name)) for name in _FILES[part])
+    if len(x) != len(y):
+        raise DataError(f"{folder}: {len(x)} images of {part} have {len(y)} labels")
+    return x, y
 
 
 def _find() -> Path:
@@ -63,7 +71,7 @@ def _read(folder: Path, name: str) -> Tensor:
         return torch.from_numpy(values.reshape(shape).copy())
     except FileNotFoundError as error:
         raise DataError(f"{packed} is missing", "data.root must hold the four idx files of Fashion-MNIST") from error
-    except (OSError, EOFError, ValueError, IndexError) as error:
+    except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
         raise DataError(f"{packed if packed.is_file() else plain} cannot be read: {error}") from error
 
 

@@ -27,8 +27,12 @@ def feeds(net: nn.Module) -> Iterator[tuple[Weighted, str]]:
     ``linear``. GELU and SiLU count as ``relu``: their gains differ from its by a few percent.
     """
     waiting: Weighted | None = None
-    for module in net.modules():
+    seen: set[nn.Module] = set()
+    for _, module in net.named_modules(remove_duplicate=False):
         if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+            if module in seen:
+                continue
+            seen.add(module)
             if waiting is not None:
                 yield waiting, "linear"
             waiting = module

@@ -34,7 +34,7 @@ def fitted(train: Samples) -> Standardize:
     shape = [first.shape[0] if first.ndim else 1] + [1] * max(0, first.ndim - 1)
     if first.dtype != torch.uint8:
         return Standardize(torch.zeros(shape), torch.ones(shape))
-    x = torch.stack([train[index][0] for index in picked]).double()
+    x = torch.stack([torch.as_tensor(train[index][0]) for index in picked]).double()
     axes = [axis for axis in range(x.ndim) if axis != 1]
     std = x.std(axes).clamp_min(1e-3 * x.std().clamp_min(1.0))  # a constant channel stays constant
     return Standardize(x.mean(axes).float().view(shape), std.float().view(shape))

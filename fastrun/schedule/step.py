@@ -10,5 +10,4 @@ def step(steps: int, drops: int = 2, gamma: float = 0.1) -> Curve:
     """Multiply by ``gamma`` ``drops`` times, evenly spread over the run; :class:`torch.optim.lr_scheduler.StepLR`."""
     if drops < 1:
         raise ConfigError(f"schedule.drops={drops} is too small", "the least is 1")
-    size = max(1, -(-steps // (drops + 1)))
-    return lambda now: gamma ** (now // size)
+    return lambda now: gamma ** (now * (drops + 1) // max(1, steps))

@@ -1,0 +1,131 @@
+"""Whatever a user gets wrong: its exit code, one line of error and one of hint, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import fastrun.cli
+
+COMPOSING = [
+    (["trian"], 2, "did you mean train?"),
+    ([], 2, ""),
+    (["train", "--foo"], 2, "fastrun train --help"),
+    (["train", "+recipe=resnt_amp"], 2, "did you mean resnet_amp?"),
+    (["train", "optimzer=adam"], 2, "did you mean optimizer?"),
+    (["train", "+optimzer=adam"], 2, "did you mean optimizer?"),
+    (["train", "optimizer=admw"], 2, "did you mean adamw?"),
+    (["train", "init=none"], 2, "choose from auto"),
+    (["train", "lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "+lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "optimizer.lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "batch.sze=3"], 2, "did you mean batch.size?"),
+    (["train", "+batch.foo=3"], 2, "batch"),
+    (["train", "epochs=abc"], 2, "epochs"),
+    (["train", "seed=1.5"], 2, "seed"),
+    (["train", "batch.size=big"], 2, "batch.size"),
+    (["train", "batch.size=0"], 2, "the least is 1"),
+    (["train", "batch.lr_scaling=quadratic"], 2, "choose from none, linear, sqrt"),
+    (["train", "clip=norm", "clip.max=0"], 2, "above 0"),
+    (["train", "batch.accumulate=1000"], 2, "larger than batch.size"),
+    (["train", "a b"], 2, "key=value"),
+    (["train", "epochs=[1"], 2, "key=value"),
+    (["train", "name=../../x"], 2, "cannot be a folder"),
+    (["recipes", "nothing_like_it"], 2, "`fastrun recipes` lists them"),
+    (["options", "optimzer"], 2, "did you mean optimizer?"),
+    (["eval", "nowhere"], 6, "not a run directory"),
+    (["resume", "nowhere"], 6, "not a run directory"),
+    (["runs", "nowhere"], 7, "not a folder"),
+]
+
+TRAINING = [
+    (["train", "+model.wdth=3"], 2, "did you mean width?"),
+    (["train", "+optimizer.foo=1"], 2, "it takes params, lr"),
+    (["train", "optimizer.lr=abc"], 2, "wants float"),
+    (["train", "optimizer.lr=-1"], 2, "Invalid learning rate"),
+    (["train", "model.depth=9"], 2, "the nearest is 8"),
+    (["train", "model=resnet", "data=synthetic", "data.shape=[8]"], 2, "use model=mlp"),
+    (["train", "schedule.warmup=soon"], 2, "5% (of the run)"),
+    (["train", "schedule.warmup=100%"], 2, "leaves no steps"),
+    (["train", "val_every=0"], 2, "less than a step"),
+    (["train", "target.metric=val/accc"], 2, "did you mean val/acc?"),
+    (["train", "early_stopping=patience", "early_stopping.metric=val/f1"], 2, "is not measured"),
+    (["train", "device=gpu"], 2, "no GPU here"),
+    (["train", "amp=fp16"], 2, "needs a GPU"),
+    (["train", "speed.fused=true", "optimizer=rmsprop"], 2, "no fused kernels"),
+    (["train", "data=fashion_mnist", "data.root=/nowhere"], 3, "not a folder"),
+    (["train", "data=synthetic", "data.classes=1"], 3, "one class only"),
+    (["train", "data=synthetic", "data.val_fraction=0"], 3, "the val set is empty"),
+    (["train", "data=synthetic", "data.val_fraction=1.5"], 2, "nothing to train on"),
+    (["train", "model._target_=nowhere.Net"], 2, "no such module"),
+    (["train", "+callbacks.mine._target_=torch.nn.ReLU"], 2, "is not a Lightning Callback"),
+    (["train", "optimizer.lr=1e30", "optimizer=sgd", "epochs=2"], 4, "try a lower optimizer.lr"),
+]
+
+
+def shown(code: int, err: str) -> str:
+    """Check the form of an error and return it."""
+    text = err.strip().splitlines()
+    if code != 0 and text:
+        assert text[0].startswith("error: "), err
+        assert len(text) <= 3, err
+        assert "Traceback" not in err
+    return err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"), COMPOSING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_config_that_does_not_fit_is_refused_in_a_process_of_its_own(shell, arguments, code, hint) -> None:
+    done = shell(*arguments)
+    assert done.returncode == code, done.stderr
+    assert hint in shown(code, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"), TRAINING, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_run_that_cannot_be_is_refused_and_its_directory_says_so(folder: Path, capfd, arguments, code, hint) -> None:
+    if "device=gpu" in arguments or "amp=fp16" in arguments:
+        pytest.importorskip("torch")
+        import torch
+
+        if torch.cuda.is_available():
+            arguments = (
+                [*arguments, "device=cpu"] if "amp=fp16" in arguments else ["train", "device=gpu", "device.count=99"]
+            )
+            hint = hint if "amp=fp16" in arguments else "GPUs here"
+    assert fastrun.cli.main(arguments) == code
+    assert hint in shown(code, capfd.readouterr().err)
+    (status,) = folder.glob("outputs/*/*/status.json")
+    assert f'"exit_code": {code}' in status.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["amp=fp16", "device=cpu"], 2), (["data=fashion_mnist", "data.root=/nowhere"], 3), (["+model.wdth=3"], 2)],
+)
+def test_errors_past_composing_look_the_same_in_a_process_of_its_own(shell, arguments, code) -> None:
+    done = shell("train", *arguments)
+    assert done.returncode == code
+    assert shown(code, done.stderr).count("\n") == 2
+
+
+def test_an_output_folder_that_cannot_be_written_is_a_storage_error(shell, folder: Path) -> None:
+    (folder / "outputs").write_text("a file where the folder should be")
+    done = shell("train", "epochs=1")
+    assert done.returncode == 7
+    assert "outputs" in shown(7, done.stderr)
+
+
+def test_a_traceback_is_shown_on_request(folder: Path, capfd) -> None:
+    assert fastrun.cli.main(["--debug", "options", "nothing_like_it"]) == 2
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_bug_is_one_line_too(folder: Path, capfd) -> None:
+    (folder / "broken_module.py").write_text("def net(in_shape, num_classes):\n    raise KeyError('oh')\n")
+    assert fastrun.cli.main(["train", "model=mlp", "~model.hidden", "~model.activation", "~model.dropout",
+                             "model._target_=broken_module.net"]) == 1  # fmt: skip
+    assert "--debug shows the traceback" in shown(1, capfd.readouterr().err)

@@ -1,0 +1,174 @@
+import hashlib
+import io
+import json
+import os
+import pickle
+import resource
+from contextlib import contextmanager
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastrun.checkpoint_io import DurableCheckpointIO, load
+from fastrun.errors import CheckpointError, StorageError
+
+# Files that are no checkpoint may look like a pickle of another protocol, which torch warns of before it refuses them.
+pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+
+
+def checkpoint(step: int = 7, size: int = 4) -> dict:
+    return {
+        "state_dict": {"net.weight": torch.arange(float(size)), "net.half": torch.ones(2, dtype=torch.bfloat16)},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(size)}}, "param_groups": [{"lr": 0.1}]}],
+        "fastrun": {"tally": {"step": step, "target": None}, "measured": {"val/acc": 0.5}},
+    }
+
+
+def written() -> bytes:
+    buffer = io.BytesIO()
+    torch.save(checkpoint(), buffer)
+    return buffer.getvalue()
+
+
+WHOLE = written()
+
+
+class Payload:
+    """What runs code when it is unpickled: here, makes a folder."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+class Unwritable:
+    """What fails in the middle of being saved."""
+
+    def __reduce__(self):
+        raise OSError(28, "No space left on device")
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "step-00000007.ckpt"
+
+
+@pytest.fixture
+def refused(tmp_path):
+    def check(data: bytes) -> None:
+        file = tmp_path / "any.ckpt"
+        file.write_bytes(data)
+        with pytest.raises(CheckpointError):
+            load(file)
+
+    return check
+
+
+def test_what_is_saved_is_loaded(path):
+    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    found = DurableCheckpointIO().load_checkpoint(path)
+    torch.testing.assert_close(found, checkpoint(), rtol=0, atol=0)
+
+
+def test_the_manifest_says_how_to_check_the_file_and_what_it_is(path):
+    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert manifest["size"] == len(path.read_bytes())
+    assert (manifest["step"], manifest["metrics"]) == (7, {"val/acc": 0.5})
+    assert manifest["versions"]["torch"] == torch.__version__
+
+
+def test_saving_leaves_the_file_and_its_manifest_alone(path):
+    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
+
+
+def test_removing_takes_the_manifest_along(path):
+    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    for _ in range(2):
+        DurableCheckpointIO().remove_checkpoint(path)
+        assert names(path.parent) == []
+
+
+@contextmanager
+def disk_full_after(size: int):
+    """Let the system refuse to write more than ``size`` bytes into a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("more", [{}, {"more": Unwritable()}], ids=["on a full disk", "midway"])
+def test_a_save_that_fails_is_a_storage_error_and_leaves_the_one_before(path, more):
+    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    before = path.read_bytes()
+    with disk_full_after(20_000), pytest.raises(StorageError) as caught:
+        DurableCheckpointIO().save_checkpoint(checkpoint(size=100_000) | more, path)
+    assert caught.value.exit_code == 7
+    assert path.read_bytes() == before
+    assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
+
+
+def test_a_payload_is_refused_and_not_run(tmp_path, path):
+    torch.save(checkpoint() | {"payload": Payload(tmp_path / "executed")}, path)
+    with pytest.raises(CheckpointError, match="cannot be read") as caught:
+        load(path)
+    assert caught.value.exit_code == 6
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_bare_pickle_is_refused_and_not_run(tmp_path, path):
+    path.write_bytes(pickle.dumps({"fastrun": Payload(tmp_path / "executed")}))
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(path)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_the_payload_would_have_run(tmp_path):
+    pickle.loads(pickle.dumps(Payload(tmp_path / "executed")))
+    assert (tmp_path / "executed").is_dir()
+
+
+@pytest.mark.parametrize("length", [*range(16), 60, 300, len(WHOLE) // 2, len(WHOLE) - 1])
+def test_a_truncated_file_is_refused(refused, length):
+    refused(WHOLE[:length])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.binary(max_size=40))
+def test_a_file_of_anything_else_is_refused(tmp_path_factory, data):
+    file = tmp_path_factory.getbasetemp() / "anything.ckpt"
+    file.write_bytes(data)
+    with pytest.raises(CheckpointError):
+        load(file)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello\n", b"{}", b".", b"\x80\x02l", b"h\x00.", b"J\x00"])
+def test_a_file_of_another_kind_is_refused(refused, data):
+    refused(data)
+
+
+@pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], torch.zeros(2)])
+def test_a_checkpoint_of_something_else_is_refused(path, content):
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match="is not a checkpoint of fastrun"):
+        load(path)
+
+
+def test_a_missing_file_is_refused(path):
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load(path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load(path.parent)

@@ -1,0 +1,181 @@
+"""A run that dies goes on exactly where it was."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+import fastrun
+import fastrun.cli
+
+HARD = ["data=synthetic", "data.samples=512", "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[32]",
+        "model.dropout=0.3", "augment=crop_flip", "batch.size=16", "epochs=3", "checkpoint.every=7",
+        "early_stopping=patience", "clip=norm", "schedule=cosine"]  # fmt: skip
+KILLER = """
+import os, signal
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Kill(pl.Callback):
+    def __init__(self, at, number):
+        self.at, self.number = at, number
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.tally.step >= self.at and not Path("killed").exists():
+            Path("killed").touch()
+            os.kill(os.getpid(), self.number)
+"""
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    newest = max(run.glob("checkpoints/*.ckpt"))
+    return torch.load(newest, weights_only=True)["state_dict"]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    a, b = weights(one), weights(other)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def killed(folder: Path, shell, at: int, number: int, *overrides: str) -> tuple[Path, int]:
+    (folder / "killer.py").write_text(KILLER)
+    done = shell(
+        "train",
+        *HARD,
+        "name=killed",
+        f"+callbacks.kill={{_target_: killer.Kill, at: {at}, number: {int(number)}}}",
+        *overrides,
+    )
+    (run,) = folder.glob("outputs/killed/*")
+    return run, done.returncode
+
+
+@pytest.mark.parametrize(
+    ("at", "overrides"),
+    [
+        (30, []),
+        (29, ["speed.steps_per_call=8"]),
+        (59, ["pipeline=workers"]),
+        (31, ["optimizer=nesterov", "batch.accumulate=2"]),
+    ],
+    ids=["mid-epoch", "many steps a call", "workers", "accumulation"],
+)
+def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
+    folder: Path, shell, lines, at, overrides
+) -> None:
+    run, code = killed(folder, shell, at, signal.SIGKILL, *overrides)
+    assert code == -signal.SIGKILL
+    assert fastrun.cli.main(["runs"]) == 0
+    assert fastrun.rundir.RunDir(run).status() == "killed"
+    left_alone = shell("train", *HARD, "name=whole", *overrides)
+    assert left_alone.returncode == 0, left_alone.stderr
+    resumed = shell("resume", str(run))
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on from step" in resumed.stdout
+    (whole,) = folder.glob("outputs/whole/*")
+    assert_same(whole, run)
+    trained = [{k: v for k, v in line.items() if k != "train_seconds"} for line in lines(run)]
+    assert trained == [{k: v for k, v in line.items() if k != "train_seconds"} for line in lines(whole)]
+    assert [line["step"] for line in trained if "train/loss" in line] == list(range(1, 70))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, number: int, code: int) -> None:
+    run, exit_code = killed(folder, shell, 20, number)
+    assert exit_code == code
+    assert fastrun.rundir.RunDir(run).status() == "interrupted"
+    log = (run / "run.log").read_text()
+    assert f"fastrun resume {run}" in log
+    assert shell("resume", str(run)).returncode == 0
+
+
+def train_here(*overrides: str) -> Path:
+    return fastrun.train(["model=mlp", "model.hidden=[8]", "epochs=2", *overrides], quiet=True).directory
+
+
+def test_a_finished_run_says_so(folder: Path, capfd) -> None:
+    run = train_here()
+    assert fastrun.cli.main(["resume", str(run)]) == 0
+    assert "is finished" in capfd.readouterr().out
+
+
+def test_more_epochs_go_on_from_the_last_one(folder: Path, lines) -> None:
+    run = train_here()
+    assert fastrun.cli.main(["resume", str(run), "epochs=4"]) == 0
+    assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 33))
+    assert fastrun.rundir.RunDir(run).config()["epochs"] == 4
+    assert fastrun.rundir.RunDir(run).read("status.json")["attempts"] == 2
+
+
+def test_a_changed_value_of_the_optimizer_is_used(folder: Path) -> None:
+    run = train_here("schedule=constant")
+    assert fastrun.cli.main(["resume", str(run), "epochs=3", "optimizer.weight_decay=0.5", "optimizer.lr=0.007"]) == 0
+    saved = torch.load(max(run.glob("checkpoints/*.ckpt")), weights_only=True)["optimizer_states"][0]["param_groups"]
+    assert saved[0]["weight_decay"] == 0.5
+    assert saved[0]["lr"] == 0.007
+
+
+@pytest.mark.parametrize("override", ["optimizer=sgd", "optimzer.lr=1", "epochs=abc", "+new=1", "seed=1,2"])
+def test_an_override_that_is_not_a_value_is_refused(folder: Path, capfd, override: str) -> None:
+    run = train_here()
+    assert fastrun.cli.main(["resume", str(run), override]) == 2
+    assert capfd.readouterr().err.startswith("error: ")
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_and_named(folder: Path, capfd) -> None:
+    run = train_here()
+    newest = max(run.glob("checkpoints/*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert fastrun.cli.main(["resume", str(run), "epochs=3"]) == 0
+    out = capfd.readouterr().out
+    assert f"{newest.name} is damaged" in out
+    assert "going on from step 8" in out
+
+
+def test_no_good_checkpoint_is_exit_code_6(folder: Path, capfd) -> None:
+    run = train_here()
+    for path in run.glob("checkpoints/*.ckpt"):
+        path.write_bytes(b"nothing")
+    for command in (
+        ["resume", str(run), "epochs=3"],
+        ["eval", str(run), "--ckpt", "last"],
+        ["eval", str(run), "--ckpt", "x.ckpt"],
+    ):
+        assert fastrun.cli.main(command) == 6
+        assert "error: " in capfd.readouterr().err
+
+
+def test_a_run_without_checkpoints_cannot_be_resumed(folder: Path, capfd) -> None:
+    run = train_here("checkpoint=none")
+    assert fastrun.cli.main(["resume", str(run), "epochs=3"]) == 6
+    assert "no checkpoint" in capfd.readouterr().err
+
+
+def test_a_run_that_is_running_is_left_alone(folder: Path, capfd) -> None:
+    run = train_here()
+    fastrun.rundir.RunDir(run).begin()  # this process, alive
+    assert fastrun.cli.main(["resume", str(run)]) == 8
+    assert "is running in process" in capfd.readouterr().err
+
+
+def test_a_checkpoint_of_another_network_is_refused(folder: Path, capfd) -> None:
+    run = train_here()
+    assert fastrun.cli.main(["eval", str(run), "model.hidden=[9]"]) == 6
+    assert "another network" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_eval_measures_a_split(folder: Path, capfd, split: str) -> None:
+    run = train_here()
+    assert fastrun.cli.main(["eval", str(run), "--split", split, "--ckpt", "last", "--json"]) == 0
+    out = capfd.readouterr().out
+    assert f'"{split}/acc": ' in out
+
+
+def test_eval_of_the_best_gives_the_best_value(folder: Path, capfd) -> None:
+    run = fastrun.train(["model=mlp", "epochs=3"], quiet=True)
+    assert fastrun.cli.main(["eval", str(run.directory), "--split", "val"]) == 0
+    assert f"{run.summary['best']['value']:.4f}" in capfd.readouterr().out

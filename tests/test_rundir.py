@@ -1,0 +1,250 @@
+import json
+import math
+import os
+import resource
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as configure
+from hypothesis import strategies as st
+
+from fastrun.errors import CheckpointError, ConfigError, StorageError
+from fastrun.rundir import RunDir, check_name, sha256_of, stamp, storage, write_atomic
+from fastrun.settings import Clip, Settings
+
+NO_PROCESS = 2**22 + 1  # one more than Linux has process ids
+
+
+@pytest.fixture
+def run(tmp_path) -> RunDir:
+    return RunDir.create(tmp_path / "run", Settings(name="a", clip=Clip("norm", 2.0)), ["clip=norm", "clip.max=2"])
+
+
+@contextmanager
+def disk_full_after(size: int):
+    """Let the system refuse to write more than ``size`` bytes into a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def save(run: RunDir, step: int, content: bytes = b"weights") -> None:
+    path = run.checkpoints / f"step-{step:08d}.ckpt"
+    path.write_bytes(content)
+    manifest = {"step": step, "sha256": sha256_of(path), "size": len(content), "metrics": {"val/acc": step / 10}}
+    path.with_suffix(".json").write_text(json.dumps(manifest))
+
+
+def strict(text: str):
+    """Read JSON as other programs do: NaN and Infinity are no words of it."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+def test_a_new_run_keeps_what_was_asked_for(run):
+    assert run.config()["clip"] == {"kind": "norm", "max": 2.0}
+    assert run.overrides() == ["clip=norm", "clip.max=2"]
+    assert run.checkpoints.is_dir()
+
+
+def test_a_run_directory_is_never_used_twice(run):
+    with pytest.raises(StorageError, match="holds a run already") as caught:
+        RunDir.create(run.path, Settings(), [])
+    assert caught.value.exit_code == 7
+    assert run.config()["name"] == "a"
+
+
+def test_a_run_that_goes_on_with_other_values_keeps_both_command_lines(run):
+    run.change(Settings(epochs=20), ["epochs=20"])
+    assert run.config()["epochs"] == 20
+    assert run.overrides() == ["clip=norm", "clip.max=2", "epochs=20"]
+
+
+def test_opening_what_is_no_run_directory_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="is not a run directory"):
+        RunDir.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["a: [1,", "- a", ""])
+def test_a_config_that_is_none_any_more_is_a_config_error(run, text):
+    (run.path / "config.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        RunDir.open(run.path).config()
+
+
+def test_an_atomic_write_replaces_the_content_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "a.json"
+    for text in ("one", "two"):
+        write_atomic(path, text)
+        assert path.read_text() == text
+        assert names(tmp_path) == ["a.json"]
+
+
+def test_a_write_that_fails_midway_leaves_the_old_content_and_nothing_else(tmp_path):
+    path = tmp_path / "a.json"
+    write_atomic(path, "old")
+    with disk_full_after(10_000), pytest.raises(StorageError) as caught:
+        write_atomic(path, "new" * 10_000)
+    assert caught.value.exit_code == 7
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        RunDir.create(tmp_path / "file" / "run", Settings(), [])
+
+
+@pytest.mark.parametrize(("number", "hint"), [(28, "free some space"), (13, "outputs=")])
+def test_a_storage_error_says_what_to_do(tmp_path, number, hint):
+    with pytest.raises(StorageError) as caught, storage(tmp_path):
+        raise OSError(number, os.strerror(number), str(tmp_path / "x"))
+    assert hint in caught.value.hint
+    assert str(tmp_path / "x") in caught.value.message
+
+
+def test_the_status_follows_the_run(run):
+    assert run.status() == "unknown"
+    run.begin()
+    assert run.status() == "running"
+    run.end("failed", 4)
+    assert run.status() == "failed"
+    assert run.read("status.json")["exit_code"] == 4
+
+
+def test_a_second_attempt_is_counted_and_keeps_when_the_run_started(run):
+    run.begin()
+    started = run.read("status.json")["started"]
+    run.end("interrupted", 130)
+    run.begin()
+    status = run.read("status.json")
+    assert (status["attempts"], status["exit_code"], status["started"]) == (2, None, started)
+
+
+def test_a_run_whose_process_is_gone_was_killed(run):
+    run.begin()
+    status = run.read("status.json") | {"pid": NO_PROCESS}
+    write_atomic(run.path / "status.json", json.dumps(status))
+    assert run.status() == "killed"
+
+
+def test_a_run_of_another_user_is_not_taken_for_dead(run, monkeypatch):
+    def forbidden(pid, signal):
+        raise PermissionError
+
+    run.begin()
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert run.status() == "running"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null"])
+def test_a_broken_json_file_reads_as_empty(run, text):
+    (run.path / "summary.json").write_text(text)
+    assert run.read("summary.json") == {}
+    assert run.read("nothing.json") == {}
+
+
+def test_metrics_are_appended_a_line_each(run):
+    assert run.lines() == []
+    run.append([{"step": 1, "lr": 0.5}])
+    run.append([{"step": 2}, {"step": 3}])
+    assert run.lines() == [{"step": 1, "lr": 0.5}, {"step": 2}, {"step": 3}]
+
+
+def test_numbers_that_json_has_no_word_for_are_null_in_the_metrics(run):
+    run.append([{"step": 1, "a": math.nan, "b": math.inf, "c": -math.inf, "d": 0.5}])
+    assert strict(run.metrics.read_text()) == {"step": 1, "a": None, "b": None, "c": None, "d": 0.5}
+
+
+def test_numbers_that_json_has_no_word_for_are_null_in_the_summary(run):
+    run.write_summary({"last": {"val/loss": math.nan, "val/acc": 0.5}, "steps": 3})
+    text = (run.path / "summary.json").read_text()
+    assert strict(text) == {"last": {"val/loss": None, "val/acc": 0.5}, "steps": 3}
+
+
+def test_a_line_that_a_crash_cut_short_is_left_out(run):
+    run.append([{"step": 1}])
+    with run.metrics.open("a") as file:
+        file.write('{"step": 2, "lo')
+    assert run.lines() == [{"step": 1}]
+
+
+def test_resuming_forgets_the_lines_past_its_step_and_the_one_cut_short(run):
+    run.append([{"step": step} for step in range(1, 6)])
+    with run.metrics.open("a") as file:
+        file.write('{"step": 6')
+    run.forget_after(3)
+    run.append([{"step": 4}])
+    assert [line["step"] for line in run.lines()] == [1, 2, 3, 4]
+
+
+def test_checkpoints_are_listed_newest_first_and_only_with_a_manifest(run):
+    for step in (10, 2, 9):
+        save(run, step)
+    (run.checkpoints / "step-00000011.ckpt").write_bytes(b"no manifest yet")
+    (run.checkpoints / "step-00000012.json").write_text("{}")
+    assert [saved.step for saved in run.saved()] == [10, 9, 2]
+    assert run.saved()[0].metrics == {"val/acc": 1.0}
+
+
+def damage_by_cutting(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def damage_by_changing(path):
+    path.write_bytes(b"W" + path.read_bytes()[1:])
+
+
+@pytest.mark.parametrize("damage", [damage_by_cutting, damage_by_changing, os.unlink])
+def test_the_newest_good_checkpoint_is_found_past_damaged_ones(run, damage):
+    for step in (1, 2, 3):
+        save(run, step)
+    assert run.newest_good()[0].step == 3
+    for step in (2, 3):
+        damage(run.checkpoints / f"step-{step:08d}.ckpt")
+    good, broken = run.newest_good()
+    assert good.step == 1
+    assert [saved.step for saved in broken] == [3, 2]
+
+
+def test_without_a_good_checkpoint_there_is_nothing_to_go_on_from(run):
+    with pytest.raises(CheckpointError, match="has no checkpoint") as caught:
+        run.newest_good()
+    assert caught.value.exit_code == 6
+    save(run, 1)
+    damage_by_cutting(run.checkpoints / "step-00000001.ckpt")
+    with pytest.raises(CheckpointError, match="is whole"):
+        run.newest_good()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "/etc", ".hidden", "a\\b", "a:b", "a\0", "a\nb", "a" * 101])
+def test_a_name_that_would_leave_or_hide_in_the_output_folder_is_refused(name):
+    with pytest.raises(ConfigError, match="cannot be a folder"):
+        check_name(name)
+
+
+@configure(deadline=None)
+@given(st.text(max_size=101))
+@example("漢" * 100)
+def test_a_name_that_is_taken_is_a_folder_right_below_the_output_folder(tmp_path_factory, name):
+    outputs = tmp_path_factory.mktemp("outputs")
+    try:
+        folder = outputs / check_name(name)
+    except ConfigError:
+        return
+    folder.mkdir()
+    assert folder.resolve().parent == outputs.resolve()
+
+
+def test_no_two_stamps_are_the_same():
+    made = {stamp() for _ in range(20)}
+    assert len(made) > 18  # 16 random bits within a second
+    assert all(check_name(one) for one in made)
