@@ -1,0 +1,103 @@
+"""What a step costs in two processes on the CPU: fastrun beside plain DistributedDataParallel.
+
+    python benchmarks/ddp.py [--steps N] [--rounds N]
+
+resnet8 on synthetic 3x32x32, a batch of 128 shared by two processes that talk by gloo, each with half of the cores.
+Both train the same network with the same optimizer settings and schedule, in fresh processes each round; of twice the
+steps the second half counts.
+
+Claim: fastrun takes at most 1.03 of the time of the plain loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from attempt import halves, seconds_of_second_half
+from measure import claim, in_turn, machine, parser, show
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+from twin import twin
+
+from fastrun import feed
+from fastrun.hydra_app import compose
+from fastrun.rundir import RunDir
+
+WORLD = 2
+DATA = ("data=synthetic", "data.val_fraction=0.02", "data.test_fraction=0.01", "batch.size=128", "amp=off")
+NETWORK = ("model=resnet", "model.depth=8", "model.width=16", "optimizer=nesterov", "schedule=onecycle")
+FIXED = (*DATA, *NETWORK, "checkpoint=none")
+
+
+def fastrun(steps: int) -> float:
+    """Return milliseconds a step of ``fastrun train``."""
+    plan = (f"steps={2 * steps}", f"val_every={steps}", "device=ddp", "device.accelerator=cpu", f"device.count={WORLD}")
+    with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as outputs:
+        command = [sys.executable, "-m", "fastrun", "train", *FIXED, *plan, f"outputs={outputs}"]
+        subprocess.run(command, check=True, capture_output=True)
+        (run,) = Path(outputs).glob("*/*")
+        return 1e3 * seconds_of_second_half(RunDir(run).lines()) / steps
+
+
+def plain(steps: int) -> float:
+    """Return milliseconds a step of the loop below."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.NamedTemporaryFile() as result:
+        torch.multiprocessing.spawn(loop, (steps, port, result.name), nprocs=WORLD)
+        return 1e3 * float(json.loads(Path(result.name).read_text())) / steps
+
+
+def loop(rank: int, steps: int, port: int, result: str) -> None:
+    """Train as one of the processes; the first writes the seconds of the second half down."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // WORLD))
+    distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    settings = halves(compose([*FIXED, "device=cpu"]), steps)
+    parts = twin(settings, feed.load(settings))
+    net = DistributedDataParallel(parts.net)
+    mean, scale, start = parts.data.mean, parts.data.scale, perf_counter()
+    for step, chosen in zip(range(2 * steps), parts.data.indices(), strict=False):
+        if step == steps:
+            distributed.barrier()
+            start = perf_counter()
+        mine = chosen.chunk(WORLD)[rank]
+        x = parts.data.x.index_select(0, mine).float().sub_(mean).mul_(scale)
+        for group in parts.optimizer.param_groups:
+            group["lr"] = parts.rate * parts.curve(step)
+        parts.loss(net(x), parts.data.y.index_select(0, mine)).backward()
+        parts.optimizer.step()
+        parts.optimizer.zero_grad()
+    distributed.barrier()
+    if rank == 0:
+        Path(result).write_text(json.dumps(perf_counter() - start))
+    distributed.destroy_process_group()
+
+
+def options() -> argparse.Namespace:
+    made = parser(__doc__)
+    made.add_argument("--steps", type=int, default=60, help="timed a round (%(default)s)")
+    return made.parse_args()
+
+
+def main() -> None:
+    asked = options()
+    machine(torch.device("cpu"))
+    contestants = {"fastrun": partial(fastrun, asked.steps), "plain": partial(plain, asked.steps)}
+    values = in_turn(contestants, asked.rounds)
+    show(f"step of resnet8 in {WORLD} processes, batch 128", values, "plain", "ms a step")
+    claim(values, "fastrun", "plain", "at most 1.03")
+
+
+if __name__ == "__main__":
+    main()

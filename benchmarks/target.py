@@ -1,0 +1,78 @@
+"""Time to target of a recipe over many seeds.
+
+    python benchmarks/target.py RECIPE [KEY=VALUE ...] [--seeds N]
+    python benchmarks/target.py mlp_fast target.value=0.97 --seeds 10
+
+Runs seeds 0 to N-1 one after another through ``fastrun.train`` and prints when each reached ``target.value``, by both
+clocks of a run: training alone, and the wall, which also counts loading the data, building the network, validating and
+saving. Importing is in neither: a short run that does not count goes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from statistics import median
+from typing import Any
+
+import torch
+from measure import machine, number, spread
+
+import fastrun
+from fastrun.errors import FastrunError
+
+ROWS = {
+    "seconds of training": "train_seconds",
+    "seconds on the wall": "wall_seconds",
+    "steps": "steps",
+}
+
+
+def one(recipe: str, overrides: list[str]) -> dict[str, Any]:
+    """Return the summary of a run."""
+    with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as outputs:
+        return fastrun.train([f"+recipe={recipe}", *overrides, f"outputs={outputs}"], quiet=True).summary
+
+
+def show(runs: list[dict[str, Any]]) -> None:
+    """Print the share that reached the target, and when."""
+    targets = [run["target"] for run in runs]
+    reached = [target for target in targets if target["reached"]]
+    metric, value = targets[0]["metric"], targets[0]["value"]
+    print(f"  {len(reached)} of {len(runs)} reached {metric} {value:g} ({len(reached) / len(runs):.0%})")
+    best = [run["best"]["value"] for run in runs if run["best"]]
+    rows = {label: [target[key] for target in reached] for label, key in ROWS.items()} if reached else {}
+    for label, values in (rows | {f"best {metric}": best}).items():
+        low, high = spread(values)
+        print(f"  {label:<20}  median {number(median(values)):>8}  quartiles {number(low)} .. {number(high)}")
+    if reached:
+        print("  of those that reached it" if len(reached) < len(runs) else "  all runs counted")
+
+
+def options() -> argparse.Namespace:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("recipe")
+    made.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to the recipe")
+    made.add_argument("--seeds", type=int, default=10, help="how many (%(default)s)")
+    return made.parse_intermixed_args()
+
+
+def main() -> int:
+    asked = options()
+    try:
+        trial = one(asked.recipe, [*asked.overrides, "steps=1"])
+        if trial["target"]["value"] is None:
+            print(f"{asked.recipe} has no target: add target.value=0.97, say", file=sys.stderr)
+            return 2
+        machine(torch.device(trial["hardware"]["device"]))
+        print(f"\n{asked.recipe} {' '.join(asked.overrides)}: {asked.seeds} seeds")
+        show([one(asked.recipe, [*asked.overrides, f"seed={seed}"]) for seed in range(asked.seeds)])
+    except FastrunError as error:
+        print(error.show(), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

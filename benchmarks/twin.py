@@ -1,0 +1,95 @@
+"""The parts of a run, for the loops written by hand that fastrun is measured against.
+
+Network, first weights, optimizer settings, schedule, loss, data and their order are those that fastrun would use; so
+two loops differ in how they run, never in what they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from fastrun import assemble, feed, updating
+from fastrun.amp import Precision, precision
+from fastrun.data.sets import Sets
+from fastrun.hardware import place
+from fastrun.heuristics import Heuristics
+from fastrun.metric import Loss
+from fastrun.network import network
+from fastrun.pipeline.standardize import Standardize, fitted
+from fastrun.plan import Plan
+from fastrun.schedule import Curve
+from fastrun.seed import generator
+from fastrun.settings import Settings, Speed
+
+
+@dataclass
+class Twin:
+    """What a loop needs."""
+
+    net: nn.Module
+    optimizer: torch.optim.Optimizer
+    rate: float  # the learning rate that the curve's factors apply to
+    curve: Curve
+    loss: Loss
+    amp: Precision
+    data: Resident
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Resident:
+    """The training set on the device, as bytes, and what makes floats of them."""
+
+    x: Tensor
+    y: Tensor
+    mean: Tensor
+    scale: Tensor
+    batch: int
+    seed: int
+
+    def indices(self) -> Iterator[Tensor]:
+        """Yield the indices of batch after batch, epoch after epoch; an epoch's last, smaller one is left out."""
+        epoch = 0
+        while True:
+            order = torch.randperm(len(self.x), generator=generator(self.seed, "order", epoch)).to(self.x.device)
+            yield from (part for part in order.split(self.batch) if len(part) == self.batch)
+            epoch += 1
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches, as a good loop written by hand slices them."""
+        for chosen in self.indices():
+            x = self.x.index_select(0, chosen).float().sub_(self.mean).mul_(self.scale)
+            yield x, self.y.index_select(0, chosen)
+
+
+def data_of(settings: Settings, sets: Sets, scale: Standardize, device: torch.device) -> Resident:
+    """Return a data set's training part on the device."""
+    assert isinstance(sets.train, TensorDataset)
+    x, y = (tensor.to(device) for tensor in sets.train.tensors)
+    scale = scale.to(device)
+    return Resident(x, y, scale.mean, scale.scale, settings.batch.size, settings.seed)
+
+
+def twin(settings: Settings, sets: Sets, fast_kernels: bool = True) -> Twin:
+    """Return the parts of a run; without ``fast_kernels`` the optimizer's flags are torch's defaults."""
+    device = place(settings.device).device
+    scale = fitted(sets.train)
+    net = network(settings, sets, scale, Heuristics({})).to(device)
+    if not fast_kernels:
+        settings = replace(settings, speed=Speed(kind="plain"))
+    optimizer = updating.optimizer(settings, net)
+    curve = updating.curve(settings, plan_of(settings, sets))
+    amp = precision(settings.amp.kind, device)
+    data = data_of(settings, sets, scale, device)
+    return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, assemble.loss_of(settings), amp, data, device)
+
+
+def plan_of(settings: Settings, sets: Sets) -> Plan:
+    """Return the plan of a run on one device."""
+    order = feed.order(settings, sets, place(settings.device), Heuristics({}))
+    return assemble.plan_of(settings, order.steps)
