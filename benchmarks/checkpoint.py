@@ -40,7 +40,7 @@ def seconds(settings: Settings) -> float:
 
 def options() -> argparse.Namespace:
     made = on_device(parser(__doc__))
-    made.add_argument("--steps", type=int, default=4 * EVERY, help="of a run (%(default)s)")
+    made.add_argument("--steps", type=int, default=3 * EVERY, help="of a run (%(default)s)")
     made.add_argument("--folder", type=Path, help="where runs lie while they are measured")
     return made.parse_args()
 

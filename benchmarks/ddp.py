@@ -86,7 +86,7 @@ def loop(rank: int, steps: int, port: int, result: str) -> None:
 
 def options() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("--steps", type=int, default=60, help="timed a round (%(default)s)")
+    made.add_argument("--steps", type=int, default=30, help="timed a round (%(default)s)")
     return made.parse_args()
 
 

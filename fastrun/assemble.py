@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from fastrun import checkpoint_io, component
+from fastrun import checkpoint_io, component, kernels
 from fastrun import feed as feeding
 from fastrun.amp import precision
 from fastrun.callback.checkpoint import Checkpoint
@@ -29,7 +29,6 @@ from fastrun.heuristics import Heuristics
 from fastrun.metric import Known, Loss, Metrics, known
 from fastrun.module import Calls, Once, Training
 from fastrun.network import network
-from fastrun.pace import Pace
 from fastrun.pipeline.evaluation import Evaluation
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
@@ -70,6 +69,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     plan = plan_of(settings, order.steps)
 
     net = network(settings, sets, scale, used).to(where.device)
+    used.use("speed", *kernels.arrange(settings.speed, net, where.device, settings.deterministic))
     amp = precision(settings.amp.kind, where.device)
     used.use("amp", amp.name, amp.why)
     loss = loss_of(settings)
@@ -78,7 +78,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     feed = feeding.feed(settings, sets, order, scale, where, used)
     val = Evaluation(sets.val, scale, where.device, where.rank, where.world)
     module = Training(net, loss, Metrics(loss, sets.num_classes), feed, val, changes, plan)
-    module.attach(clock, Pace(settings.speed))
+    module.attach(clock, settings.speed)
 
     callbacks = callbacks_of(settings, run, console, where.rank == 0)
     with quiet():

@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from fastrun import kernels
 from fastrun.amp import Precision
 from fastrun.clip import Clipper
 from fastrun.clock import Clock
@@ -22,6 +23,7 @@ from fastrun.pace import Pace
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
 from fastrun.seed import derive
+from fastrun.settings import Speed
 from fastrun.tally import Tally
 
 _NEVER = 1 << 62
@@ -81,9 +83,10 @@ class Training(pl.LightningModule):
         self._own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
         self._rates = [float(group["lr"]) for group in groups]
 
-    def attach(self, clock: Clock, pace: Pace) -> None:
-        """Take the clock that has run since the process started, and what chooses the steps a call."""
-        self.clock, self.pace = clock, pace
+    def attach(self, clock: Clock, speed: Speed) -> None:
+        """Take the clock that has run since the process started, and what makes steps fast."""
+        self.clock, self.speed, self.pace = clock, speed, Pace(speed)
+        self.layout = kernels.layout(self.net)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer, whose parameters are on the device by now."""
@@ -97,6 +100,9 @@ class Training(pl.LightningModule):
         """Take the place in the data that the run has come to."""
         if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
+        if self.speed.compile:
+            with self.clock.within("compile"):
+                kernels.keep_buffers(self.net, self._compile)
         self._batches = self.feed.batches(self.tally.step)
         for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
@@ -104,6 +110,26 @@ class Training(pl.LightningModule):
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         self._say_epoch()
         self._say_step()
+
+    def _compile(self) -> None:
+        """Compile the network, and have the compiler do its work before the first step."""
+        x, y = next(self.feed.batches(self.tally.step))
+        part = len(x.chunk(self.update.accumulate)[0])
+
+        def attempt() -> None:
+            torch.autograd.backward(self._forward(x[:part], y[:part]))
+            self.eval()
+            with torch.inference_mode():
+                next(self._outputs(self.val))
+            self.train()
+
+        kernels.compiled(self.net, self.speed.compile_mode, attempt)
+
+    def _forward(self, x: Tensor, y: Tensor) -> Tensor:
+        if self.layout is not None:
+            x = x.contiguous(memory_format=self.layout)
+        with self.update.precision.autocast():
+            return self.loss(self.net(x), y)
 
     def training_step(self, steps: range, _: int) -> None:
         """Take optimizer steps ``steps``; epochs turn between two calls, never within one."""
@@ -148,8 +174,7 @@ class Training(pl.LightningModule):
         for part_x, part_y in (
             zip(x.chunk(accumulate), y.chunk(accumulate), strict=True) if accumulate > 1 else ((x, y),)
         ):
-            with precision.autocast():
-                part = self.loss(self.net(part_x), part_y)
+            part = self._forward(part_x, part_y)
             if accumulate > 1:
                 part = part * (len(part_y) / len(y))
             self._backward(part if scaler is None else scaler.scale(part))
@@ -182,6 +207,8 @@ class Training(pl.LightningModule):
 
     def _outputs(self, batches: Evaluating) -> Iterator[tuple[Tensor, Tensor]]:
         for x, y in batches:
+            if self.layout is not None:
+                x = x.contiguous(memory_format=self.layout)
             with self.update.precision.autocast():
                 logits = self.net(x)
             yield logits, y

@@ -91,6 +91,10 @@ class Speed:
     kind: str = "auto"  # auto or plain
     steps_per_call: int = 0  # optimizer steps a Lightning call; 0: chosen from the length of a step
     fused: bool | None = None  # the optimizer's fused kernels; null: where device and optimizer have them
+    channels_last: bool | None = None  # memory layout of convolutions; null: where there are any
+    tf32: bool | None = None  # TF32 matrix products on GPUs; null: yes
+    compile: bool = False  # torch.compile; its time is counted under clock.compile
+    compile_mode: str = "default"  # default, reduce-overhead (CUDA graphs), max-autotune …
 
 
 @dataclass

@@ -22,7 +22,7 @@ LAYERS = [
     ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "metric"),
     ("settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data"),
-    ("clip", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
+    ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("hydra_app", "checkpoint_io", "module", "network"),
     ("callback", "feed", "updating", "trainer"),
     ("assemble",),

@@ -1,0 +1,78 @@
+"""What speed does to a network leaves what it computes alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import fastrun
+from fastrun import kernels
+from fastrun.errors import ConfigError
+from fastrun.model.norm import batch
+from fastrun.model.resnet import resnet
+from fastrun.settings import Speed
+
+
+def test_auto_puts_channels_last_where_there_are_convolutions() -> None:
+    net = resnet((3, 8, 8), 10, 8, 4, norm=batch)
+    assert kernels.layout(net) is None
+    used, _ = kernels.arrange(Speed("auto"), net, torch.device("cpu"), deterministic=False)
+    assert "channels_last" in used
+    assert kernels.layout(net) is torch.channels_last
+
+
+@pytest.mark.parametrize(
+    ("speed", "net"),
+    [
+        (Speed("plain"), nn.Conv2d(3, 4, 3)),
+        (Speed("auto"), nn.Linear(3, 4)),
+        (Speed("auto", channels_last=False), nn.Conv2d(3, 4, 3)),
+    ],
+)
+def test_elsewhere_the_layout_stays(speed: Speed, net: nn.Module) -> None:
+    kernels.arrange(speed, net, torch.device("cpu"), deterministic=False)
+    assert kernels.layout(net) is None
+
+
+def test_the_layout_does_not_change_the_result() -> None:
+    torch.manual_seed(0)
+    net, x = resnet((3, 8, 8), 10, 8, 4, norm=batch).eval(), torch.randn(5, 3, 8, 8)
+    before = net(x)
+    kernels.arrange(Speed("auto"), net, torch.device("cpu"), deterministic=False)
+    torch.testing.assert_close(net(x.contiguous(memory_format=torch.channels_last)), before)
+
+
+def test_a_compiler_that_fails_leaves_the_network_as_it_was(caplog) -> None:
+    net = nn.Linear(2, 2)
+
+    def broken() -> None:
+        raise RuntimeError("no C++ compiler here\nand more")
+
+    assert kernels.compiled(net, "default", broken) is False
+    assert net(torch.ones(1, 2)).shape == (1, 2)
+    assert "no C++ compiler here" in caplog.text
+    assert "and more" not in caplog.text
+
+
+def test_an_unknown_compile_mode_is_refused() -> None:
+    with pytest.raises(ConfigError, match="compile_mode"):
+        kernels.compiled(nn.Linear(2, 2), "fastest", lambda: None)
+
+
+def test_trying_out_leaves_running_statistics_and_gradients_alone() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    kernels.keep_buffers(net, lambda: net(torch.randn(8, 3)).sum().backward())
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_compiled_run_counts_its_compilation_apart(folder, monkeypatch) -> None:
+    eager = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda *a, **k: eager(*a, **(k | {"backend": "eager", "mode": None})))
+    run = fastrun.train(["model=mlp", "model.hidden=[8]", "epochs=1", "speed.compile=true"], quiet=True)
+    assert run.summary["clock"]["compile"] > 0
+    assert "compile" in run.summary["heuristics"]["speed"]["used"]
+    keys = torch.load(run.directory / run.summary["best"]["checkpoint"], weights_only=True)["state_dict"]
+    assert not any("_orig_mod" in key for key in keys)
