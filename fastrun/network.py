@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from fastrun import component
-from fastrun.data.sets import Sets
+from fastrun.data.sets import Sets, size_of
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.heuristics import Heuristics
 from fastrun.pipeline.standardize import Standardize
 from fastrun.seed import derive
 from fastrun.settings import Settings
+
+_EXAMPLES = 1000
 
 
 def network(settings: Settings, sets: Sets, scale: Standardize, heuristics: Heuristics) -> nn.Module:
@@ -34,9 +36,16 @@ def network(settings: Settings, sets: Sets, scale: Standardize, heuristics: Heur
     net = _call(model, **offered)
     init = component.bind("init", settings.init)
     if init is not None:
-        init(net)
+        asked = component.named(init, examples=None)
+        init(net, **{name: _examples(sets, scale) for name in asked})
     _try_out(net, sets, scale)
     return net
+
+
+def _examples(sets: Sets, scale: Standardize) -> torch.Tensor:
+    """Return the first scaled inputs of the training set, for an initialization that looks at data."""
+    count = min(_EXAMPLES, size_of(sets.train))
+    return cast(torch.Tensor, scale(torch.stack([torch.as_tensor(sets.train[index][0]) for index in range(count)])))
 
 
 def _call(model: component.Bound, **offered: Any) -> nn.Module:

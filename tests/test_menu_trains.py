@@ -11,7 +11,8 @@ import fastrun
 from fastrun import menu
 
 ONE_STEP = ["data=synthetic", "data.samples=64", "data.shape=[1,8,8]", "data.classes=2", "batch.size=8", "steps=1"]
-SMALL = {"optimizer": ["model=mlp", "model.hidden=[8]"], "schedule": ["model=mlp", "model.hidden=[8]"]}
+DENSE, CONVOLUTIONS = ["model=mlp", "model.hidden=[8]"], ["model=resnet", "model.width=4"]
+WITH = {"optimizer": DENSE, "schedule": DENSE, "model": [], "init=whiten": ["model=speednet", "model.widths=[8]"]}
 CHOICES = [(group, option) for group in menu.groups() for option in menu.options(group) if group != "data"]
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
@@ -28,14 +29,9 @@ def test_every_option_trains_a_step(folder: Path, group: str, option: str) -> No
     needs = NEEDS.get(f"{group}={option}")
     if needs and not (needs == "a GPU" and torch.cuda.is_available()):
         pytest.skip(f"needs {needs}")
-    run = fastrun.train(
-        [
-            *ONE_STEP,
-            *SMALL.get(group, ["model.depth=8", "model.width=4"] if group != "model" else []),
-            f"{group}={option}",
-        ],
-        quiet=True,
-    )
+    choice = f"{group}={option}"
+    own = WITH.get(choice, WITH.get(group, CONVOLUTIONS))
+    run = fastrun.train([*ONE_STEP, *own, choice], quiet=True)
     assert run.summary["steps"] == 1
     assert run.summary["heuristics"][group]["requested"] == option
 

@@ -1,0 +1,69 @@
+"""The network of the CIFAR-10 speedruns. Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds" (airbench94)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fastrun.errors import ConfigError
+from fastrun.model.norm import Norm
+
+
+def speednet(
+    in_shape: tuple[int, ...],
+    num_classes: int,
+    widths: tuple[int, ...] = (64, 256, 256),
+    patch: int = 2,
+    scale: float = 1 / 9,
+    norm: Norm | None = None,
+) -> nn.Module:
+    """Build a patch convolution, blocks that each halve the resolution while they can, and a linear head with scaled logits.
+
+    The first layer has two channels for each value of a ``patch x patch`` window: a whitening filter and its negative,
+    with ``init=whiten``. Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Raises:
+        ConfigError: the input is not an image, or smaller than a patch.
+    """
+    if len(in_shape) != 3:
+        raise ConfigError(f"model=speednet needs images; this data has shape {list(in_shape)}", "use model=mlp")
+    size = min(in_shape[1:]) - patch + 1
+    if size < 1:
+        raise ConfigError(f"model.patch={patch} is larger than the images", f"they have {list(in_shape[1:])} pixels")
+    channels = 2 * in_shape[0] * patch * patch
+    layers: list[nn.Module] = [nn.Conv2d(in_shape[0], channels, patch), nn.GELU()]
+    for width in widths:
+        layers.append(Block(channels, width, size > 1, norm))
+        channels, size = width, max(1, size // 2)
+    head = nn.Linear(channels, num_classes, bias=False)
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), head, Scale(scale))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions, the first followed by pooling; no shortcut, the identity-like start serves instead."""
+
+    def __init__(self, channels: int, out: int, halve: bool, norm: Norm | None) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, padding=1, bias=norm is None)
+        self.pool = nn.MaxPool2d(2) if halve else nn.Identity()
+        self.norm1 = norm(out, 2) if norm else nn.Identity()
+        self.act1 = nn.GELU()
+        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=norm is None)
+        self.norm2 = norm(out, 2) if norm else nn.Identity()
+        self.act2 = nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``[batch, out, height // 2, width // 2]``, with ``halve``."""
+        x = self.act1(self.norm1(self.pool(self.conv1(x))))
+        return self.act2(self.norm2(self.conv2(x)))  # type: ignore[no-any-return]
+
+
+class Scale(nn.Module):
+    """Multiply by a constant: small logits at the start let the body learn first."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        return x * self.factor

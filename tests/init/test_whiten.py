@@ -1,0 +1,53 @@
+"""The whitening start does what its name says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import fastrun
+from fastrun.errors import ConfigError
+from fastrun.init.whiten import filters_of, whiten
+from fastrun.model.norm import batch
+from fastrun.model.speednet import speednet
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    torch.manual_seed(0)
+    smooth = nn.functional.avg_pool2d(torch.randn(200, 3, 14, 14), 3, 1)
+    return smooth + 0.3 * smooth.mean(1, keepdim=True)
+
+
+def test_filter_outputs_are_uncorrelated_with_variance_one(images: torch.Tensor) -> None:
+    out = nn.functional.conv2d(images, filters_of(images, 2, eps=0.0)).permute(1, 0, 2, 3).flatten(1)
+    second_moment = out @ out.T / out.shape[1]
+    torch.testing.assert_close(second_moment, torch.eye(12), atol=1e-3, rtol=0)
+
+
+def test_the_first_layer_is_frozen_and_the_others_pass_their_input_on(images: torch.Tensor) -> None:
+    net = speednet((3, 12, 12), 10, widths=(32, 48), norm=batch)
+    whiten(net, images)
+    first, *others = (module for module in net.modules() if isinstance(module, nn.Conv2d))
+    assert not first.weight.requires_grad
+    torch.testing.assert_close(first.weight[:12], -first.weight[12:])
+    for layer in others:
+        x = torch.randn(1, layer.in_channels, 5, 5)
+        torch.testing.assert_close(layer(x)[:, : layer.in_channels], x)
+
+
+def test_a_network_that_does_not_fit_is_refused(images: torch.Tensor) -> None:
+    with pytest.raises(ConfigError, match="24 filters"):
+        whiten(nn.Conv2d(3, 8, 2), images)
+    with pytest.raises(ConfigError, match="needs convolutions"):
+        whiten(nn.Linear(3, 8), images)
+    with pytest.raises(ConfigError, match="larger than the images"):
+        speednet((1, 1, 8), 10)
+
+
+def test_a_run_leaves_the_first_layer_alone(folder) -> None:
+    own = ["data.val_fraction=0.1", "model=speednet", "model.widths=[16,16]", "init=whiten", "batch.size=64"]
+    state = [fastrun.train([*own, f"steps={steps}"], quiet=True).load_model("last").state_dict() for steps in (1, 3)]
+    assert torch.equal(state[0]["1.0.weight"], state[1]["1.0.weight"])
+    assert not torch.equal(state[0]["1.2.conv1.weight"], state[1]["1.2.conv1.weight"])
