@@ -16,7 +16,7 @@ def speednet(
     scale: float = 1 / 9,
     norm: Norm | None = None,
 ) -> nn.Module:
-    """Build a patch convolution, blocks that each halve the resolution while they can, and a linear head with scaled logits.
+    """Build a patch convolution, blocks that halve the resolution while they can, and a head with scaled logits.
 
     The first layer has two channels for each value of a ``patch x patch`` window: a whitening filter and its negative,
     with ``init=whiten``. Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
