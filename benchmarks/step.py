@@ -192,18 +192,19 @@ def stock_lightning(settings: Settings, sets: Sets, steps: int) -> float:
 def same_maths(settings: Settings, sets: Sets) -> None:
     """Compare the weights of fastrun and the plain loop after a few steps."""
     short = replace(settings, steps=CHECKED_STEPS, val_every=str(CHECKED_STEPS))
-    ours = attempt(short).outcome.module.net.state_dict()
     by_hand = twin(short, sets)
-    first = {name: value.clone() for name, value in by_hand.net.state_dict().items()}
+    first = [weight.detach().clone() for weight in by_hand.net.parameters()]
     plain(by_hand, 0, CHECKED_STEPS)
-    theirs = by_hand.net.state_dict()
-    floats = [name for name, value in first.items() if value.is_floating_point()]
-    apart = max(float((ours[name] - theirs[name]).abs().max()) for name in floats)
-    moved = max(float((theirs[name] - first[name]).abs().max()) for name in floats)
-    assert apart <= 1e-3 * moved, f"fastrun and the plain loop differ by {apart:.2g} after {CHECKED_STEPS} steps"
-    print(
-        f"\nthe same maths: after {CHECKED_STEPS} steps weights moved by {moved:.2g} and differ by {apart:.2g} at most"
-    )
+    theirs = [weight.detach() for weight in by_hand.net.parameters()]
+    ours = [weight.detach() for weight in attempt(short).outcome.module.net.parameters()]
+    moved, apart = furthest(theirs, first), furthest(theirs, ours)
+    assert apart <= 1e-2 * moved, f"fastrun and the plain loop differ by {apart:.2g} after {CHECKED_STEPS} steps"
+    print(f"\nthe same maths: {CHECKED_STEPS} steps move weights by up to {moved:.2g}; the two differ by {apart:.2g}")
+
+
+def furthest(some: list[Tensor], others: list[Tensor]) -> float:
+    """Return the largest difference of any weight."""
+    return max(float((one - other).abs().max()) for one, other in zip(some, others, strict=True))
 
 
 def measured(case: Case, settings: Settings, sets: Sets, rounds: int) -> Values:

@@ -32,7 +32,7 @@ from fastrun.network import network
 from fastrun.pipeline.evaluation import Evaluation
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
-from fastrun.rundir import RunDir
+from fastrun.rundir import RunDir, Saved
 from fastrun.settings import Settings
 from fastrun.span import steps_in
 from fastrun.trainer import quiet, trainer
@@ -172,6 +172,21 @@ def own_callbacks(settings: Settings) -> list[pl.Callback]:
             )
         found.append(made)
     return found
+
+
+def check_fits(settings: Settings, saved: Saved) -> None:
+    """Check that a run with these settings can go on from a checkpoint.
+
+    Raises:
+        CheckpointError: it is of another network.
+        ConfigError: it is past the last step already.
+    """
+    sets = feeding.load(settings)
+    order = feeding.order(settings, sets, place(settings.device), Heuristics({}))
+    total = plan_of(settings, order.steps).total_steps
+    if total < saved.step:
+        raise ConfigError(f"the run is at step {saved.step} already, past the {total} asked for", "ask for more epochs")
+    load_weights(network(settings, sets, fitted(sets.train), Heuristics({})), saved.path)
 
 
 def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, float]:

@@ -28,7 +28,7 @@ class DurableCheckpointIO(CheckpointIO):
                     _write(checkpoint, file)
                     file.flush()
                     os.fsync(file.fileno())
-                manifest = _manifest(checkpoint, temporary)
+                manifest = _manifest(checkpoint, temporary, path.parent.parent / "config.yaml")
                 temporary.replace(path)
                 fsync_folder(path.parent)
             finally:
@@ -72,13 +72,13 @@ def _write(checkpoint: dict[str, Any], file: Any) -> None:
         raise
 
 
-def _manifest(checkpoint: dict[str, Any], file: Path) -> dict[str, Any]:
+def _manifest(checkpoint: dict[str, Any], file: Path, config: Path) -> dict[str, Any]:
     state = checkpoint.get("fastrun", {})
     return {
         "step": state.get("tally", {}).get("step", 0),
         "sha256": sha256_of(file),
         "size": file.stat().st_size,
         "metrics": state.get("measured", {}),
-        "config_sha256": state.get("config_sha256"),
+        "config_sha256": sha256_of(config) if config.is_file() else None,
         "versions": {"fastrun": fastrun.__version__, "torch": torch.__version__},
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ class Run:
     """
 
     directory: Path
-    summary: dict[str, Any]
-    settings: Settings
+    summary: dict[str, Any] = field(repr=False)
+    settings: Settings = field(repr=False)
 
     def load_model(self, checkpoint: str = "best") -> nn.Module:
         """Return the trained network on the CPU, in evaluation mode, its input scaling included.
@@ -65,14 +65,20 @@ def train(settings: Settings, folder: Path, overrides: list[str], quiet: bool = 
     return _attempt(settings, run, None, quiet)
 
 
-def resume(settings: Settings, run: RunDir, quiet: bool = False) -> Run:
-    """Go on from the newest good checkpoint.
+def resume(settings: Settings, run: RunDir, overrides: Sequence[str] = (), quiet: bool = False) -> Run:
+    """Go on from the newest good checkpoint, with other values if there are overrides.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, or it is of another network; nothing is changed then.
+        ConfigError: the run is past its last step already.
         FastrunError: what ended the run.
     """
     saved, broken = run.newest_good()
+    if overrides:
+        from fastrun import assemble
+
+        assemble.check_fits(settings, saved)
+        run.change(settings, overrides)
     run.forget_after(saved.step)
     return _attempt(settings, run, saved, quiet, [f"{one.path.name} is damaged: passed over" for one in broken])
 

@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -123,11 +124,14 @@ def run(arguments: list[str], job: Job) -> None:
 
     def task(config: DictConfig) -> Any:
         hydra = HydraConfig.get()
+        folder = Path(hydra.runtime.output_dir)
         try:
             settings = typed(config, dict(hydra.runtime.choices))
-            return job(settings, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+            return job(settings, folder, list(hydra.overrides.task))
         except Exception as error:  # carried past Hydra, which would print it
             failed.append(error)
+            with suppress(OSError):
+                folder.rmdir()  # only if nothing has been written there
             if isinstance(error, Interrupted):
                 raise _Stop from error
             return None
@@ -247,6 +251,9 @@ def _translated(overrides: Sequence[str]) -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise refusal(error, overrides) from error
+    except yaml.MarkedYAMLError as error:
+        where = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}" if error.problem_mark else "a config"
+        raise ConfigError(f"{where}: {error.problem}", "YAML wants `key: value`, indented with spaces") from error
     except OSError as error:
         raise StorageError(
             f"cannot write {error.filename}: {error.strerror}", "choose another place: outputs=…"

@@ -33,7 +33,7 @@ def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: b
         torch.backends.cudnn.benchmark = auto and not deterministic
         done += ["tf32"] * tf32 + ["cudnn_benchmark"] * (auto and not deterministic)
     done += ["compile"] * speed.compile
-    why = "as asked" if speed.compile or not auto else "compiling pays in long runs only: speed.compile=true"
+    why = "as asked" if speed.compile or not auto else "speed.compile=true may help a long run"
     return " ".join(done) or "plain", why
 
 

@@ -10,6 +10,7 @@ from fastrun.errors import UsageError
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = message.replace(", KEY=VALUE", "")  # argparse counts what may be left out among what is missing
         raise UsageError(message, f"see `{self.prog} --help`")
 
 

@@ -33,7 +33,11 @@ def refusal(error: BaseException, overrides: Sequence[str]) -> FastrunError:
 def unknown(name: str) -> ConfigError:
     """Return the error for a key or group that does not exist."""
     group, dot, _ = name.partition(".")
+    if group in ("recipe", "callbacks"):
+        return ConfigError(f"{name} is not in the config yet", f"add it with a plus: +{name}=…")
     known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in menu.keys(g))}
+    if name in known:
+        return ConfigError(f"the chosen {group} has no {name}", f"`fastrun options {group}` shows which option has it")
     if dot and group in menu.groups():
         own = {key for key in known if key.startswith(f"{group}.")}
         return ConfigError(f"no key {name}", nearest(name, own) or f"`fastrun options {group}` shows what it takes")

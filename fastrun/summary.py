@@ -64,6 +64,7 @@ def rows(summary: dict[str, Any], run: RunDir) -> list[tuple[str, str]]:
     shown += [
         ("trained", f"{summary['steps']} steps, {summary['epochs']:g} epochs in {train:.2f} s"),
         ("wall clock", f"{clock['total']:.2f} s, {clock['startup']:.2f} s of it starting up"),
+        *([("compiled", f"in {clock['compile']:.1f} s")] if clock["compile"] else []),
         ("speed", f"{summary['throughput']['samples_per_second']:,.0f} samples/s"),
         ("directory", str(run.path)),
     ]

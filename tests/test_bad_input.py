@@ -32,6 +32,9 @@ COMPOSING = [
     (["train", "a b"], 2, "key=value"),
     (["train", "epochs=[1"], 2, "key=value"),
     (["train", "name=../../x"], 2, "cannot be a folder"),
+    (["train", "recipe=resnet_amp"], 2, "+recipe="),
+    (["train", "model=mlp", "model.depth=3"], 2, "which option has it"),
+    (["resume"], 2, "fastrun resume --help"),
     (["recipes", "nothing_like_it"], 2, "`fastrun recipes` lists them"),
     (["options", "optimzer"], 2, "did you mean optimizer?"),
     (["eval", "nowhere"], 6, "not a run directory"),
@@ -117,6 +120,18 @@ def test_an_output_folder_that_cannot_be_written_is_a_storage_error(shell, folde
     done = shell("train", "epochs=1")
     assert done.returncode == 7
     assert "outputs" in shown(7, done.stderr)
+
+
+def test_a_recipe_that_is_not_yaml_is_named_with_its_line(folder: Path, capfd) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes/mine.yaml").write_text("# @package _global_\n# Mine\nepochs 1\nseed: 2\n")
+    assert fastrun.cli.main(["train", "+recipe=mine"]) == 2
+    assert "recipes/mine.yaml, line" in shown(2, capfd.readouterr().err)
+
+
+def test_a_refused_config_leaves_no_folder_behind(folder: Path, capfd) -> None:
+    assert fastrun.cli.main(["train", "seed=-1"]) == 2
+    assert list(folder.glob("outputs/*/*")) == []
 
 
 def test_a_traceback_is_shown_on_request(folder: Path, capfd) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 SPY = """
@@ -39,6 +40,11 @@ def test_two_processes_train_one_run_on_different_samples(shell, folder: Path, l
     alone = shell("train", "name=alone", *own)
     assert alone.returncode == 0, alone.stderr
     assert_close(run, next(folder.glob("outputs/alone/*")))
+    losses = [
+        [line["train/loss"] for line in lines(one) if "train/loss" in line]
+        for one in (run, next(folder.glob("outputs/alone/*")))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     resumed = shell("resume", str(run), "epochs=3")
     assert resumed.returncode == 0, resumed.stderr
     assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 31))

@@ -40,6 +40,25 @@ def assert_same(one: Path, other: Path) -> None:
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+OUTSIDE = """
+import os, signal
+import pytorch_lightning as pl
+
+class Outside(pl.Callback):
+    def on_validation_start(self, trainer, module):
+        if module.tally.step >= 46:
+            os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_between_two_steps_is_not_taken_by_lightning(folder: Path, shell) -> None:
+    (folder / "outside.py").write_text(OUTSIDE)
+    done = shell("train", *HARD, "name=killed", "+callbacks.kill._target_=outside.Outside", "early_stopping=none")
+    assert done.returncode == 143, done.stderr
+    (run,) = folder.glob("outputs/killed/*")
+    assert fastrun.rundir.RunDir(run).status() == "interrupted"
+
+
 def killed(folder: Path, shell, at: int, number: int, *overrides: str) -> tuple[Path, int]:
     (folder / "killer.py").write_text(KILLER)
     done = shell(
@@ -123,6 +142,17 @@ def test_an_override_that_is_not_a_value_is_refused(folder: Path, capfd, overrid
     run = train_here()
     assert fastrun.cli.main(["resume", str(run), override]) == 2
     assert capfd.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize(("override", "code"), [("model.hidden=[9]", 6), ("epochs=1", 2)])
+def test_a_value_that_the_run_cannot_go_on_with_leaves_it_as_it_was(
+    folder: Path, capfd, override: str, code: int
+) -> None:
+    run = train_here()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert fastrun.cli.main(["resume", str(run), override]) == code
+    assert capfd.readouterr().err.startswith("error: ")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over_and_named(folder: Path, capfd) -> None:

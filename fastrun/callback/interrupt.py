@@ -22,8 +22,8 @@ class Interrupt(pl.Callback):
         self.caught = 0
         self._before: dict[int, Any] = {}
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Listen, where Python allows it: in the main thread."""
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Listen, in place of Lightning, which would end with exit code 0; in the main thread, as Python wants it."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._catch)

@@ -44,7 +44,8 @@ class Record(pl.Callback):
         assert isinstance(pl_module, Training)
         plan, step = pl_module.plan, pl_module.tally.step
         pauses = plan.validates(step) or plan.saves(step) or plan.ends_epoch(step)
-        if pauses or perf_counter() - self._read_at >= _SECONDS:
+        alone = trainer.world_size == 1  # several processes read together, so at steps that all of them know
+        if pauses or (alone and perf_counter() - self._read_at >= _SECONDS):
             self.read(pl_module)
 
     def read(self, module: Training) -> None:
@@ -55,7 +56,11 @@ class Record(pl.Callback):
             return
         losses = torch.stack([one.loss.float() for one in done])
         norms = [one.grad_norm for one in done if one.grad_norm is not None]
-        values = torch.cat([losses, torch.stack(norms).float()] if norms else [losses]).tolist()
+        results = torch.cat([losses, torch.stack(norms).float()] if norms else [losses])
+        if module.trainer.world_size > 1:
+            torch.distributed.all_reduce(results)
+            results /= module.trainer.world_size
+        values = results.tolist()
         lines = []
         for place, one in enumerate(done):
             norm = values[len(done) + place] if norms else None

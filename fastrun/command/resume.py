@@ -27,8 +27,5 @@ def run(arguments: list[str]) -> int:
     from fastrun import execute, hydra_app
 
     settings = hydra_app.frozen(directory.config(), given.overrides)
-    directory.newest_good()
-    if given.overrides:
-        directory.change(settings, given.overrides)
-    execute.resume(settings, directory)
+    execute.resume(settings, directory, given.overrides)
     return 0
