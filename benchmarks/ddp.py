@@ -66,16 +66,16 @@ def loop(rank: int, steps: int, port: int, result: str) -> None:
     settings = halves(compose([*FIXED, "device=cpu"]), steps)
     parts = twin(settings, feed.load(settings))
     net = DistributedDataParallel(parts.net)
-    mean, scale, start = parts.data.mean, parts.data.scale, perf_counter()
+    start = perf_counter()
     for step, chosen in zip(range(2 * steps), parts.data.indices(), strict=False):
         if step == steps:
             distributed.barrier()
             start = perf_counter()
         mine = chosen.chunk(WORLD)[rank]
-        x = parts.data.x.index_select(0, mine).float().sub_(mean).mul_(scale)
+        x, y = parts.data.floats(parts.data.x.index_select(0, mine)), parts.data.y.index_select(0, mine)
         for group in parts.optimizer.param_groups:
             group["lr"] = parts.rate * parts.curve(step)
-        parts.loss(net(x), parts.data.y.index_select(0, mine)).backward()
+        parts.loss(net(x), y).backward()
         parts.optimizer.step()
         parts.optimizer.zero_grad()
     distributed.barrier()

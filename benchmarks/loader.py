@@ -60,7 +60,7 @@ def slicing(data: Resident, augment: CropFlip) -> Batches:
         for low in range(0, len(order) - data.batch + 1, data.batch):
             chosen = order[low : low + data.batch]
             x = augment(data.x.index_select(0, chosen), draws[low : low + data.batch].to(device))
-            yield x.float().sub_(data.mean).mul_(data.scale), data.y.index_select(0, chosen)
+            yield data.floats(x), data.y.index_select(0, chosen)
         epoch += 1
 
 
@@ -76,7 +76,7 @@ def padded(data: Resident, augment: CropFlip) -> Batches:
             row, column, mirrored = drawn.unbind(1)
             column = torch.where(mirrored == 1, 2 * augment.pad - column, column)
             x = windows[chosen + mirrored * len(data.x), :, row, column]
-            yield x.float().sub_(data.mean).mul_(data.scale), data.y.index_select(0, chosen)
+            yield data.floats(x), data.y.index_select(0, chosen)
         epoch += 1
 
 

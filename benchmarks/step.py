@@ -4,7 +4,7 @@
                               [KEY=VALUE ...]
 
 fastrun    the whole path of a run: Lightning, callbacks, metrics.jsonl; time as its own training clock has it
-plain      a loop with the same network, weights, optimizer flags, schedule, precision and sliced batches
+plain      a loop with the same network, weights, optimizer flags, schedule, precision, layout and sliced batches
 usual      that loop as most are written: torch's default flags, a scheduler object, ``loss.item()`` each step
 lightning  the stock Trainer: automatic optimization, ``self.log`` of the loss, everything else off
 
@@ -138,8 +138,7 @@ class Stock(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         """Return the loss."""
         x, y = batch
-        data = self.parts.data
-        loss = self.loss(self.net(x.float().sub_(data.mean).mul_(data.scale)), y)
+        loss = self.loss(self.net(self.parts.data.floats(x)), y)
         self.log("train/loss", loss)
         return loss
 

@@ -1,7 +1,7 @@
 """The parts of a run, for the loops written by hand that fastrun is measured against.
 
-Network, first weights, optimizer settings, schedule, loss, data and their order are those that fastrun would use; so
-two loops differ in how they run, never in what they compute.
+Network, first weights, optimizer settings, schedule, loss, precision, memory layout, data and their order are those
+that fastrun would use; so two loops differ in how they run, never in what they compute.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from fastrun import assemble, feed, updating
+from fastrun import assemble, feed, kernels, updating
 from fastrun.amp import Precision, precision
 from fastrun.data.sets import Sets
 from fastrun.hardware import place
@@ -49,8 +49,14 @@ class Resident:
     y: Tensor
     mean: Tensor
     scale: Tensor
+    layout: torch.memory_format | None
     batch: int
     seed: int
+
+    def floats(self, x: Tensor) -> Tensor:
+        """Return some samples scaled, in the memory layout that the network wants."""
+        x = x.float().sub_(self.mean).mul_(self.scale)
+        return x if self.layout is None else x.contiguous(memory_format=self.layout)
 
     def indices(self) -> Iterator[Tensor]:
         """Yield the indices of batch after batch, epoch after epoch; an epoch's last, smaller one is left out."""
@@ -63,29 +69,33 @@ class Resident:
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches, as a good loop written by hand slices them."""
         for chosen in self.indices():
-            x = self.x.index_select(0, chosen).float().sub_(self.mean).mul_(self.scale)
-            yield x, self.y.index_select(0, chosen)
+            yield self.floats(self.x.index_select(0, chosen)), self.y.index_select(0, chosen)
 
 
-def data_of(settings: Settings, sets: Sets, scale: Standardize, device: torch.device) -> Resident:
+def data_of(
+    settings: Settings, sets: Sets, scale: Standardize, device: torch.device, layout: torch.memory_format | None = None
+) -> Resident:
     """Return a data set's training part on the device."""
     assert isinstance(sets.train, TensorDataset)
     x, y = (tensor.to(device) for tensor in sets.train.tensors)
     scale = scale.to(device)
-    return Resident(x, y, scale.mean, scale.scale, settings.batch.size, settings.seed)
+    return Resident(x, y, scale.mean, scale.scale, layout, settings.batch.size, settings.seed)
 
 
 def twin(settings: Settings, sets: Sets, fast_kernels: bool = True) -> Twin:
-    """Return the parts of a run; without ``fast_kernels`` the optimizer's flags are torch's defaults."""
+    """Return the parts of a run; without ``fast_kernels`` optimizer and layout are torch's defaults."""
+    if not fast_kernels:
+        settings = replace(settings, speed=Speed(kind="plain"))
     device = place(settings.device).device
     scale = fitted(sets.train)
     net = network(settings, sets, scale, Heuristics({})).to(device)
-    if not fast_kernels:
-        settings = replace(settings, speed=Speed(kind="plain"))
+    kernels.arrange(settings.speed, net, device, settings.deterministic)
+    if settings.speed.compile:
+        net.compile(mode=settings.speed.compile_mode)
     optimizer = updating.optimizer(settings, net)
     curve = updating.curve(settings, plan_of(settings, sets))
     amp = precision(settings.amp.kind, device)
-    data = data_of(settings, sets, scale, device)
+    data = data_of(settings, sets, scale, device, kernels.layout(net))
     return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, assemble.loss_of(settings), amp, data, device)
 
 

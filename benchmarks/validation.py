@@ -97,7 +97,7 @@ def evaluate(parts: Twin, x: torch.Tensor, y: torch.Tensor, size: int) -> tuple[
     net, data = parts.net.eval(), parts.data
     loss, hits = torch.zeros((), device=parts.device), torch.zeros((), device=parts.device)
     for some_x, some_y in zip(x.split(size), y.split(size), strict=True):
-        logits = net(some_x.float().sub_(data.mean).mul_(data.scale))
+        logits = net(data.floats(some_x))
         loss += cross_entropy(logits, some_y, reduction="sum")
         hits += logits.argmax(1).eq(some_y).sum()
     net.train()
