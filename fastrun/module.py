@@ -19,6 +19,7 @@ from fastrun.amp import Precision
 from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Loss, Metrics
+from fastrun.optimizer.direct import stepper
 from fastrun.pace import Pace
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
@@ -107,6 +108,7 @@ class Training(pl.LightningModule):
         for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        self._advance = stepper(self.update.optimizer)
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         self._say_epoch()
         self._say_step()
@@ -185,11 +187,13 @@ class Training(pl.LightningModule):
                 scaler.unscale_(optimizer)
             norm = clip(self._weights)
         if scaler is None:
-            optimizer.step()
+            self._advance()
         else:
             scaler.step(optimizer)
             scaler.update()
-        optimizer.zero_grad()
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
         assert loss is not None
         return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
 

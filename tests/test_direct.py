@@ -1,0 +1,105 @@
+"""A step by the fused kernels alone is the optimizer's own, to the bit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fastrun.optimizer.direct import stepper
+from fastrun.optimizer.groups import decayed
+
+STEPS = 5
+OPTIMIZERS = {
+    "adam": (torch.optim.Adam, {"weight_decay": 0.1, "betas": (0.8, 0.99)}),
+    "adamw": (torch.optim.AdamW, {"weight_decay": 0.1}),
+    "sgd": (torch.optim.SGD, {"weight_decay": 0.1}),
+    "momentum": (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.1}),
+    "nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    "adagrad": (torch.optim.Adagrad, {"lr_decay": 0.1, "weight_decay": 0.1}),
+}
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3), nn.Tanh())
+
+
+def made(kind: str, net: nn.Module, **flags: object) -> torch.optim.Optimizer:
+    factory, values = OPTIMIZERS[kind]
+    return factory(decayed(net, values.get("weight_decay", 0.0)), lr=0.1, **({"fused": True} | values | flags))
+
+
+def train(net: nn.Module, optimizer: torch.optim.Optimizer, advance, steps: range = range(STEPS)) -> list[Tensor]:
+    for step in steps:
+        torch.manual_seed(step)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.1 / (step + 1)
+        net(torch.randn(8, 1, 4, 4)).square().sum().backward()
+        advance()
+        optimizer.zero_grad()
+    return [weight.detach().clone() for weight in net.parameters()]
+
+
+def same(some: list[Tensor], others: list[Tensor]) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_steps_are_the_optimizers_own(kind: str) -> None:
+    net, twin = network(), network()
+    optimizer, reference = made(kind, net), made(kind, twin)
+    advance = stepper(optimizer)
+    assert advance != optimizer.step
+    assert same(train(net, optimizer, advance), train(twin, reference, reference.step))
+    for ours, theirs in zip(
+        optimizer.state_dict()["state"].values(), reference.state_dict()["state"].values(), strict=True
+    ):
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs if theirs[name] is not None)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_only_the_first_step_is_left_to_the_optimizer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    optimizer = made(kind, net)
+    own, calls = optimizer.step, []
+    monkeypatch.setattr(optimizer, "step", lambda: (calls.append(1), own()))
+    train(net, optimizer, stepper(optimizer))
+    assert len(calls) == 1
+
+
+def test_a_weight_without_a_gradient_is_left_alone() -> None:
+    net, twin = network(), network()
+    optimizer, reference = made("adamw", net), made("adamw", twin)
+    advance = stepper(optimizer)
+    train(net, optimizer, advance), train(twin, reference, reference.step)
+    for frozen in (net, twin):
+        frozen[0].weight.requires_grad_(False)
+    later = range(STEPS, 2 * STEPS)
+    assert same(train(net, optimizer, advance, later), train(twin, reference, reference.step, later))
+
+
+@pytest.mark.parametrize("flags", [{"fused": False}, {"amsgrad": True}, {"maximize": True}], ids=str)
+def test_what_is_not_known_steps_by_itself(flags: dict[str, bool]) -> None:
+    optimizer = made("adam", network(), **flags)
+    assert stepper(optimizer) == optimizer.step
+
+
+def test_an_optimizer_with_a_hook_steps_by_itself() -> None:
+    optimizer = made("adam", network())
+    optimizer.register_step_post_hook(lambda *_: None)
+    assert stepper(optimizer) == optimizer.step
+
+
+def test_weights_of_several_types_step_by_themselves() -> None:
+    net, twin = network(), network()
+    net[4].double(), twin[4].double()
+    for one in (net, twin):
+        one.insert(4, Double())
+    optimizer, reference = made("sgd", net), made("sgd", twin)
+    assert same(train(net, optimizer, stepper(optimizer)), train(twin, reference, reference.step))
+
+
+class Double(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.double()
