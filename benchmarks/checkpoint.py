@@ -33,9 +33,9 @@ def settings_of(steps: int, device: str) -> Settings:
 
 
 def seconds(settings: Settings) -> float:
-    """Return the seconds of training and saving."""
-    clock = attempt(settings).outcome.module.clock
-    return clock.train_seconds + clock.seconds["checkpoint"]
+    """Return the seconds of training and saving, waiting for the last file at the end included."""
+    spent = attempt(settings).outcome.module.clock.state()
+    return spent["train"] + spent["data_wait"] + spent["checkpoint"]
 
 
 def options() -> argparse.Namespace:

@@ -1,9 +1,15 @@
-"""Checkpoints that survive: written beside their final place, made durable, renamed, described by a manifest."""
+"""Checkpoints that survive: written beside their final place, made durable, renamed, described by a manifest.
+
+Training waits for the copy of the state only; a thread writes it while the next steps run.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +24,44 @@ from fastrun.rundir import fsync_folder, sha256_of, storage, write_atomic
 class DurableCheckpointIO(CheckpointIO):
     """A crash or a full disk at any moment leaves the checkpoints that were there, and the new one whole or absent."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a file, then its manifest; a checkpoint counts from the moment that its manifest is there."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with storage(path):
-            try:
-                with temporary.open("wb") as file:
-                    _write(checkpoint, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                manifest = _manifest(checkpoint, temporary, path.parent.parent / "config.yaml")
-                temporary.replace(path)
-                fsync_folder(path.parent)
-            finally:
-                temporary.unlink(missing_ok=True)
-        write_atomic(path.with_suffix(".json"), json.dumps(manifest, indent=2))
+    def __init__(self) -> None:
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._pending: Future[None] | None = None
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Callable[[], None] | None = None
+    ) -> None:
+        """Copy the state and have it written; first wait for the one before.
+
+        Args:
+            checkpoint: tensors and plain values.
+            path: the file; its manifest gets the same name, ending in ``.json``.
+            storage_options: called once the checkpoint is there.
+
+        Raises:
+            StorageError: the one before could not be written.
+        """
+        self.wait()
+        self._pending = self._writer.submit(_save, _copied(checkpoint), Path(path), storage_options)
+
+    def wait(self) -> None:
+        """Return when the last checkpoint is there.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def teardown(self) -> None:
+        """End the thread, the last checkpoint written.
+
+        Raises:
+            StorageError: it could not be.
+        """
+        self._writer.shutdown()
+        self.wait()
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read tensors and plain values; anything else in the file is refused.
@@ -47,6 +75,38 @@ class DurableCheckpointIO(CheckpointIO):
         """Remove a checkpoint and its manifest."""
         Path(path).with_suffix(".json").unlink(missing_ok=True)
         Path(path).unlink(missing_ok=True)
+
+
+def _copied(value: Any) -> Any:
+    """Return a checkpoint's content with every tensor copied to the host's memory, and every container anew."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        copied = copy(value)  # of its own kind, with the versions that a state dict carries as an attribute
+        copied.update((key, _copied(inner)) for key, inner in value.items())
+        return copied
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    return value
+
+
+def _save(checkpoint: dict[str, Any], path: Path, then: Callable[[], None] | None) -> None:
+    """Write a file, then its manifest; a checkpoint counts from the moment that its manifest is there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with storage(path):
+        try:
+            with temporary.open("wb") as file:
+                _write(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            manifest = _manifest(checkpoint, temporary, path.parent.parent / "config.yaml")
+            temporary.replace(path)
+            fsync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    write_atomic(path.with_suffix(".json"), json.dumps(manifest, indent=2))
+    if then is not None:
+        then()
 
 
 def load(path: Path) -> dict[str, Any]:

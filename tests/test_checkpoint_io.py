@@ -5,6 +5,7 @@ import os
 import pickle
 import resource
 from contextlib import contextmanager
+from threading import Event
 
 import pytest
 import torch
@@ -52,6 +53,13 @@ class Unwritable:
         raise OSError(28, "No space left on device")
 
 
+def save(content: dict, path, then=None) -> None:
+    """Save, and wait for it."""
+    checkpoints = DurableCheckpointIO()
+    checkpoints.save_checkpoint(content, path, then)
+    checkpoints.teardown()
+
+
 def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -73,13 +81,13 @@ def refused(tmp_path):
 
 
 def test_what_is_saved_is_loaded(path):
-    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    save(checkpoint(), path)
     found = DurableCheckpointIO().load_checkpoint(path)
     torch.testing.assert_close(found, checkpoint(), rtol=0, atol=0)
 
 
 def test_the_manifest_says_how_to_check_the_file_and_what_it_is(path):
-    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    save(checkpoint(), path)
     manifest = json.loads(path.with_suffix(".json").read_text())
     assert manifest["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert manifest["size"] == len(path.read_bytes())
@@ -88,15 +96,43 @@ def test_the_manifest_says_how_to_check_the_file_and_what_it_is(path):
 
 
 def test_saving_leaves_the_file_and_its_manifest_alone(path):
-    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    save(checkpoint(), path)
     assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
 
 
 def test_removing_takes_the_manifest_along(path):
-    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    save(checkpoint(), path)
     for _ in range(2):
         DurableCheckpointIO().remove_checkpoint(path)
         assert names(path.parent) == []
+
+
+def test_training_goes_on_while_a_copy_is_written(path):
+    checkpoints, may_write = DurableCheckpointIO(), Event()
+    checkpoints._writer.submit(may_write.wait)
+    content = checkpoint()
+    checkpoints.save_checkpoint(content, path)
+    content["state_dict"]["net.weight"].zero_()
+    content["fastrun"]["tally"]["step"] = 8
+    assert names(path.parent) == []
+    may_write.set()
+    checkpoints.wait()
+    torch.testing.assert_close(load(path), checkpoint(), rtol=0, atol=0)
+
+
+def test_what_follows_a_save_finds_it_there(path):
+    found = []
+    save(checkpoint(), path, lambda: found.extend(names(path.parent)))
+    assert found == ["step-00000007.ckpt", "step-00000007.json"]
+
+
+def test_a_save_waits_for_the_one_before_and_says_what_went_wrong_with_it(path):
+    checkpoints = DurableCheckpointIO()
+    checkpoints.save_checkpoint(checkpoint(), path.parent / "missing" / path.name)
+    with pytest.raises(StorageError, match="cannot write"):
+        checkpoints.save_checkpoint(checkpoint(), path)
+    checkpoints.teardown()
+    assert names(path.parent) == []
 
 
 @contextmanager
@@ -112,10 +148,10 @@ def disk_full_after(size: int):
 
 @pytest.mark.parametrize("more", [{}, {"more": Unwritable()}], ids=["on a full disk", "midway"])
 def test_a_save_that_fails_is_a_storage_error_and_leaves_the_one_before(path, more):
-    DurableCheckpointIO().save_checkpoint(checkpoint(), path)
+    save(checkpoint(), path)
     before = path.read_bytes()
     with disk_full_after(20_000), pytest.raises(StorageError) as caught:
-        DurableCheckpointIO().save_checkpoint(checkpoint(size=100_000) | more, path)
+        save(checkpoint(size=100_000) | more, path)
     assert caught.value.exit_code == 7
     assert path.read_bytes() == before
     assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -34,20 +35,17 @@ class Checkpoint(pl.Callback):
             self.save(trainer, pl_module)
 
     def save(self, trainer: pl.Trainer, module: Training) -> None:
-        """Write a checkpoint, then remove those that are neither among the newest nor the best."""
+        """Have a checkpoint written, and those removed then that are neither among the newest nor the best."""
         if module.tally.step == self.saved_at:
             return
         self.saved_at = module.tally.step
         path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
-        with module.clock.within("checkpoint"):
-            trainer.save_checkpoint(path)
-            if trainer.is_global_zero:
-                self._prune(module)
-
-    def _prune(self, module: Training) -> None:
-        saved = self.run.saved()
         best = module.tally.best["step"] if module.tally.best else None
-        for old in saved[self.keep :]:
+        with module.clock.within("checkpoint"):
+            trainer.save_checkpoint(path, storage_options=partial(self._prune, best))
+
+    def _prune(self, best: int | None) -> None:
+        for old in self.run.saved()[self.keep :]:
             if old.step != best:
                 with storage(old.path):
                     old.path.with_suffix(".json").unlink()  # first, so that no manifest is without its file
