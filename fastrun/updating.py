@@ -39,20 +39,26 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
 
 
 def optimizer(settings: Settings, net: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer over the network's weights, with the learning rate scaled to the batch if asked for."""
+    """Return the optimizer over the network's weights, with the learning rates scaled to the batch if asked for.
+
+    A target that names ``net`` among its arguments is given the network, to part its weights itself.
+    """
     bound = component.bind("optimizer", settings.optimizer)
     if bound is None:
         raise ConfigError("optimizer._target_ is not set", "choose one: `fastrun options optimizer`")
-    component.missing("optimizer", bound, "params")
+    component.missing("optimizer", bound, "params", "net")
     flags = _kernels(settings, bound)
-    rate = settings.optimizer.get("lr")
-    if rate is not None and settings.batch.lr_scaling != "none":
-        ratio = settings.batch.size / settings.batch.base_size
-        flags["lr"] = rate * (ratio if settings.batch.lr_scaling == "linear" else sqrt(ratio))
+    whole = component.named(bound, net=net)
+    weights = [] if whole else [decayed(net, settings.optimizer.get("weight_decay", 0.0))]
     try:
-        return bound(decayed(net, settings.optimizer.get("weight_decay", 0.0)), **flags)  # type: ignore[no-any-return]
+        made: torch.optim.Optimizer = bound(*weights, **whole, **flags)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optimizer: {str(error).splitlines()[0]}") from error
+    if settings.batch.lr_scaling != "none":
+        ratio = settings.batch.size / settings.batch.base_size
+        for group in made.param_groups:
+            group["lr"] *= ratio if settings.batch.lr_scaling == "linear" else sqrt(ratio)
+    return made
 
 
 def _kernels(settings: Settings, bound: component.Bound) -> dict[str, Any]:

@@ -15,8 +15,17 @@ from fastrun.errors import ConfigError
 from fastrun.init.layers import zero_bias
 
 
-def whiten(net: nn.Module, examples: Tensor, whitening: bool = True, dirac: bool = True, eps: float = 5e-4) -> None:
+def whiten(
+    net: nn.Module,
+    examples: Tensor,
+    whitening: bool = True,
+    dirac: bool = True,
+    eps: float = 5e-4,
+    head_std: float | None = None,
+) -> None:
     """Set the first convolution to the whitening filters of the examples' patches, frozen; the others to the identity.
+
+    The first layer's bias starts at zero and trains.
 
     Args:
         net: a network whose first convolution has ``2 * channels * k * k`` filters, with ``whitening``.
@@ -24,9 +33,11 @@ def whiten(net: nn.Module, examples: Tensor, whitening: bool = True, dirac: bool
         whitening: the first layer's filters, and their negatives, so that a rectifier after it loses nothing.
         dirac: the first filters of each other convolution pass their channel on; the rest stay as PyTorch has them.
         eps: added to the eigenvalues, so that directions of mere noise are not blown up.
+        head_std: the standard deviation to scale the last linear layer's weights to; None leaves them.
 
     Raises:
-        ConfigError: the network has no convolution, or its first does not have that many filters.
+        ConfigError: the network has no convolution, its first does not have that many filters, or ``head_std`` is
+            asked for and there is no linear layer.
     """
     convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
     if not convolutions:
@@ -45,6 +56,17 @@ def whiten(net: nn.Module, examples: Tensor, whitening: bool = True, dirac: bool
             with torch.no_grad():
                 nn.init.dirac_(layer.weight[: layer.in_channels])
             zero_bias(layer)
+    if head_std is not None:
+        scale_head(net, head_std)
+
+
+def scale_head(net: nn.Module, std: float) -> None:
+    """Scale the weights of the last linear layer, as they are drawn, to a standard deviation."""
+    linear = [module for module in net.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise ConfigError("init.head_std needs a linear layer; this model has none", "use init.head_std=null")
+    with torch.no_grad():
+        linear[-1].weight.mul_(std / linear[-1].weight.std())
 
 
 def filters_of(examples: Tensor, size: int, eps: float) -> Tensor:

@@ -14,7 +14,13 @@ class Norm(Protocol):
         """Return the layer."""
 
 
-def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5) -> nn.Module:
-    """Batch normalization. Source: Ioffe & Szegedy 2015."""
+def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5, scale: bool = True) -> nn.Module:
+    """Batch normalization. Source: Ioffe & Szegedy 2015.
+
+    ``momentum`` is the new batch's share of the running statistics, PyTorch's meaning of the word. Without ``scale``
+    the gains stay at one and only the biases train (airbench94, which has a momentum of 0.4 and an eps of 1e-12).
+    """
     kind = nn.BatchNorm1d if dims == 1 else nn.BatchNorm2d
-    return kind(channels, eps=eps, momentum=momentum)
+    layer = kind(channels, eps=eps, momentum=momentum)
+    layer.weight.requires_grad_(scale)
+    return layer

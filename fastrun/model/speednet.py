@@ -20,22 +20,25 @@ def speednet(
 
     The first layer has two channels for each value of a ``patch x patch`` window: a whitening filter and its negative,
     with ``init=whiten``. Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+    ``scale`` is the older airbench94's; airbench94_muon's is one over the last width, with ``init.head_std=1``.
 
     Raises:
         ConfigError: the input is not an image, or smaller than a patch.
     """
     if len(in_shape) != 3:
         raise ConfigError(f"model=speednet needs images; this data has shape {list(in_shape)}", "use model=mlp")
-    size = min(in_shape[1:]) - patch + 1
-    if size < 1:
+    sides = [side - patch + 1 for side in in_shape[1:]]
+    if min(sides) < 1:
         raise ConfigError(f"model.patch={patch} is larger than the images", f"they have {list(in_shape[1:])} pixels")
     channels = 2 * in_shape[0] * patch * patch
     layers: list[nn.Module] = [nn.Conv2d(in_shape[0], channels, patch), nn.GELU()]
     for width in widths:
-        layers.append(Block(channels, width, size > 1, norm))
-        channels, size = width, max(1, size // 2)
+        halve = min(sides) > 1
+        layers.append(Block(channels, width, halve, norm))
+        channels, sides = width, [side // 2 for side in sides] if halve else sides
+    pool = nn.MaxPool2d((sides[0], sides[1]))  # all that is left: 3 x 3 of CIFAR-10, as airbench94 has it
     head = nn.Linear(channels, num_classes, bias=False)
-    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), head, Scale(scale))
+    return nn.Sequential(*layers, pool, nn.Flatten(), head, Scale(scale))
 
 
 class Block(nn.Module):

@@ -37,6 +37,35 @@ def test_the_first_layer_is_frozen_and_the_others_pass_their_input_on(images: to
         torch.testing.assert_close(layer(x)[:, : layer.in_channels], x)
 
 
+def test_the_first_layers_bias_trains_from_zero(images: torch.Tensor) -> None:
+    net = speednet((3, 12, 12), 10, widths=(32, 48), norm=batch)
+    whiten(net, images)
+    bias = next(module for module in net.modules() if isinstance(module, nn.Conv2d)).bias
+    assert bias is not None
+    assert bias.requires_grad
+    assert not bias.any()
+
+
+def test_the_head_is_scaled_if_asked_for(images: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    net = speednet((3, 12, 12), 10, widths=(32, 48), norm=batch)
+    (head,) = (module for module in net.modules() if isinstance(module, nn.Linear))
+    drawn = head.weight.detach().clone()
+    whiten(net, images)
+    assert torch.equal(head.weight, drawn)
+    whiten(net, images, head_std=1.0)
+    torch.testing.assert_close(head.weight, drawn / drawn.std())
+    with pytest.raises(ConfigError, match="needs a linear layer"):
+        whiten(nn.Conv2d(3, 24, 2), images, head_std=1.0)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 8, 8), (3, 12, 20), (1, 2, 2)])
+def test_the_last_pooling_leaves_one_value_a_channel(shape: tuple[int, ...]) -> None:
+    net = speednet(shape, 10, widths=(4, 6, 8), norm=batch)
+    assert net(torch.randn(2, *shape)).shape == (2, 10)
+    assert net[:-3](torch.randn(2, *shape)).shape == (2, 8, 1, 1)
+
+
 def test_a_network_that_does_not_fit_is_refused(images: torch.Tensor) -> None:
     with pytest.raises(ConfigError, match="24 filters"):
         whiten(nn.Conv2d(3, 8, 2), images)

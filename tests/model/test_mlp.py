@@ -57,3 +57,10 @@ def test_batch_norm_fits_vectors_and_images(dims, kind):
     layer = norm.batch(6, dims, momentum=0.2, eps=1e-3)
     assert type(layer) is kind
     assert (layer.num_features, layer.momentum, layer.eps) == (6, 0.2, 1e-3)
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_batch_norm_without_scale_trains_its_biases_alone(scale):
+    layer = norm.batch(6, 2, scale=scale)
+    assert (layer.weight.requires_grad, layer.bias.requires_grad) == (scale, True)
+    assert layer.weight.tolist() == [1.0] * 6

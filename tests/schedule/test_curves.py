@@ -13,6 +13,7 @@ from fastrun.schedule.cyclic import cyclic
 from fastrun.schedule.exponential import exponential
 from fastrun.schedule.onecycle import onecycle
 from fastrun.schedule.step import step
+from fastrun.schedule.triangular import triangular
 from fastrun.schedule.warm_restarts import warm_restarts
 from fastrun.schedule.warmup import after_warmup
 
@@ -33,6 +34,10 @@ CURVES = {
     "warm_restarts": st.builds(
         lambda cycles, multiply, final: lambda n: warm_restarts(n, cycles, multiply, final),
         st.integers(1, 9), st.integers(1, 4), SHARES,
+    ),
+    "triangular": st.builds(
+        lambda start, rise, final: lambda n: triangular(n, start, rise, final),
+        SHARES, st.floats(0, 1, exclude_max=True), SHARES,
     ),
 }  # fmt: skip
 
@@ -136,6 +141,21 @@ def test_onecycle_without_a_rise_starts_at_the_top():
     assert curve(9) == pytest.approx(4e-6)
 
 
+@pytest.mark.parametrize("steps", [1, 7, 194, 200])
+def test_triangular_without_a_rise_falls_evenly_to_nothing(steps):
+    assert factors(triangular(steps, rise=0, final=0), steps) == [1 - now / steps for now in range(steps)]
+
+
+@pytest.mark.parametrize("steps", [10, 97, 475])
+def test_triangular_is_airbenchs(steps):
+    curve, top = triangular(steps), int(0.23 * steps)
+    up = [0.2 * (1 - now / top) + now / top for now in range(top)]
+    down = [1 - now / (steps - top) + 0.07 * now / (steps - top) for now in range(steps - top)]
+    assert factors(curve, steps) == pytest.approx(up + down)
+    assert (curve(0), curve(top)) == (0.2, 1.0)
+    assert curve(steps) == pytest.approx(0.07)
+
+
 @pytest.mark.parametrize("steps", [1, 50])
 def test_constant_is_the_rate_itself(steps):
     assert factors(constant(steps), steps) == [1.0] * steps
@@ -193,6 +213,9 @@ def test_no_warmup_is_the_curve_itself():
         (lambda: warm_restarts(10, multiply=0), "multiply"),
         (lambda: onecycle(10, rise=1.0), "rise"),
         (lambda: onecycle(10, rise=-0.1), "rise"),
+        (lambda: triangular(10, rise=1.0), "rise"),
+        (lambda: triangular(10, start=-0.1), "start"),
+        (lambda: triangular(10, final=1.1), "final"),
     ],
 )
 def test_a_value_that_makes_no_curve_is_refused_with_its_key(make, key):
