@@ -25,7 +25,7 @@ from torch.utils.data import TensorDataset
 from twin import Resident, data_of
 
 from fastrun import feed
-from fastrun.augment.crop_flip import CropFlip
+from fastrun.augment.images import Images
 from fastrun.data.sets import Sets
 from fastrun.hardware import place
 from fastrun.heuristics import Heuristics
@@ -53,7 +53,7 @@ def pipeline(kind: str, settings: Settings, sets: Sets) -> Batches:
     return feed.feed(settings, sets, order, fitted(sets.train), where, used).batches(0)
 
 
-def slicing(data: Resident, augment: CropFlip) -> Batches:
+def slicing(data: Resident, augment: Images) -> Batches:
     epoch, device = 0, data.x.device
     while True:
         order, draws = epoch_of(data, augment, epoch)
@@ -64,7 +64,7 @@ def slicing(data: Resident, augment: CropFlip) -> Batches:
         epoch += 1
 
 
-def padded(data: Resident, augment: CropFlip) -> Batches:
+def padded(data: Resident, augment: Images) -> Batches:
     epoch, size = 0, data.x.shape[-1]
     images = pad(data.x, [augment.pad] * 4)
     both = torch.cat([images, images.flip(-1)])  # mirrored ones behind
@@ -73,17 +73,17 @@ def padded(data: Resident, augment: CropFlip) -> Batches:
         order, draws = epoch_of(data, augment, epoch)
         for low in range(0, len(order) - data.batch + 1, data.batch):
             chosen, drawn = order[low : low + data.batch], draws[low : low + data.batch]
-            row, column, mirrored = drawn.unbind(1)
+            row, column, mirrored = drawn[:, 0], drawn[:, 1], drawn[:, 2]
             column = torch.where(mirrored == 1, 2 * augment.pad - column, column)
             x = windows[chosen + mirrored * len(data.x), :, row, column]
             yield data.floats(x), data.y.index_select(0, chosen)
         epoch += 1
 
 
-def epoch_of(data: Resident, augment: CropFlip, epoch: int) -> tuple[Tensor, Tensor]:
+def epoch_of(data: Resident, augment: Images, epoch: int) -> tuple[Tensor, Tensor]:
     """Return an epoch's order and draws, those that fastrun has."""
     order = torch.randperm(len(data.x), generator=generator(data.seed, "order", epoch))
-    draws = augment.draw(len(data.x), generator(data.seed, "augment", epoch))
+    draws = augment.draw(order, data.seed, epoch)
     return order.to(data.x.device), draws.to(data.x.device)
 
 
@@ -111,7 +111,7 @@ def same_batches(makers: dict[str, Callable[[], Batches]]) -> None:
 
 def contestants_of(settings: Settings, sets: Sets, device: torch.device) -> dict[str, Callable[[], Batches]]:
     assert isinstance(sets.train, TensorDataset)
-    augment = CropFlip(sets.in_shape)
+    augment = Images(sets.in_shape, sets.num_classes, flip="random")
     data = data_of(settings, sets, fitted(sets.train), device)
     ours = {kind: partial(pipeline, kind, settings, sets) for kind in ("resident", "workers", "plain")}
     return ours | {"slicing": partial(slicing, data, augment), "padded": partial(padded, data, augment)}

@@ -29,7 +29,6 @@ from fastrun.heuristics import Heuristics
 from fastrun.metric import Known, Loss, Metrics, known
 from fastrun.module import Calls, Once, Training
 from fastrun.network import network
-from fastrun.pipeline.evaluation import Evaluation
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
 from fastrun.rundir import RunDir, Saved
@@ -37,6 +36,7 @@ from fastrun.settings import Settings
 from fastrun.span import steps_in
 from fastrun.trainer import quiet, trainer
 from fastrun.updating import update
+from fastrun.views import logits_of
 
 
 @dataclass
@@ -76,9 +76,9 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     changes = update(settings, net, amp, plan)
 
     feed = feeding.feed(settings, sets, order, scale, where, used)
-    val = Evaluation(sets.val, scale, where.device, where.rank, where.world)
+    val = feeding.evaluation(settings, sets, sets.val, scale, where)
     module = Training(net, loss, Metrics(loss, sets.num_classes), feed, val, changes, plan)
-    module.attach(clock, settings.speed)
+    module.attach(clock, settings.speed, settings.views)
 
     callbacks = callbacks_of(settings, run, console, where.rank == 0)
     with quiet():
@@ -209,9 +209,9 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
     metrics = Metrics(loss_of(settings), sets.num_classes).to(where.device)
 
     def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for x, y in Evaluation(samples, scale, where.device):
+        for x, y in feeding.evaluation(settings, sets, samples, scale, where):
             with amp.autocast():
-                logits = net(x)
+                logits = logits_of(net, x, settings.views)
             yield logits, y
 
     with torch.inference_mode():

@@ -8,16 +8,21 @@ from torch.utils.data import TensorDataset
 
 from fastrun import component
 from fastrun.augment import Augment
-from fastrun.data.sets import Sets, checked, size_of
+from fastrun.augment.mix import Mix
+from fastrun.data.sets import Samples, Sets, checked, size_of
 from fastrun.errors import ConfigError, DataError
-from fastrun.hardware import Place
+from fastrun.hardware import Place, free_bytes
 from fastrun.heuristics import Heuristics
-from fastrun.module import Feed
+from fastrun.pipeline import Feed
+from fastrun.pipeline.evaluation import Evaluation
 from fastrun.pipeline.loader import Plain, Workers
+from fastrun.pipeline.mixed import Mixed
 from fastrun.pipeline.order import Order
 from fastrun.pipeline.resident import Resident
 from fastrun.pipeline.standardize import Standardize
 from fastrun.settings import Settings
+
+_SHARE = 0.5  # of a device's free memory that data may take: the rest is for the network
 
 
 def load(settings: Settings) -> Sets:
@@ -62,23 +67,61 @@ def feed(settings: Settings, sets: Sets, order: Order, scale: Standardize, place
     Raises:
         ConfigError: the augmentation does not fit the data.
     """
-    augment = cast("Augment | None", _augment(settings, sets))
-    pipeline = settings.pipeline
-    if pipeline.kind == "plain":
+    augment = _augment(settings, sets)
+    plain = _pipeline(settings, sets, order, augment, scale, place, used)
+    mix: Mix | None = getattr(augment, "mix", None)
+    return Mixed(plain, mix, order) if mix else plain
+
+
+def _pipeline(
+    settings: Settings,
+    sets: Sets,
+    order: Order,
+    augment: Augment | None,
+    scale: Standardize,
+    place: Place,
+    used: Heuristics,
+) -> Feed:
+    kind, pipeline = settings.pipeline.kind, settings.pipeline
+    if kind == "plain":
         return Plain(sets.train, order, augment, scale, place.device)
-    if pipeline.kind == "resident" and isinstance(sets.train, TensorDataset):
+    reason = not_resident(sets, place) if kind == "resident" else None
+    if kind == "resident" and isinstance(sets.train, TensorDataset) and not reason:
         return Resident(sets.train, order, augment, scale, place.device)
-    if pipeline.kind == "resident":
-        used.use("pipeline", "workers", "only a TensorDataset can be resident")
+    if reason:
+        used.use("pipeline", "workers", reason)
     return Workers(sets.train, order, augment, scale, place.device, pipeline.num_workers, pipeline.prefetch)
 
 
-def _augment(settings: Settings, sets: Sets) -> object | None:
+def evaluation(settings: Settings, sets: Sets, samples: Samples, scale: Standardize, place: Place) -> Evaluation:
+    """Return what yields the batches of a part of the data to measure it."""
+    workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
+    resident = not_resident(sets, place) is None
+    return Evaluation(samples, scale, place.device, place.rank, place.world, resident, workers)
+
+
+def not_resident(sets: Sets, place: Place) -> str | None:
+    """Return why the data cannot lie on the device whole, None where it can."""
+    parts = sets.train, sets.val
+    if not isinstance(sets.train, TensorDataset):
+        return "only a TensorDataset can be resident"
+    tensors = [tensor for part in parts if isinstance(part, TensorDataset) for tensor in part.tensors]
+    needed, free = sum(tensor.nbytes for tensor in tensors), free_bytes(place.device)
+    if free is None or needed <= _SHARE * free:
+        return None
+    return f"the data needs {_gigabytes(needed)}, more than half of the {_gigabytes(free)} free on {place.name}"
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"
+
+
+def _augment(settings: Settings, sets: Sets) -> Augment | None:
     bound = component.bind("augment", settings.augment)
     if bound is None:
         return None
     if len(sets.in_shape) != 3:
         raise ConfigError(f"augment needs images; this data has shape {list(sets.in_shape)}", "use augment=none")
-    offered = component.named(bound, in_shape=sets.in_shape)
+    offered = component.named(bound, in_shape=sets.in_shape, num_classes=sets.num_classes)
     component.missing("augment", bound, *offered)
-    return cast(object, bound(**offered))
+    return cast("Augment", bound(**offered))

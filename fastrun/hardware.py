@@ -50,6 +50,11 @@ def place(settings: Device) -> Place:
     return Place(torch.device("cpu"), rank, settings.count, strategy, cpu_name())
 
 
+def free_bytes(device: torch.device) -> int | None:
+    """Return the free memory of a GPU; None on the CPU, where data is in memory already."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
 def cpu_name() -> str:
     """Return the processor's name."""
     try:

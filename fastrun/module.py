@@ -21,26 +21,21 @@ from fastrun.clock import Clock
 from fastrun.metric import Loss, Metrics
 from fastrun.optimizer.direct import stepper
 from fastrun.pace import Pace
+from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
 from fastrun.seed import derive
 from fastrun.settings import Speed
 from fastrun.tally import Tally
+from fastrun.views import logits_of
 
 _NEVER = 1 << 62
-
-
-class Feed(Protocol):
-    """Yields the batches of a run."""
-
-    def batches(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs and labels of one step after another, on the device, from a step on."""
 
 
 class Evaluating(Protocol):
     """Yields every batch of a set once."""
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         """Yield inputs and labels, on the device."""
 
 
@@ -78,15 +73,15 @@ class Training(pl.LightningModule):
         self.tally = Tally()
         self.done: list[Done] = []  # steps whose results nobody has read yet
         self.measured: dict[str, float] = {}
-        self._batches: Iterator[tuple[Tensor, Tensor]] | None = None
+        self._batches: Iterator[Batch] | None = None
         self._first = True
         groups = update.optimizer.param_groups
         self._own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
         self._rates = [float(group["lr"]) for group in groups]
 
-    def attach(self, clock: Clock, speed: Speed) -> None:
-        """Take the clock that has run since the process started, and what makes steps fast."""
-        self.clock, self.speed, self.pace = clock, speed, Pace(speed)
+    def attach(self, clock: Clock, speed: Speed, views: str) -> None:
+        """Take the clock that has run since the process started, what makes steps fast, and the test-time views."""
+        self.clock, self.speed, self.pace, self.views = clock, speed, Pace(speed), views
         self.layout = kernels.layout(self.net)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -209,12 +204,12 @@ class Training(pl.LightningModule):
         """Return the metrics over a set, the network in the mode and the precision it is in."""
         return self.metrics.measure(self._outputs(batches))
 
-    def _outputs(self, batches: Evaluating) -> Iterator[tuple[Tensor, Tensor]]:
+    def _outputs(self, batches: Evaluating) -> Iterator[Batch]:
         for x, y in batches:
             if self.layout is not None:
                 x = x.contiguous(memory_format=self.layout)
             with self.update.precision.autocast():
-                logits = self.net(x)
+                logits = logits_of(self.net, x, self.views)
             yield logits, y
 
     def on_validation_start(self) -> None:

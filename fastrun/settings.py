@@ -133,6 +133,7 @@ class Settings:
     epochs: int = 10
     steps: int | None = None  # optimizer steps; overrides epochs
     val_every: str = "1ep"  # between two validations; the last step always validates
+    views: str = "none"  # variants of an image that a validation averages logits over: none, mirror or mirror_shift
     log_every: int = 1  # steps a line of metrics.jsonl
     deterministic: bool = False  # refuse kernels that may differ from run to run
     target: Target = field(default_factory=Target)
@@ -162,6 +163,7 @@ class Settings:
 OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augment")
 
 _WORDS = {
+    "views": ("none", "mirror", "mirror_shift"),
     "batch.lr_scaling": ("none", "linear", "sqrt"),
     "clip.kind": ("none", "norm", "value"),
     "early_stopping.kind": ("none", "patience"),

@@ -19,7 +19,7 @@ CONF = PACKAGE.parent / "conf"
 
 # From the ground up: a module imports from lower lines only, wherever in its code the import stands.
 LAYERS = [
-    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "metric"),
+    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "metric", "views"),
     ("settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data"),
     ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),

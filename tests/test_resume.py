@@ -10,6 +10,7 @@ import torch
 
 import fastrun
 import fastrun.cli
+from fastrun.rundir import RunDir
 
 HARD = ["data=synthetic", "data.samples=512", "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[32]",
         "model.dropout=0.3", "augment=crop_flip", "batch.size=16", "epochs=3", "checkpoint.every=7",
@@ -56,7 +57,7 @@ def test_a_signal_between_two_steps_is_not_taken_by_lightning(folder: Path, shel
     done = shell("train", *HARD, "name=killed", "+callbacks.kill._target_=outside.Outside", "early_stopping=none")
     assert done.returncode == 143, done.stderr
     (run,) = folder.glob("outputs/killed/*")
-    assert fastrun.rundir.RunDir(run).status() == "interrupted"
+    assert RunDir(run).status() == "interrupted"
 
 
 def killed(folder: Path, shell, at: int, number: int, *overrides: str) -> tuple[Path, int]:
@@ -76,11 +77,13 @@ def killed(folder: Path, shell, at: int, number: int, *overrides: str) -> tuple[
     ("at", "overrides"),
     [
         (30, []),
-        (29, ["speed.steps_per_call=8"]),
+        (33, ["speed.steps_per_call=1"]),
+        (26, ["speed.steps_per_call=3", "optimizer=muon"]),
+        (29, ["speed.steps_per_call=8", "augment=mixup", "augment.flip=alternating"]),
         (59, ["pipeline=workers"]),
         (31, ["optimizer=nesterov", "batch.accumulate=2"]),
     ],
-    ids=["mid-epoch", "many steps a call", "workers", "accumulation"],
+    ids=["mid-epoch", "one step a call", "three steps a call", "eight steps a call", "workers", "accumulation"],
 )
 def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
     folder: Path, shell, lines, at, overrides
@@ -88,7 +91,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
     run, code = killed(folder, shell, at, signal.SIGKILL, *overrides)
     assert code == -signal.SIGKILL
     assert fastrun.cli.main(["runs"]) == 0
-    assert fastrun.rundir.RunDir(run).status() == "killed"
+    assert RunDir(run).status() == "killed"
     left_alone = shell("train", *HARD, "name=whole", *overrides)
     assert left_alone.returncode == 0, left_alone.stderr
     resumed = shell("resume", str(run))
@@ -105,7 +108,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
 def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, number: int, code: int) -> None:
     run, exit_code = killed(folder, shell, 20, number)
     assert exit_code == code
-    assert fastrun.rundir.RunDir(run).status() == "interrupted"
+    assert RunDir(run).status() == "interrupted"
     log = (run / "run.log").read_text()
     assert f"fastrun resume {run}" in log
     assert shell("resume", str(run)).returncode == 0
@@ -125,8 +128,8 @@ def test_more_epochs_go_on_from_the_last_one(folder: Path, lines) -> None:
     run = train_here()
     assert fastrun.cli.main(["resume", str(run), "epochs=4"]) == 0
     assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 33))
-    assert fastrun.rundir.RunDir(run).config()["epochs"] == 4
-    assert fastrun.rundir.RunDir(run).read("status.json")["attempts"] == 2
+    assert RunDir(run).config()["epochs"] == 4
+    assert RunDir(run).read("status.json")["attempts"] == 2
 
 
 def test_a_changed_value_of_the_optimizer_is_used(folder: Path) -> None:
@@ -186,7 +189,7 @@ def test_a_run_without_checkpoints_cannot_be_resumed(folder: Path, capfd) -> Non
 
 def test_a_run_that_is_running_is_left_alone(folder: Path, capfd) -> None:
     run = train_here()
-    fastrun.rundir.RunDir(run).begin()  # this process, alive
+    RunDir(run).begin()  # this process, alive
     assert fastrun.cli.main(["resume", str(run)]) == 8
     assert "is running in process" in capfd.readouterr().err
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 
 class Augment(Protocol):
-    """Changes a batch of samples."""
+    """Changes a batch of samples. One that mixes samples has a ``mix`` too: see :class:`fastrun.augment.mix.Mix`."""
 
-    def draw(self, count: int, random: torch.Generator) -> Tensor:
-        """Return the draws of ``count`` samples, ``[count, …]``."""
+    def draw(self, indices: Tensor, seed: int, epoch: int) -> Tensor:
+        """Return the draws ``[count, …]`` of an epoch, whose samples come in the order of ``indices``."""
 
     def __call__(self, x: Tensor, draws: Tensor) -> Tensor:
         """Return the changed batch; ``x`` is ``[batch, channels, height, width]``, ``draws`` ``[batch, …]``."""

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from fastrun.data.sets import Samples, size_of
-from fastrun.pipeline.resident import Batch
+from fastrun.pipeline import Batch
 from fastrun.pipeline.standardize import Standardize
 
 _BATCH_BYTES = 4 << 20  # of floats: on the CPU a larger batch leaves the cache and gets slower
@@ -18,19 +18,31 @@ class Evaluation:
     """One process's share of a set, again and again. Each of ``world`` processes takes every ``world``-th sample."""
 
     def __init__(
-        self, samples: Samples, scale: Standardize, device: torch.device, rank: int = 0, world: int = 1
+        self,
+        samples: Samples,
+        scale: Standardize,
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
+        resident: bool = True,
+        num_workers: int = 0,
     ) -> None:
         self.scale, self.device = scale.to(device), device
         numel = torch.as_tensor(samples[0][0]).numel()
         limit = _BATCH_BYTES if device.type == "cpu" else 16 * _BATCH_BYTES
         self.size = max(64, limit // (4 * numel))
-        self.samples = samples
         self.resident: Batch | None = None
-        if isinstance(samples, TensorDataset):
+        if resident and isinstance(samples, TensorDataset):
             x, y = (tensor[rank::world].to(device) for tensor in samples.tensors)
             self.resident = x, y
-        elif world > 1:
-            self.samples = Subset(samples, range(rank, size_of(samples), world))
+            return
+        self.loader = DataLoader(
+            Subset(samples, range(rank, size_of(samples), world)) if world > 1 else samples,
+            batch_size=min(self.size, 256),
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=device.type == "cuda",
+        )
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches, scaled, on the device."""
@@ -38,5 +50,5 @@ class Evaluation:
             for x, y in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
                 yield self.scale(x), y
         else:
-            for x, y in DataLoader(self.samples, batch_size=min(self.size, 256)):
-                yield self.scale(x.to(self.device)), y.to(self.device)
+            for x, y in self.loader:
+                yield self.scale(x.to(self.device, non_blocking=True)), y.to(self.device, non_blocking=True)

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from fastrun.augment import Augment
 from fastrun.data.sets import Samples
+from fastrun.pipeline import Batch
 from fastrun.pipeline.order import Order
-from fastrun.pipeline.resident import Batch
 from fastrun.pipeline.standardize import Standardize
 
 Place = tuple[int, Tensor | None]  # the index of a sample, and its draws

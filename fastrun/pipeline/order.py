@@ -38,7 +38,7 @@ class Order:
     def epoch(self, epoch: int, augment: Augment | None) -> tuple[Tensor, Tensor | None]:
         """Return this process's sample indices of an epoch, batch after batch, and their augmentation's draws."""
         indices = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
-        draws = augment.draw(self.samples, generator(self.seed, "augment", epoch)) if augment else None
+        draws = augment.draw(indices, self.seed, epoch) if augment else None
         places = self._places()
         if places is None:
             return indices, draws

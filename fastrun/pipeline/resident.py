@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from fastrun.augment import Augment
+from fastrun.pipeline import Batch
 from fastrun.pipeline.order import Order
 from fastrun.pipeline.standardize import Standardize
 
-_BLOCK_BYTES = 4 << 20  # of floats made at once: fewer, larger operations, that still fit the cache
-
-Batch = tuple[Tensor, Tensor]
+_BLOCK_BYTES = 2 << 20  # of floats made at once: fewer, larger operations, that still fit the cache
 
 
 class Resident:

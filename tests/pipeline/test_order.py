@@ -3,11 +3,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastrun.augment.crop_flip import CropFlip
+from fastrun.augment.images import Images
 from fastrun.pipeline.order import Order
 
 SIZES = st.integers(1, 40).flatmap(lambda samples: st.tuples(st.just(samples), st.integers(1, samples)))
-AUGMENT = CropFlip((1, 8, 8), 2)
+AUGMENT = Images((1, 8, 8), 10, pad=2, flip="random")
 
 
 def batches(order: Order, epoch: int) -> list[list[int]]:

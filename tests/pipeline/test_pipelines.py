@@ -7,16 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import Dataset, TensorDataset
 
-from fastrun.augment.crop_flip import CropFlip
-from fastrun.augment.flip import Flip
+from fastrun.augment.images import Images
 from fastrun.pipeline import resident
 from fastrun.pipeline.loader import Plain, Workers
+from fastrun.pipeline.mixed import Mixed
 from fastrun.pipeline.order import Order
 from fastrun.pipeline.resident import Resident
 from fastrun.pipeline.standardize import fitted
 
 CPU = torch.device("cpu")
-AUGMENTS = {"none": None, "flip": Flip(), "crop_flip": CropFlip((2, 6, 6), 2)}
+AUGMENTS = {
+    "none": None,
+    "crop_flip": Images((2, 6, 6), 20, pad=2, flip="random"),
+    "alternating": Images((2, 6, 6), 20, pad=1, border="reflect", flip="alternating", cutout=2),
+}
+MIX = Images((2, 6, 6), 20, pad=0, mixup=0.5, cutmix=0.5).mix
 
 
 class Map(Dataset):
@@ -94,6 +99,16 @@ def test_a_run_that_goes_on_at_a_step_gets_the_batches_it_would_have_got(count, 
     assert_identical(taken(pipeline, step, 3), taken(pipeline, 0, step + 3)[step:])
 
 
+def test_mixed_batches_are_a_function_of_the_step_too():
+    samples, order = images(14), Order(14, 4, False, seed=3)
+    mixed = Mixed(make("resident", samples, order, AUGMENTS["crop_flip"]), MIX, order)
+    whole = taken(mixed, 0, 9)
+    assert_identical(taken(mixed, 4, 5), whole[4:])
+    assert all(y.shape == (len(x), 20) for x, y in whole)
+    plain = taken(mixed.feed, 0, 9)
+    assert sum(not torch.equal(x, plain_x) for (x, _), (plain_x, _) in zip(whole, plain, strict=True)) > 5
+
+
 @pytest.mark.parametrize("block_bytes", [1, 2 * 4 * 72 * 4, 1 << 22])
 def test_the_blocks_that_a_resident_set_is_made_in_change_nothing(monkeypatch, block_bytes):
     samples, order = images(14), Order(14, 4, False, 0)
@@ -122,8 +137,8 @@ def test_samples_stay_with_their_labels(name):
 @pytest.mark.parametrize("name", ["workers0", "plain"])
 def test_a_users_own_set_yields_what_its_tensors_would(name):
     samples, order = images(10), Order(10, 3, False, 0)
-    expected = taken(make("resident", samples, order, AUGMENTS["flip"]), 0, 8)
-    assert_identical(taken(make(name, Map(samples), order, AUGMENTS["flip"]), 0, 8), expected)
+    expected = taken(make("resident", samples, order, AUGMENTS["alternating"]), 0, 8)
+    assert_identical(taken(make(name, Map(samples), order, AUGMENTS["alternating"]), 0, 8), expected)
 
 
 @pytest.mark.parametrize("name", ["resident", "workers0", "plain"])
