@@ -28,7 +28,7 @@ from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
 from fastrun.metric import Known, Loss, Metrics, known
 from fastrun.module import Calls, Once, Training
-from fastrun.network import network
+from fastrun.network import check_takes_one, network
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
 from fastrun.rundir import RunDir, Saved
@@ -68,12 +68,17 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     order = feeding.order(settings, sets, where, used)
     plan = plan_of(settings, order.steps)
 
-    net = network(settings, sets, scale, used).to(where.device)
-    used.use("speed", *kernels.arrange(settings.speed, net, where.device, settings.deterministic))
+    net = network(settings, sets, scale, used)
+    if order.least(settings.batch.accumulate) == 1:
+        check_takes_one(net, sets, scale)
+    net = net.to(where.device)
+    levers = kernels.arrange(settings.speed, net, where.device, settings.deterministic)
     amp = precision(settings.amp.kind, where.device)
     used.use("amp", amp.name, amp.why)
     loss = loss_of(settings)
     changes = update(settings, net, amp, plan)
+    levers |= kernels.kernels_of(changes.optimizer)
+    used.use("speed", *kernels.told(levers), is_long=True)
 
     feed = feeding.feed(settings, sets, order, scale, where, used)
     val = feeding.evaluation(settings, sets, sets.val, scale, where)
@@ -84,6 +89,8 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     with quiet():
         lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path))
         lightning.fit(module, Calls(module), Once(), ckpt_path=resume, weights_only=True)
+    if module.compile_failure:
+        used.use("speed", *kernels.told(levers | {"compile": module.compile_failure}), is_long=True)
     return Outcome(module, used, where)
 
 

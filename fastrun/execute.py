@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fastrun.clock import Clock, process_start
-from fastrun.errors import CheckpointError, Diverged, FastrunError, Interrupted, OutOfMemory
+from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory
 from fastrun.rundir import RunDir, Saved
 from fastrun.settings import Settings
 
@@ -149,13 +149,19 @@ def _recorded(run: RunDir) -> Iterator[None]:
 
 @contextmanager
 def _explained(settings: Settings) -> Iterator[None]:
-    """Say what a user can do about a full device."""
+    """Say what a user can do about a full device, or a kernel that ``deterministic`` forbids."""
     import torch
 
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         text = str(error)
+        if "does not have a deterministic implementation" in text:
+            kernel = text.split()[0]
+            raise ConfigError(
+                f"deterministic=true: {kernel} has no deterministic form on {settings.device.accelerator}",
+                "deterministic=false, or a model without it",
+            ) from error
         if (
             isinstance(error, RuntimeError)
             and not isinstance(error, torch.OutOfMemoryError)

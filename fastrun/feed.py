@@ -109,11 +109,11 @@ def not_resident(sets: Sets, place: Place) -> str | None:
     needed, free = sum(tensor.nbytes for tensor in tensors), free_bytes(place.device)
     if free is None or needed <= _SHARE * free:
         return None
-    return f"the data needs {_gigabytes(needed)}, more than half of the {_gigabytes(free)} free on {place.name}"
+    return f"the data needs {_mebibytes(needed)}, more than half of the {_mebibytes(free)} free on {place.name}"
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
 
 
 def _augment(settings: Settings, sets: Sets) -> Augment | None:

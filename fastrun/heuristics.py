@@ -17,9 +17,9 @@ class Heuristics:
             group: {"requested": choice, "used": choice} for group, choice in choices.items() if group != "recipe"
         }
 
-    def use(self, group: str, used: str, why: str) -> None:
-        """Note what a choice came to, and say so where it is not the choice itself."""
+    def use(self, group: str, used: str, why: str, *, is_long: bool = False) -> None:
+        """Note what a choice came to, and say so where it is not the choice itself; a long reason is noted alone."""
         entry = self.groups.setdefault(group, {"requested": None})
         entry |= {"used": used, "why": why}
         if used != entry["requested"]:
-            log.info(f"{group}: {used} ({why})")
+            log.info(f"{group}: {used}" if is_long else f"{group}: {used} ({why})")

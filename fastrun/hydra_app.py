@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.utils import _run_hydra, get_args_parser
@@ -28,7 +29,7 @@ from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.version import setbase
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fastrun.errors import ConfigError, Interrupted, StorageError, UsageError
@@ -41,7 +42,13 @@ Job = Callable[[Settings, Path, list[str]], Any]
 
 
 class RecipeSource(FileConfigSource):
-    """Shows a ``recipes/`` folder to Hydra as the group ``recipe``."""
+    """Shows a ``recipes/`` folder to Hydra as the group ``recipe``.
+
+    The values that a recipe has for a group are meant for the option that it chooses there: where the command line, or
+    a recipe that extends it, chooses another, they are left out.
+    """
+
+    chosen: ClassVar[dict[str, Any]] = {}  # in the config being composed, by whoever comes first: group to option
 
     @staticmethod
     def scheme() -> str:
@@ -50,7 +57,12 @@ class RecipeSource(FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Load ``recipe/x`` from ``x.yaml``."""
-        return super().load_config(_inside(config_path))
+        loaded = super().load_config(_inside(config_path))
+        if isinstance(loaded.config, DictConfig):
+            for group, option in _overridden(loaded.config):
+                if self.chosen.setdefault(group, option) != option:
+                    loaded.config.pop(group, None)
+        return loaded
 
     def is_group(self, config_path: str) -> bool:
         """Say whether a path is the group itself or a folder of recipes."""
@@ -65,6 +77,25 @@ class RecipeSource(FileConfigSource):
         if config_path == "":
             return [] if results_filter == ObjectType.CONFIG else ["recipe"]
         return super().list(_inside(config_path), results_filter) if self.is_group(config_path) else []
+
+
+def _overridden(recipe: DictConfig) -> Iterator[tuple[str, Any]]:
+    """Yield the groups that a recipe chooses an option of, and the option: ``override /group: option``."""
+    defaults = recipe.get("defaults")
+    for entry in defaults if isinstance(defaults, ListConfig) else ():
+        for key, option in entry.items() if isinstance(entry, DictConfig) else ():
+            if str(key).startswith("override /"):
+                yield str(key).removeprefix("override /"), option
+
+
+def _parsed(self: ConfigLoaderImpl, config_name: str | None, overrides: list[str]) -> Any:
+    """Begin composing a config, one of several in a sweep: note what its command line chooses."""
+    found, repository = _parse(self, config_name, overrides)
+    RecipeSource.chosen = {one.key_or_group: one.value() for one in found if not one.is_sweep_override()}
+    return found, repository
+
+
+_parse = ConfigLoaderImpl._parse_overrides_and_create_caching_repo
 
 
 def _is_recipe(config_path: str) -> bool:
@@ -102,6 +133,7 @@ def _slug(text: str) -> str:
 
 
 def _register() -> None:
+    ConfigLoaderImpl._parse_overrides_and_create_caching_repo = _parsed  # type: ignore[method-assign]
     setbase("1.3")
     plugins = Plugins.instance()
     plugins.register(RecipeSource)

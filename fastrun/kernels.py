@@ -15,26 +15,46 @@ from fastrun.settings import Speed
 log = logging.getLogger("fastrun")
 
 
-def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: bool) -> tuple[str, str]:
-    """Prepare a network on its device for speed; return what is used, and why no more.
+def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: bool) -> dict[str, str]:
+    """Prepare a network on its device for speed; return each lever with why it is not used, or nothing if it is.
 
     ``auto`` uses channels-last where there are 2-d convolutions (cudnn and oneDNN are faster so), and on GPUs TF32 and
     cudnn's choice of kernels by trial, which ``deterministic`` forbids.
     """
     auto = speed.kind == "auto"
-    done = ["fused", "steps_per_call"] if auto else []
-    if _asked(speed.channels_last, auto and has_images(net)):
+    plain = "" if auto else "speed=plain"
+    no_gpu = "" if device.type == "cuda" else "no GPU"
+    levers = {
+        "steps_per_call": "" if speed.steps_per_call else plain,
+        "channels_last": _unused(speed.channels_last, plain or ("" if has_images(net) else "no 2-d convolutions")),
+        "tf32": no_gpu or _unused(speed.tf32, plain),
+        "cudnn_benchmark": no_gpu or plain or ("deterministic=true" if deterministic else ""),
+        "compile": "" if speed.compile else "takes seconds at the start: ask with speed.compile=true",
+    }
+    if not levers["channels_last"]:
         net.to(memory_format=torch.channels_last)
-        done.append("channels_last")
     if device.type == "cuda":
-        tf32 = _asked(speed.tf32, auto)
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = tf32
-        torch.backends.cudnn.benchmark = auto and not deterministic
-        done += ["tf32"] * tf32 + ["cudnn_benchmark"] * (auto and not deterministic)
-    done += ["compile"] * speed.compile
-    why = "as asked" if speed.compile or not auto else "speed.compile=true may help a long run"
-    return " ".join(done) or "plain", why
+        torch.set_float32_matmul_precision("highest" if levers["tf32"] else "high")
+        torch.backends.cudnn.allow_tf32 = not levers["tf32"]
+        torch.backends.cudnn.benchmark = not levers["cudnn_benchmark"]
+    return levers
+
+
+def kernels_of(optimizer: torch.optim.Optimizer) -> dict[str, str]:
+    """Return whether an optimizer steps by fused kernels, in the form of :func:`arrange`."""
+    group = optimizer.param_groups[0]
+    return {"fused": "" if group.get("fused") else f"{type(optimizer).__name__} has none, or was not to use them"}
+
+
+def told(levers: dict[str, str]) -> tuple[str, str]:
+    """Return the levers that are used, and why not the others, each in a line."""
+    used = " ".join(name for name, why in levers.items() if not why)
+    return used or "none", "; ".join(f"no {name}: {why}" for name, why in levers.items() if why)
+
+
+def _unused(wanted: bool | None, otherwise: str) -> str:
+    """Return why a lever is not used: as it was asked for, or, where it was not, for another reason."""
+    return otherwise if wanted is None else "" if wanted else "as asked"
 
 
 def layout(net: nn.Module) -> torch.memory_format | None:
@@ -44,7 +64,7 @@ def layout(net: nn.Module) -> torch.memory_format | None:
     return last if any(w.is_contiguous(memory_format=last) and not w.is_contiguous() for w in weights) else None
 
 
-def compiled(net: nn.Module, mode: str, attempt: Callable[[], Any]) -> bool:
+def compiled(net: nn.Module, mode: str, attempt: Callable[[], Any]) -> str | None:
     """Compile a network in place, so that its weights keep their names, and try it out.
 
     Args:
@@ -53,7 +73,7 @@ def compiled(net: nn.Module, mode: str, attempt: Callable[[], Any]) -> bool:
         attempt: runs a forward and a backward pass, which is when the compiler works.
 
     Returns:
-        whether it worked; where the compiler failed, the network runs as it was.
+        None, or what the compiler failed with: the network runs as it was then.
 
     Raises:
         ConfigError: there is no such mode.
@@ -68,8 +88,8 @@ def compiled(net: nn.Module, mode: str, attempt: Callable[[], Any]) -> bool:
         net._compiled_call_impl = None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         log.warning(f"compile failed, going on without: {reason[:200]}")
-        return False
-    return True
+        return f"failed: {reason[:200]}"
+    return None
 
 
 def keep_buffers(net: nn.Module, work: Callable[[], Any]) -> None:
@@ -85,7 +105,3 @@ def keep_buffers(net: nn.Module, work: Callable[[], Any]) -> None:
 def has_images(net: nn.Module) -> bool:
     """Say whether a network has 2-d convolutions."""
     return any(isinstance(module, nn.Conv2d) for module in net.modules())
-
-
-def _asked(wanted: bool | None, automatic: bool) -> bool:
-    return automatic if wanted is None else wanted

@@ -73,6 +73,7 @@ class Training(pl.LightningModule):
         self.tally = Tally()
         self.done: list[Done] = []  # steps whose results nobody has read yet
         self.measured: dict[str, float] = {}
+        self.compile_failure: str | None = None
         self._batches: Iterator[Batch] | None = None
         self._first = True
         groups = update.optimizer.param_groups
@@ -120,7 +121,7 @@ class Training(pl.LightningModule):
                 next(self._outputs(self.val))
             self.train()
 
-        kernels.compiled(self.net, self.speed.compile_mode, attempt)
+        self.compile_failure = kernels.compiled(self.net, self.speed.compile_mode, attempt)
 
     def _forward(self, x: Tensor, y: Tensor) -> Tensor:
         if self.layout is not None:
@@ -224,8 +225,9 @@ class Training(pl.LightningModule):
         self.trainer._logger_connector._callback_metrics.update(found)
 
     def on_train_end(self) -> None:
-        """Stop the training clock."""
+        """Stop the training clock, and worker processes with the batches that nobody will ask for."""
         self.clock.enter("checkpoint")
+        self._batches = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep where the run stands. Lightning's count of calls means nothing elsewhere and is left out."""

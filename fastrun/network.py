@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from fastrun import component
+from fastrun import component, kernels
 from fastrun.data.sets import Sets, size_of
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.heuristics import Heuristics
@@ -74,3 +74,23 @@ def _try_out(net: nn.Module, sets: Sets, scale: Standardize) -> None:
         net.train(was)
     if shape != (2, sets.num_classes):
         raise ConfigError(f"the model returns {list(shape)} for 2 samples; it should be [2, {sets.num_classes}]")
+
+
+def check_takes_one(net: nn.Module, sets: Sets, scale: Standardize) -> None:
+    """Check that a network in training takes a batch of one sample, as batch norm over vectors does not.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    x = torch.as_tensor(sets.train[0][0]).unsqueeze(0)
+    was = net.training
+    try:
+        with torch.no_grad():
+            kernels.keep_buffers(net, lambda: net.train()(scale(x)))
+    except ValueError as error:
+        raise ConfigError(
+            f"batches of one sample come up in an epoch, which the model cannot train on: {error}",
+            "batch.drop_last=true, another batch.size, or a smaller batch.accumulate",
+        ) from error
+    finally:
+        net.train(was)

@@ -115,6 +115,43 @@ def test_errors_past_composing_look_the_same_in_a_process_of_its_own(shell, argu
     assert shown(code, done.stderr).count("\n") == 2
 
 
+ONE_LEFT = ["data=synthetic", "data.shape=[4]", "data.samples=86", "model=mlp", "batch.drop_last=false", "epochs=1"]
+
+
+@pytest.mark.parametrize("own", [["batch.size=65"], ["batch.size=13"], ["batch.size=16", "batch.accumulate=15"]])
+def test_a_batch_of_one_that_batch_norm_cannot_take_is_refused_before_it_comes_up(folder: Path, capfd, own) -> None:
+    assert fastrun.cli.main(["train", *ONE_LEFT, *own]) == 2
+    assert "batch.drop_last=true" in shown(2, capfd.readouterr().err)
+    assert not list(folder.glob("outputs/*/*/metrics.jsonl"))
+
+
+@pytest.mark.parametrize("own", [["norm=none"], ["batch.drop_last=true"], ["batch.size=64"]])
+def test_elsewhere_a_last_batch_of_one_trains(folder: Path, own) -> None:
+    assert fastrun.cli.main(["train", *ONE_LEFT, "batch.size=65", *own]) == 0
+
+
+UNPOOL = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, in_shape, num_classes):
+        super().__init__()
+        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+        self.head = nn.Linear(64, num_classes)
+    def forward(self, x):
+        return self.head(self.unpool(*self.pool(x)).flatten(1))
+"""
+
+
+@pytest.mark.parametrize(("deterministic", "code"), [("true", 2), ("false", 0)])
+def test_a_kernel_without_a_deterministic_form_is_refused_only_if_asked_for(shell, folder, deterministic, code) -> None:
+    (folder / "unpool.py").write_text(UNPOOL)
+    (folder / "conf/model").mkdir(parents=True)
+    (folder / "conf/model/unpool.yaml").write_text("# Pools and unpools\n_target_: unpool.Net\n")
+    done = shell("train", "model=unpool", "steps=1", "init=default", f"deterministic={deterministic}")
+    assert done.returncode == code, done.stderr
+    assert code == 0 or "deterministic=true: max_unpool" in shown(code, done.stderr)
+
+
 def test_an_output_folder_that_cannot_be_written_is_a_storage_error(shell, folder: Path) -> None:
     (folder / "outputs").write_text("a file where the folder should be")
     done = shell("train", "epochs=1")

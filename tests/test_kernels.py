@@ -17,8 +17,9 @@ from fastrun.settings import Speed
 def test_auto_puts_channels_last_where_there_are_convolutions() -> None:
     net = resnet((3, 8, 8), 10, 8, 4, norm=batch)
     assert kernels.layout(net) is None
-    used, _ = kernels.arrange(Speed("auto"), net, torch.device("cpu"), deterministic=False)
-    assert "channels_last" in used
+    levers = kernels.arrange(Speed("auto"), net, torch.device("cpu"), deterministic=False)
+    assert levers["channels_last"] == levers["steps_per_call"] == ""
+    assert levers["tf32"] == levers["cudnn_benchmark"] == "no GPU"
     assert kernels.layout(net) is torch.channels_last
 
 
@@ -49,10 +50,32 @@ def test_a_compiler_that_fails_leaves_the_network_as_it_was(caplog) -> None:
     def broken() -> None:
         raise RuntimeError("no C++ compiler here\nand more")
 
-    assert kernels.compiled(net, "default", broken) is False
+    assert kernels.compiled(net, "default", broken) == "failed: no C++ compiler here"
     assert net(torch.ones(1, 2)).shape == (1, 2)
     assert "no C++ compiler here" in caplog.text
     assert "and more" not in caplog.text
+
+
+def test_a_run_whose_compiler_fails_goes_on_and_says_so(folder, monkeypatch, lines) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler here")
+
+    monkeypatch.setattr(nn.Module, "compile", fail)
+    run = fastrun.train(["model=mlp", "model.hidden=[8]", "epochs=1", "speed.compile=true"], quiet=True)
+    speed = run.summary["heuristics"]["speed"]
+    assert "compile" not in speed["used"]
+    assert "no compile: failed: no C++ compiler here" in speed["why"]
+    assert "compile failed, going on without: no C++ compiler here" in (run.directory / "run.log").read_text()
+
+
+@pytest.mark.parametrize(("optimizer", "used"), [("adamw", True), ("rmsprop", False)])
+def test_what_is_used_is_told_and_why_not_the_rest(folder, optimizer: str, used: bool) -> None:
+    own = ["model=mlp", "model.hidden=[8]", "steps=1", f"optimizer={optimizer}"]
+    speed = fastrun.train(own, quiet=True).summary["heuristics"]["speed"]
+    assert ("fused" in speed["used"].split()) is used
+    assert ("no fused" in speed["why"]) is not used
+    assert "no channels_last: no 2-d convolutions" in speed["why"]
+    assert "ask with speed.compile=true" in speed["why"]
 
 
 def test_an_unknown_compile_mode_is_refused() -> None:

@@ -70,6 +70,25 @@ def test_the_steps_a_call_change_nothing(folder: Path, count: int) -> None:
     assert weights_equal(one, many)
 
 
+@pytest.mark.parametrize("count", [3, 50])
+def test_calls_that_do_not_fit_an_epoch_change_nothing(folder: Path, count: int) -> None:
+    own = [*QUICK, "batch.size=100", "batch.drop_last=false", "epochs=3"]  # 11 steps an epoch, the last one smaller
+    one, many = (fastrun.train([*own, f"speed.steps_per_call={calls}"], quiet=True) for calls in (1, count))
+    assert many.summary["steps"] == 33
+    assert weights_equal(one, many)
+
+
+def test_a_set_that_does_not_fit_the_device_is_loaded_by_workers(folder: Path, monkeypatch, capsys) -> None:
+    own = [*QUICK, "epochs=1", "augment=crop"]
+    resident = fastrun.train(own, quiet=True)
+    monkeypatch.setattr("fastrun.feed.free_bytes", lambda device: 100_000)
+    loaded = fastrun.train(own)
+    pipeline = loaded.summary["heuristics"]["pipeline"]
+    assert (pipeline["requested"], pipeline["used"]) == ("resident", "workers")
+    assert "pipeline: workers (the data needs 0.1 MiB, more than half of the 0.1 MiB free" in capsys.readouterr().out
+    assert weights_equal(resident, loaded)
+
+
 @pytest.mark.parametrize("pipeline", ["workers", "plain"])
 def test_every_pipeline_trains_the_same_network(folder: Path, pipeline: str) -> None:
     own = [*QUICK, "epochs=1", "augment=crop_flip"]

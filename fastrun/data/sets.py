@@ -35,7 +35,7 @@ def checked(parts: Mapping[str, Any]) -> Sets:
     """Check that there is something to train on and to validate with.
 
     Raises:
-        DataError: a part is missing or empty, or there is only one class.
+        DataError: a part is missing or empty, there is only one class, or one that train lacks.
     """
     if not isinstance(parts, Mapping) or not {"train", "val"} <= parts.keys():
         raise DataError("the data factory must return {'train': …, 'val': …}, perhaps with 'test'")
@@ -47,7 +47,16 @@ def checked(parts: Mapping[str, Any]) -> Sets:
     num_classes = int(labels(train).max()) + 1
     if num_classes < 2:
         raise DataError("the data has one class only", "there is nothing to tell apart")
+    for name in ("val", "test"):
+        _check_classes(parts.get(name), name, num_classes)
     return Sets(train, parts["val"], parts.get("test"), tuple(torch.as_tensor(x).shape), num_classes)
+
+
+def _check_classes(samples: Any, name: str, num_classes: int) -> None:
+    if isinstance(samples, TensorDataset) or hasattr(samples, "targets"):  # others would have to be read whole for it
+        highest = int(labels(samples).max())
+        if highest >= num_classes:
+            raise DataError(f"the {name} set has the label {highest}; train has 0 to {num_classes - 1} only")
 
 
 def labels(samples: Samples) -> Tensor:

@@ -1,4 +1,4 @@
-"""Splitting tensors into train, validation and test sets."""
+"""Splitting samples into train, validation and test sets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from fastrun.errors import ConfigError
 
 def split(x: Tensor, y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, TensorDataset]:
     """Shuffle and cut samples into the named parts; ``train`` gets what the fractions leave.
+
+    Raises:
+        ConfigError: the fractions leave nothing to train on.
+    """
+    return {name: TensorDataset(x[chosen], y[chosen]) for name, chosen in parts(y, fractions, seed).items()}
+
+
+def parts(y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, Tensor]:
+    """Return the indices of each part's samples, ascending; ``train`` gets what the fractions leave.
 
     Each class is spread evenly over the parts (stratified), so that small parts have all of them.
 
@@ -25,9 +34,9 @@ def split(x: Tensor, y: Tensor, fractions: dict[str, float], seed: int) -> dict[
     for label in torch.unique(y):
         members = order[y[order] == label]
         position[members] = (torch.arange(len(members)) + 0.5) / len(members)
-    parts, low = {}, 0.0
+    chosen, low = {}, 0.0
     for name, fraction in fractions.items():
-        parts[name] = (position >= low) & (position < low + fraction)
+        chosen[name] = (position >= low) & (position < low + fraction)
         low += fraction
-    parts["train"] = position >= low
-    return {name: TensorDataset(x[chosen], y[chosen]) for name, chosen in parts.items()}
+    chosen["train"] = position >= low
+    return {name: mask.nonzero().squeeze(1) for name, mask in chosen.items()}

@@ -35,6 +35,11 @@ class Order:
         """Return this process's samples of a full batch."""
         return self.size // self.world
 
+    def least(self, accumulate: int) -> int:
+        """Return the samples of the smallest part that a process sees at once, batches cut in ``accumulate`` parts."""
+        whole = [self.size] if self.steps * self.size <= self.samples else [self.size, self.samples % self.size]
+        return min(_last_part(batch // self.world, accumulate) for batch in whole)
+
     def epoch(self, epoch: int, augment: Augment | None) -> tuple[Tensor, Tensor | None]:
         """Return this process's sample indices of an epoch, batch after batch, and their augmentation's draws."""
         indices = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
@@ -49,3 +54,9 @@ class Order:
         if self.world == 1:
             return None if used == self.samples else torch.arange(used)
         return torch.arange(used).view(self.steps, self.world, self.share)[:, self.rank].flatten()
+
+
+def _last_part(samples: int, parts: int) -> int:
+    """Return the size of the last of the parts that :func:`torch.chunk` cuts samples into, the smallest."""
+    part = -(-samples // parts)
+    return samples - part * (-(-samples // part) - 1)

@@ -88,3 +88,12 @@ def test_the_order_is_shuffled_and_what_it_leaves_out_changes():
 )
 def test_the_steps_of_an_epoch_are_its_batches(samples, size, drop_last, steps):
     assert Order(samples, size, drop_last, 0).steps == steps
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(1, 40))
+def test_the_least_part_is_that_of_the_batches_as_they_are_cut(samples, size, drop_last, accumulate):
+    order = Order(samples, min(size, samples), drop_last, 0)
+    batches = order.epoch(0, None)[0].split(order.size)
+    least = min(len(part) for batch in batches for part in batch.chunk(accumulate))
+    assert order.least(accumulate) == least
