@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset, default_collate
 
 from fastrun.augment import Augment
 from fastrun.data.sets import Samples
@@ -19,7 +19,7 @@ from fastrun.pipeline import Batch
 from fastrun.pipeline.order import Order
 from fastrun.pipeline.standardize import Standardize
 
-Place = tuple[int, Tensor | None]  # the index of a sample, and its draws
+Places = tuple[Tensor, Tensor]  # the indices of a batch's samples, and their draws
 
 
 class Workers:
@@ -42,8 +42,9 @@ class Workers:
     def batches(self, step: int) -> Iterator[Batch]:
         """Yield the batches of a run from a step on, for ever."""
         loader = DataLoader(
-            _Placed(self.samples, None, None),
-            batch_sampler=_Places(self.order, step, self.augment),
+            _Placed(self.samples),
+            sampler=_Order(self.order, step, self.augment),
+            batch_size=None,  # a place is a batch's
             num_workers=self.num_workers,
             prefetch_factor=self.prefetch if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
@@ -65,41 +66,57 @@ class Plain:
 
     def batches(self, step: int) -> Iterator[Batch]:
         """Yield the batches of a run from a step on, for ever."""
-        placed = _Placed(self.samples, self.augment, self.scale)
-        for x, y, _ in DataLoader(placed, batch_sampler=_Places(self.order, step, self.augment)):
+        changed = _Changed(self.samples, self.augment, self.scale)
+        for x, y in DataLoader(changed, sampler=_Order(self.order, step, self.augment), batch_size=None):
             yield x.to(self.device), y.to(self.device)
 
 
-class _Placed(Dataset[tuple[Tensor, Any, Tensor]]):
-    """Samples by place; transformed one by one where ``scale`` is given."""
+class _Placed(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Batches by place: their samples, labels and draws."""
 
-    def __init__(self, samples: Samples, augment: Augment | None, scale: Standardize | None) -> None:
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, places: Places) -> tuple[Tensor, Tensor, Tensor]:
+        indices, draws = places
+        if isinstance(self.samples, TensorDataset):
+            x, y = (tensor[indices] for tensor in self.samples.tensors)
+        else:
+            x, y = default_collate([self.samples[index] for index in indices.tolist()])
+        return x, y, draws
+
+
+class _Changed(Dataset[Batch]):
+    """Batches by place, whose samples are augmented and scaled one by one."""
+
+    def __init__(self, samples: Samples, augment: Augment | None, scale: Standardize) -> None:
         self.samples, self.augment, self.scale = samples, augment, scale
 
-    def __getitem__(self, place: Place) -> tuple[Tensor, Any, Tensor]:
-        index, draws = place
+    def __getitem__(self, places: Places) -> Batch:
+        x, y = default_collate([self._sample(int(index), draws) for index, draws in zip(*places, strict=True)])
+        return x, y
+
+    def _sample(self, index: int, draws: Tensor) -> tuple[Tensor, Any]:
         x, y = self.samples[index]
-        if self.scale is not None:
-            batch = torch.as_tensor(x).unsqueeze(0)
-            if self.augment is not None and draws is not None:
-                batch = self.augment(batch, draws.unsqueeze(0))
-            x = self.scale(batch)[0]
-        return x, y, draws if draws is not None else torch.empty(0)
+        batch = torch.as_tensor(x).unsqueeze(0)
+        if self.augment is not None:
+            batch = self.augment(batch, draws.unsqueeze(0))
+        return self.scale(batch)[0], y
 
 
-class _Places:
+class _Order(Sampler[Places]):
     """The places of batch after batch, from a step on."""
 
     def __init__(self, order: Order, step: int, augment: Augment | None) -> None:
         self.order, self.step, self.augment = order, step, augment
 
-    def __iter__(self) -> Iterator[list[Place]]:
+    def __iter__(self) -> Iterator[Places]:
         epoch, first = divmod(self.step, self.order.steps)
         share = self.order.share
         while True:
             indices, draws = self.order.epoch(epoch, self.augment)
+            none = torch.empty(len(indices), 0)
             for low in range(first * share, len(indices), share):
                 block = slice(low, low + share)
-                chosen = draws[block] if draws is not None else [None] * len(indices[block])
-                yield list(zip(indices[block].tolist(), chosen, strict=True))
+                yield indices[block], (none if draws is None else draws)[block]
             epoch, first = epoch + 1, 0
