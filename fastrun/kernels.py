@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from fastrun.errors import ConfigError
 from fastrun.settings import Speed
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+
 log = logging.getLogger("fastrun")
 
 
@@ -19,7 +22,7 @@ def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: b
     """Prepare a network on its device for speed; return each lever with why it is not used, or nothing if it is.
 
     ``auto`` uses channels-last where there are 2-d convolutions (cudnn and oneDNN are faster so), and on GPUs TF32 and
-    cudnn's choice of kernels by trial, which ``deterministic`` forbids.
+    cudnn's choice of kernels by trial, which ``deterministic`` forbids; on CPUs freed memory is kept.
     """
     auto = speed.kind == "auto"
     plain = "" if auto else "speed=plain"
@@ -29,6 +32,8 @@ def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: b
         "channels_last": _unused(speed.channels_last, plain or ("" if has_images(net) else "no 2-d convolutions")),
         "tf32": no_gpu or _unused(speed.tf32, plain),
         "cudnn_benchmark": no_gpu or plain or ("deterministic=true" if deterministic else ""),
+        "malloc": plain
+        or ("" if device.type == "cpu" and keep_freed_memory() else "a GPU's run, or a C library without it"),
         "compile": "" if speed.compile else "takes seconds at the start: ask with speed.compile=true",
     }
     if not levers["channels_last"]:
@@ -38,6 +43,19 @@ def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: b
         torch.backends.cudnn.allow_tf32 = not levers["tf32"]
         torch.backends.cudnn.benchmark = not levers["cudnn_benchmark"]
     return levers
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep what is freed instead of giving it back; return whether it will, as only glibc can.
+
+    By default it returns every block of 32 MB or more at once, and the system clears it anew for the next step: with
+    large batches that takes longer than the network. Source: mallopt(3); PyTorch's tuning guide for CPUs.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
 def kernels_of(optimizer: torch.optim.Optimizer) -> dict[str, str]:

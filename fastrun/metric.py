@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import Metric, SumMetric
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -35,6 +35,27 @@ class Known:
         return value >= target if self.higher_is_better else value <= target
 
 
+class Mean(Metric):
+    """A mean over samples of means over batches."""
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), "sum")
+        self.add_state("count", torch.zeros(()), "sum")
+
+    def update(self, mean: Tensor, count: int) -> None:
+        """Take in a batch's mean and its size."""
+        self.total += mean * count
+        self.count += count
+
+    def compute(self) -> Tensor:
+        """Return the mean over all."""
+        return self.total / self.count
+
+
 class Metrics(nn.Module):
     """Loss and accuracy over a set."""
 
@@ -43,29 +64,29 @@ class Metrics(nn.Module):
     def __init__(self, loss: Loss, num_classes: int) -> None:
         super().__init__()
         self.loss = loss
-        self.sum_loss, self.count = SumMetric(nan_strategy="disable"), SumMetric(nan_strategy="disable")
+        self.mean_loss = Mean()
         self.acc: Metric = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
 
     def measure(self, outputs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Return the metrics over pairs of logits ``[batch, classes]`` and labels ``[batch]``."""
-        self.sum_loss.reset()
-        self.count.reset()
+        self.mean_loss.reset()
         self.acc.reset()
         held: list[tuple[Tensor, Tensor]] = []
+        size = 0
         for logits, y in outputs:
             held.append((logits, y))
-            if sum(part.numel() for part, _ in held) >= _PIECE:
+            size += logits.numel()
+            if size >= _PIECE:
                 self._update(held)
-                held = []
+                held, size = [], 0
         if held:
             self._update(held)
-        values = torch.stack([self.sum_loss.compute() / self.count.compute(), self.acc.compute()]).tolist()
+        values = torch.stack([self.mean_loss.compute(), self.acc.compute()]).tolist()
         return dict(zip(self.names, values, strict=True))
 
     def _update(self, held: list[tuple[Tensor, Tensor]]) -> None:
         logits, y = (torch.cat(parts) for parts in zip(*held, strict=True))
-        self.sum_loss.update(self.loss(logits.float(), y) * len(y))
-        self.count.update(len(y))
+        self.mean_loss.update(self.loss(logits.float(), y), len(y))
         self.acc.update(logits, y)
 
 

@@ -30,6 +30,7 @@ from fastrun.tally import Tally
 from fastrun.views import logits_of
 
 _NEVER = 1 << 62
+_AGREEMENTS = 10  # calls of several processes until their length stands: agreeing costs a millisecond
 
 
 class Evaluating(Protocol):
@@ -76,6 +77,7 @@ class Training(pl.LightningModule):
         self.compile_failure: str | None = None
         self._batches: Iterator[Batch] | None = None
         self._first = True
+        self._agreed = 0
         groups = update.optimizer.param_groups
         self._own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
         self._rates = [float(group["lr"]) for group in groups]
@@ -150,17 +152,19 @@ class Training(pl.LightningModule):
         self.clock.waited(waited)
         self.tally.step = steps.stop
         self.pace.took(len(steps), perf_counter() - begin)
-        if self.trainer.world_size > 1:
+        if self.trainer.world_size > 1 and not self.pace.fixed:
             self._agree()
         self._say_step()
         # Lightning validates when its count of calls is a multiple of this; calls differ in length, so say it outright.
         self.trainer.val_check_batch = 1 if self.plan.validates(steps.stop) else _NEVER
 
     def _agree(self) -> None:
-        """Let all processes take the same number of steps in the next call."""
+        """Let all processes take the same number of steps in the next call; settle on it once it is known well."""
         count = torch.tensor(self.pace.count, device=self.device)
         torch.distributed.all_reduce(count, torch.distributed.ReduceOp.MIN)
         self.pace.count = int(count)
+        self._agreed += 1
+        self.pace.fixed = self._agreed == _AGREEMENTS
 
     def _step(self, step: int, x: Tensor, y: Tensor) -> Done:
         optimizer, curve, clip, precision, accumulate, _ = self.update

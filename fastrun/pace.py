@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastrun.settings import Speed
 
-_CALL_SECONDS = 0.1  # of work a call: Lightning's share is below a percent, Ctrl-C is noticed at once
+_CALL_SECONDS = 0.25  # of work a call: Lightning's share is below half a percent, Ctrl-C is noticed at once
 _MOST = 512
 
 
@@ -21,7 +21,7 @@ class Pace:
         self.fixed = bool(fixed)
 
     def took(self, steps: int, seconds: float) -> None:
-        """Learn from a call: aim at a tenth of a second, growing at most fourfold at once."""
+        """Learn from a call: aim at a quarter of a second, growing at most fourfold at once."""
         if not self.fixed:
             wanted = int(_CALL_SECONDS * steps / max(seconds, 1e-9))
             self.count = max(1, min(wanted, 4 * self.count, _MOST))

@@ -17,8 +17,8 @@ def counts(pace: Pace, step_seconds: float, calls: int) -> list[int]:
     return seen
 
 
-def test_short_steps_share_calls_of_a_tenth_of_a_second():
-    assert counts(Pace(Speed()), 1 / 1024, 6) == [1, 4, 16, 64, 102, 102]
+def test_short_steps_share_calls_of_a_quarter_of_a_second():
+    assert counts(Pace(Speed()), 1 / 1024, 6) == [1, 4, 16, 64, 256, 256]
 
 
 def test_long_steps_go_one_a_call():

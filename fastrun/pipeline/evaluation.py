@@ -11,7 +11,7 @@ from fastrun.data.sets import Samples, size_of
 from fastrun.pipeline import Batch
 from fastrun.pipeline.standardize import Standardize
 
-_BATCH_BYTES = 4 << 20  # of floats: on the CPU a larger batch leaves the cache and gets slower
+_BATCH_BYTES = 2 << 20  # of floats: on the CPU a larger batch leaves the cache and gets slower
 
 
 class Evaluation:
@@ -29,7 +29,7 @@ class Evaluation:
     ) -> None:
         self.scale, self.device = scale.to(device), device
         numel = torch.as_tensor(samples[0][0]).numel()
-        limit = _BATCH_BYTES if device.type == "cpu" else 16 * _BATCH_BYTES
+        limit = _BATCH_BYTES if device.type == "cpu" else 32 * _BATCH_BYTES
         self.size = max(64, limit // (4 * numel))
         self.resident: Batch | None = None
         if resident and isinstance(samples, TensorDataset):

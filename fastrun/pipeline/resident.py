@@ -12,7 +12,7 @@ from fastrun.pipeline import Batch
 from fastrun.pipeline.order import Order
 from fastrun.pipeline.standardize import Standardize
 
-_BLOCK_BYTES = 2 << 20  # of floats made at once: fewer, larger operations, that still fit the cache
+_BLOCK_BYTES = 4 << 20  # of floats made at once: fewer, larger operations, that still fit the cache
 
 
 class Resident:
