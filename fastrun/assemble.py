@@ -81,7 +81,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     used.use("speed", *kernels.told(levers), is_long=True)
 
     feed = feeding.feed(settings, sets, order, scale, where, used)
-    val = feeding.evaluation(settings, sets, sets.val, scale, where)
+    val = feeding.evaluation(settings, sets.val, scale, where)
     module = Training(net, loss, Metrics(loss, sets.num_classes), feed, val, changes, plan)
     module.attach(clock, settings.speed, settings.views)
 
@@ -216,7 +216,7 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
     metrics = Metrics(loss_of(settings), sets.num_classes).to(where.device)
 
     def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for x, y in feeding.evaluation(settings, sets, samples, scale, where):
+        for x, y in feeding.evaluation(settings, samples, scale, where):
             with amp.autocast():
                 logits = logits_of(net, x, settings.views)
             yield logits, y

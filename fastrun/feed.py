@@ -85,25 +85,24 @@ def _pipeline(
     kind, pipeline = settings.pipeline.kind, settings.pipeline
     if kind == "plain":
         return Plain(sets.train, order, augment, scale, place.device)
-    reason = not_resident(sets, place) if kind == "resident" else None
-    if kind == "resident" and isinstance(sets.train, TensorDataset) and not reason:
-        return Resident(sets.train, order, augment, scale, place.device)
-    if reason:
+    if kind == "resident":
+        reason = not_resident([sets.train, sets.val], place)
+        if reason is None:
+            return Resident(cast(TensorDataset, sets.train), order, augment, scale, place.device)
         used.use("pipeline", "workers", reason)
     return Workers(sets.train, order, augment, scale, place.device, pipeline.num_workers, pipeline.prefetch)
 
 
-def evaluation(settings: Settings, sets: Sets, samples: Samples, scale: Standardize, place: Place) -> Evaluation:
+def evaluation(settings: Settings, samples: Samples, scale: Standardize, place: Place) -> Evaluation:
     """Return what yields the batches of a part of the data to measure it."""
     workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
-    resident = not_resident(sets, place) is None
+    resident = not_resident([samples], place) is None
     return Evaluation(samples, scale, place.device, place.rank, place.world, resident, workers)
 
 
-def not_resident(sets: Sets, place: Place) -> str | None:
-    """Return why the data cannot lie on the device whole, None where it can."""
-    parts = sets.train, sets.val
-    if not isinstance(sets.train, TensorDataset):
+def not_resident(parts: list[Samples], place: Place) -> str | None:
+    """Return why parts of the data cannot lie on the device whole, the first above all; None where they can."""
+    if not isinstance(parts[0], TensorDataset):
         return "only a TensorDataset can be resident"
     tensors = [tensor for part in parts if isinstance(part, TensorDataset) for tensor in part.tensors]
     needed, free = sum(tensor.nbytes for tensor in tensors), free_bytes(place.device)

@@ -1,4 +1,4 @@
-"""What ``speed`` does to the network: memory layout, number formats of matrix products, compilation."""
+"""What ``speed`` does to a run: memory layout, number formats of matrix products, the allocator, compilation."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def arrange(speed: Speed, net: nn.Module, device: torch.device, deterministic: b
         "channels_last": _unused(speed.channels_last, plain or ("" if has_images(net) else "no 2-d convolutions")),
         "tf32": no_gpu or _unused(speed.tf32, plain),
         "cudnn_benchmark": no_gpu or plain or ("deterministic=true" if deterministic else ""),
-        "malloc": plain
-        or ("" if device.type == "cpu" and keep_freed_memory() else "a GPU's run, or a C library without it"),
+        "malloc": _unused(speed.malloc, plain or ("" if device.type == "cpu" else "the run is not on the CPU")),
         "compile": "" if speed.compile else "takes seconds at the start: ask with speed.compile=true",
     }
+    if not levers["malloc"] and not keep_freed_memory():
+        levers["malloc"] = "only glibc has mallopt"
     if not levers["channels_last"]:
         net.to(memory_format=torch.channels_last)
     if device.type == "cuda":

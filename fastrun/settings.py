@@ -93,6 +93,7 @@ class Speed:
     fused: bool | None = None  # the optimizer's fused kernels; null: where device and optimizer have them
     channels_last: bool | None = None  # memory layout of convolutions; null: where there are any
     tf32: bool | None = None  # TF32 matrix products on GPUs; null: yes
+    malloc: bool | None = None  # keep freed memory for the next step; null: on CPUs
     compile: bool = False  # torch.compile; its time is counted under clock.compile
     compile_mode: str = "default"  # default, reduce-overhead (CUDA graphs), max-autotune …
 

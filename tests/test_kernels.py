@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 import torch
 from torch import nn
@@ -66,6 +68,23 @@ def test_a_run_whose_compiler_fails_goes_on_and_says_so(folder, monkeypatch, lin
     assert "compile" not in speed["used"]
     assert "no compile: failed: no C++ compiler here" in speed["why"]
     assert "compile failed, going on without: no C++ compiler here" in (run.directory / "run.log").read_text()
+
+
+def test_freed_memory_is_kept_only_where_it_is_wanted_and_can_be(monkeypatch) -> None:
+    net, calls = nn.Linear(2, 2), []
+    monkeypatch.setattr(kernels, "keep_freed_memory", lambda: calls.append(1) or len(calls) < 2)
+    arranged = [
+        kernels.arrange(speed, net, torch.device("cpu"), deterministic=False)["malloc"]
+        for speed in (Speed("auto"), Speed("auto"), Speed("plain"), Speed("auto", malloc=False))
+    ]
+    assert arranged == ["", "only glibc has mallopt", "speed=plain", "as asked"]
+    assert len(calls) == 2
+
+
+def test_glibc_keeps_freed_memory_and_others_are_left_alone(monkeypatch) -> None:
+    assert kernels.keep_freed_memory() is (platform.libc_ver()[0] == "glibc")
+    monkeypatch.setattr(kernels.ctypes, "CDLL", lambda name: object())
+    assert kernels.keep_freed_memory() is False
 
 
 @pytest.mark.parametrize(("optimizer", "used"), [("adamw", True), ("rmsprop", False)])

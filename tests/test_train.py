@@ -117,6 +117,19 @@ def test_the_run_stops_at_the_target(folder: Path) -> None:
     assert "reached 0.5" in run.summary["stopped"]
 
 
+def test_lightnings_own_early_stopping_finds_what_was_measured(folder: Path) -> None:
+    stopping = "{_target_: pytorch_lightning.callbacks.EarlyStopping, monitor: val/acc, patience: 1, mode: max}"
+    own = [
+        f"+callbacks.stop={stopping}",
+        "optimizer=sgd",
+        "optimizer.lr=1e-12",
+        "norm=none",
+        "schedule=constant",
+        "epochs=9",
+    ]
+    assert fastrun.train([*QUICK, *own], quiet=True).summary["steps"] == 2 * 8
+
+
 def test_a_target_out_of_reach_has_no_time(folder: Path) -> None:
     target = fastrun.train([*QUICK, "target.value=1.01"], quiet=True).summary["target"]
     assert not target["reached"]
