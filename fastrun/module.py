@@ -137,6 +137,9 @@ class Training(pl.LightningModule):
             self.clock.enter("train")
         if steps.start % self.plan.steps_per_epoch == 0 and not self._first:
             self._turn_epoch()
+            if self.trainer.should_stop:  # a callback saw at the epoch's end that it is enough
+                self.trainer.val_check_batch = _NEVER
+                return
         self._first = False
         begin = perf_counter()
         waited = 0.0

@@ -127,7 +127,10 @@ def test_lightnings_own_early_stopping_finds_what_was_measured(folder: Path) -> 
         "schedule=constant",
         "epochs=9",
     ]
-    assert fastrun.train([*QUICK, *own], quiet=True).summary["steps"] == 2 * 8
+    run = fastrun.train([*QUICK, *own, "checkpoint.every=9ep"], quiet=True)
+    assert run.summary["steps"] == 2 * 8
+    assert run.load_model("last") is not None
+    assert (run.directory / "checkpoints/step-00000016.ckpt").is_file()
 
 
 def test_a_target_out_of_reach_has_no_time(folder: Path) -> None:

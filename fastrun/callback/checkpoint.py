@@ -34,6 +34,11 @@ class Checkpoint(pl.Callback):
         if pl_module.plan.saves(tally.step) or is_best or trainer.should_stop:
             self.save(trainer, pl_module)
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the end, if somebody's callback brought it about where nothing was due."""
+        assert isinstance(pl_module, Training)
+        self.save(trainer, pl_module)
+
     def save(self, trainer: pl.Trainer, module: Training) -> None:
         """Have a checkpoint written, and those removed then that are neither among the newest nor the best."""
         if module.tally.step == self.saved_at:
