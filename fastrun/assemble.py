@@ -22,12 +22,13 @@ from fastrun.callback.patience import Patience
 from fastrun.callback.progress import Bar, Lines
 from fastrun.callback.record import Record
 from fastrun.callback.target import Target
+from fastrun.calls import Calls, Once
 from fastrun.clock import Clock
 from fastrun.errors import CheckpointError, ConfigError, nearest
 from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
 from fastrun.metric import Known, Loss, Metrics, known
-from fastrun.module import Calls, Once, Training
+from fastrun.module import Training
 from fastrun.network import check_takes_one, network
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan

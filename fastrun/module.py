@@ -278,33 +278,3 @@ class Training(pl.LightningModule):
     def _say_step(self) -> None:
         """Let ``trainer.global_step`` be the optimizer steps of the run."""
         self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
-
-
-class Calls:
-    """What Lightning takes for the training batches: ranges of steps, from where the run stands."""
-
-    def __init__(self, module: Training) -> None:
-        self.module = module
-
-    def __len__(self) -> int:
-        """Return the most calls there can be."""
-        return max(1, self.module.plan.total_steps - self.module.tally.step)
-
-    def __iter__(self) -> Iterator[range]:
-        """Yield the steps of each call, up to the next epoch's end, validation or checkpoint at most."""
-        plan, step = self.module.plan, self.module.tally.step
-        while step < plan.total_steps:
-            stop = plan.stop_of(step, self.module.pace.count)
-            yield range(step, stop)
-            step = stop
-
-
-class Once:
-    """What Lightning takes for the validation batches: a single one."""
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield one item."""
-        return iter((0,))

@@ -24,7 +24,7 @@ LAYERS = [
     ("augment", "init", "optimizer", "schedule", "model", "data"),
     ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("hydra_app", "checkpoint_io", "module", "network"),
-    ("callback", "feed", "updating", "trainer"),
+    ("callback", "calls", "feed", "updating", "trainer"),
     ("assemble",),
     ("summary", "ranks"),
     ("execute",),

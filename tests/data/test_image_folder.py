@@ -150,7 +150,8 @@ def test_a_step_trains_with_workers(folder: Path):
 def test_images_of_any_shape_train_with_a_size(folder: Path):
     fill(folder / "photos", 4)
     image(folder / "photos/ant/wide.jpg", 0, 9, 30)
-    fastrun.train([*TINY, f"data.root={folder / 'photos'}", "data.size=6"], quiet=True)
+    run = fastrun.train([*TINY, f"data.root={folder / 'photos'}", "data.size=6"], quiet=True)
+    assert run.summary["steps"] == 1
 
 
 def test_another_shape_is_refused_naming_the_file(tmp_path):
