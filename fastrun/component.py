@@ -74,6 +74,10 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
         default = signature.parameters[name].default
         expected = hints.get(name, type(default) if default not in (inspect.Parameter.empty, None) else Any)
         if not fits(value, expected):
+            if typing.get_origin(expected) is typing.Literal:
+                words = typing.get_args(expected)
+                hint = nearest(str(value), words) or f"choose from {', '.join(map(str, words))}"
+                raise ConfigError(f"{key}.{name}={value} is not known", hint)
             raise ConfigError(f"{key}.{name}={value} has the wrong type", f"{target} wants {_show(expected)}")
         arguments[name] = _build_inner(f"{key}.{name}", tuple(value) if isinstance(value, list) else value)
     return functools.partial(function, **arguments)

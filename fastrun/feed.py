@@ -29,7 +29,7 @@ def load(settings: Settings) -> Sets:
     """Call the data factory and check what it returned.
 
     Raises:
-        ConfigError: its arguments do not fit.
+        ConfigError: its arguments do not fit, or ``views`` does not fit the data.
         DataError: there is nothing there to train on.
     """
     factory = component.bind("data", settings.data)
@@ -37,9 +37,12 @@ def load(settings: Settings) -> Sets:
         raise ConfigError("data._target_ is not set", "choose a data set: `fastrun options data`")
     component.missing("data", factory)
     try:
-        return checked(factory())
+        sets = checked(factory())
     except OSError as error:
         raise DataError(f"the data cannot be read: {error}", "check data.root") from error
+    if settings.views != "none" and len(sets.in_shape) != 3:
+        raise ConfigError(f"views={settings.views} needs images; this data has shape {list(sets.in_shape)}")
+    return sets
 
 
 def order(settings: Settings, sets: Sets, place: Place, heuristics: Heuristics) -> Order:
@@ -103,7 +106,7 @@ def evaluation(settings: Settings, samples: Samples, scale: Standardize, place: 
 def not_resident(parts: list[Samples], place: Place) -> str | None:
     """Return why parts of the data cannot lie on the device whole, the first above all; None where they can."""
     if not isinstance(parts[0], TensorDataset):
-        return "only a TensorDataset can be resident"
+        return "this data is loaded as it is needed: it is no TensorDataset"
     tensors = [tensor for part in parts if isinstance(part, TensorDataset) for tensor in part.tensors]
     needed, free = sum(tensor.nbytes for tensor in tensors), free_bytes(place.device)
     if free is None or needed <= _SHARE * free:

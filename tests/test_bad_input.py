@@ -9,6 +9,7 @@ import pytest
 import fastrun.cli
 
 COMPOSING = [
+    (["train", "views=mirrored"], 2, "did you mean mirror?"),
     (["trian"], 2, "did you mean train?"),
     ([], 2, ""),
     (["train", "--foo"], 2, "fastrun train --help"),
@@ -46,6 +47,10 @@ TRAINING = [
     (["train", "+model.wdth=3"], 2, "did you mean width?"),
     (["train", "+optimizer.foo=1"], 2, "it takes params, lr"),
     (["train", "optimizer.lr=abc"], 2, "wants float"),
+    (["train", "augment=flip", "augment.flip=sometimes"], 2, "choose from none, random, alternating"),
+    (["train", "views=mirror", "model=mlp", "data=synthetic", "data.shape=[8]"], 2, "needs images"),
+    (["train", "init=whiten"], 2, "init=auto"),
+    (["train", "optimizer=muon", "optimizer.ns_steps=0"], 2, "ns_steps=0"),
     (["train", "optimizer.lr=-1"], 2, "Invalid learning rate"),
     (["train", "model.depth=9"], 2, "the nearest is 8"),
     (["train", "model=resnet", "data=synthetic", "data.shape=[8]"], 2, "use model=mlp"),

@@ -70,7 +70,7 @@ def test_a_null_target_binds_to_none(config):
     [
         {"width": 1.5}, {"width": "3"}, {"width": True}, {"width": None}, {"width": [1]},
         {"rate": "fast"}, {"rate": True}, {"rate": None},
-        {"mode": "c"}, {"flag": 1}, {"flag": "true"},
+        {"flag": 1}, {"flag": "true"},
         {"shape": 3}, {"shape": ["x"]}, {"shape": [[1]]}, {"shape": "12"},
         {"pair": [1.0]}, {"pair": [1.0, 2.0, 3.0]}, {"pair": [1.0, "x"]},
         {"text": 3}, {"guessed": "three"}, {"net": "resnet"},
@@ -82,6 +82,12 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_key(arguments):
         bind(**arguments)
     assert caught.value.exit_code == 2
     assert f"{HERE}.build wants" in caught.value.hint
+
+
+def test_a_word_that_is_not_among_those_taken_is_refused_with_the_others():
+    with pytest.raises(ConfigError, match=r"model\.mode=cc is not known") as caught:
+        bind(mode="cc")
+    assert caught.value.hint == "choose from a, b"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,20 @@ def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, number: int, 
     assert shell("resume", str(run)).returncode == 0
 
 
+def test_a_signal_where_a_validation_is_due_loses_nothing(folder: Path, shell, lines) -> None:
+    run, code = killed(folder, shell, 23, signal.SIGINT)  # the last step of the first epoch
+    assert code == 130
+    assert shell("resume", str(run)).returncode == 0
+    assert shell("train", *HARD, "name=whole").returncode == 0
+    (whole,) = folder.glob("outputs/whole/*")
+    measured, expected = (
+        [{key: value for key, value in line.items() if key != "train_seconds"} for line in lines(one)]
+        for one in (run, whole)
+    )
+    assert measured == expected
+    assert RunDir(run).read("summary.json")["best"] == RunDir(whole).read("summary.json")["best"]
+
+
 def train_here(*overrides: str) -> Path:
     return fastrun.train(["model=mlp", "model.hidden=[8]", "epochs=2", *overrides], quiet=True).directory
 

@@ -53,8 +53,11 @@ class Images:
         for name, value in {"pad": self.pad, "cutout": cutout, "mixup": mixup, "cutmix": cutmix}.items():
             if value < 0:
                 raise ConfigError(f"augment.{name}={value} is too small", "the least is 0")
-        if border == "reflect" and self.pad >= min(self.size):
-            raise ConfigError(f"augment.pad={self.pad} is too large to reflect", f"images are {list(self.size)}")
+        most = min(self.size) - (border == "reflect")
+        if self.pad > most:
+            raise ConfigError(
+                f"augment.pad={self.pad} is too large for images of {list(self.size)}", f"the most is {most}"
+            )
         self.mix = Mix(num_classes, mixup, cutmix) if mixup or cutmix else None
 
     def draw(self, indices: Tensor, seed: int, epoch: int) -> Tensor:

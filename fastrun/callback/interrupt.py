@@ -45,18 +45,28 @@ class Interrupt(pl.Callback):
         self.caught = number
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Save and stop, in all processes at the same step."""
+        """Stop, unless a validation is due first: the run that goes on would not make up for it."""
         assert isinstance(pl_module, Training)
+        if not pl_module.plan.validates(pl_module.tally.step):
+            self._stop(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop, what was measured saved as well."""
+        assert isinstance(pl_module, Training)
+        self._stop(trainer, pl_module)
+
+    def _stop(self, trainer: pl.Trainer, module: Training) -> None:
+        """Save and stop if there was a signal, in all processes at the same step."""
         caught = bool(self.caught)
         if trainer.world_size > 1:
             caught = trainer.strategy.reduce_boolean_decision(caught, all=False)
         if not caught:
             return
         number = self.caught or signal.SIGTERM
-        step = pl_module.tally.step
+        step = module.tally.step
         if self.checkpoint is None:
             raise Interrupted(number, f"stopped at step {step}; nothing is saved with checkpoint=none")
-        self.checkpoint.save(trainer, pl_module)
+        self.checkpoint.save(trainer, module)
         raise Interrupted(
             number, f"stopped at step {step}, all of it saved", f"go on with: fastrun resume {self.checkpoint.run.path}"
         )

@@ -65,7 +65,8 @@ def _find() -> Path:
 
         CIFAR10(downloads, download=True)
     except (ImportError, RuntimeError, OSError) as error:
-        raise DataError("CIFAR-10 is not on this machine and cannot be downloaded", _HINT) from error
+        hint = "pip install 'fastrun[vision]' brings what downloads it" if isinstance(error, ImportError) else _HINT
+        raise DataError("CIFAR-10 is not on this machine and cannot be downloaded", hint) from error
     return downloads
 
 

@@ -46,7 +46,9 @@ def whiten(
     if whitening:
         filters = filters_of(examples, first.kernel_size[0], eps)
         if first.weight.shape != (2 * len(filters), *filters.shape[1:]):
-            raise ConfigError(f"init=whiten needs a first layer of {2 * len(filters)} filters", "use model=speednet")
+            raise ConfigError(
+                f"init=whiten needs a first layer of {2 * len(filters)} filters", "use model=speednet or init=auto"
+            )
         with torch.no_grad():
             first.weight.copy_(torch.cat([filters, -filters]))
         first.weight.requires_grad_(False)

@@ -135,6 +135,8 @@ def test_a_value_below_zero_is_refused(key):
         Images(SHAPE, CLASSES, **{key: -1})
 
 
-def test_a_border_wider_than_the_image_is_refused():
-    with pytest.raises(ConfigError, match=r"augment\.pad=6 is too large to reflect"):
-        Images(SHAPE, CLASSES, pad=6, border="reflect")
+@pytest.mark.parametrize(("border", "pad"), [("reflect", 6), ("zeros", 7)])
+def test_a_border_wider_than_the_image_is_refused(border, pad):
+    Images(SHAPE, CLASSES, pad=pad - 1, border=border)
+    with pytest.raises(ConfigError, match=rf"augment\.pad={pad} is too large"):
+        Images(SHAPE, CLASSES, pad=pad, border=border)
