@@ -24,10 +24,10 @@ from fastrun.callback.record import Record
 from fastrun.callback.target import Target
 from fastrun.calls import Calls, Once
 from fastrun.clock import Clock
-from fastrun.errors import CheckpointError, ConfigError, nearest
+from fastrun.errors import CheckpointError, ConfigError
 from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
-from fastrun.metric import Known, Loss, Metrics, known
+from fastrun.metric import Known, Metrics, chosen
 from fastrun.module import Training
 from fastrun.network import check_takes_one, network
 from fastrun.pipeline.standardize import fitted
@@ -35,6 +35,7 @@ from fastrun.plan import Plan
 from fastrun.rundir import RunDir, Saved
 from fastrun.settings import Settings
 from fastrun.span import steps_in
+from fastrun.task import Loss, Task, Units
 from fastrun.trainer import quiet, trainer
 from fastrun.updating import update
 from fastrun.views import logits_of
@@ -42,9 +43,10 @@ from fastrun.views import logits_of
 
 @dataclass
 class Outcome:
-    """A run that ended: the module with its tally and clock, what it used, and where."""
+    """A run that ended: the module with its tally and clock, what it was judged by, what it used, and where."""
 
     module: Training
+    metric: Known
     heuristics: Heuristics
     place: Place
 
@@ -76,23 +78,26 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     levers = kernels.arrange(settings.speed, net, where.device, settings.deterministic)
     amp = precision(settings.amp.kind, where.device)
     used.use("amp", amp.name, amp.why)
-    loss = loss_of(settings)
+    loss = loss_of(settings, sets.task)
     changes = update(settings, net, amp, plan)
     levers |= kernels.kernels_of(changes.optimizer)
     used.use("speed", *kernels.told(levers), is_long=True)
 
+    if where.rank == 0:
+        run.describe(sets.told())
     feed = feeding.feed(settings, sets, order, scale, where, used)
     val = feeding.evaluation(settings, sets.val, scale, where)
-    module = Training(net, loss, Metrics(loss, sets.num_classes), feed, val, changes, plan)
+    module = Training(net, loss, Metrics(sets.task, loss), feed, val, changes, plan)
     module.attach(clock, settings.speed, settings.views)
 
-    callbacks = callbacks_of(settings, run, console, where.rank == 0)
+    metric = chosen(settings.target.metric, sets.task, "target.metric")
+    callbacks = callbacks_of(settings, run, console, where.rank == 0, metric, sets.task)
     with quiet():
         lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path))
         lightning.fit(module, Calls(module), Once(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:
         used.use("speed", *kernels.told(levers | {"compile": module.compile_failure}), is_long=True)
-    return Outcome(module, used, where)
+    return Outcome(module, metric, used, where)
 
 
 def share_cores(where: Place) -> None:
@@ -119,45 +124,38 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
     return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every)
 
 
-def loss_of(settings: Settings) -> Loss:
-    """Return the loss function.
+def loss_of(settings: Settings, task: Task) -> Loss:
+    """Return the loss of a network's outputs and a batch's targets.
 
     Raises:
-        ConfigError: its arguments do not fit.
+        ConfigError: its arguments do not fit, or it is for classes and the targets are numbers.
     """
     bound = component.bind("loss", settings.loss)
     if bound is None:
         raise ConfigError("loss._target_ is not set", "choose one: `fastrun options loss`")
-    component.missing("loss", bound)
-    return cast(Loss, bound())
+    offered = component.named(bound, task=task.name)
+    component.missing("loss", bound, *offered)
+    loss = cast(Loss, bound(**offered))
+    if task.name == "regression" and isinstance(loss, nn.CrossEntropyLoss):
+        raise ConfigError("loss=cross_entropy is for classes; this data's targets are numbers", "use loss=mse")
+    return task.loss(loss)
 
 
-def metric_of(name: str, key: str) -> Known:
-    """Return a validation metric by name.
-
-    Raises:
-        ConfigError: nothing of that name is measured.
-    """
-    metrics = known()
-    if name not in metrics:
-        raise ConfigError(f"{key}={name} is not measured", nearest(name, metrics) or f"there are {', '.join(metrics)}")
-    return metrics[name]
-
-
-def callbacks_of(settings: Settings, run: RunDir, console: Console | None, is_first: bool) -> list[pl.Callback]:
+def callbacks_of(
+    settings: Settings, run: RunDir, console: Console | None, is_first: bool, metric: Known, task: Task
+) -> list[pl.Callback]:
     """Return the callbacks in the order that they act in: note, judge, save, show, and last the user's own.
 
     Raises:
         ConfigError: a metric that is not measured, or a callback that is none.
     """
-    metric = metric_of(settings.target.metric, "target.metric")
     record = Record(run if is_first else None, metric, settings.log_every)
     callbacks: list[pl.Callback] = [record]
     if settings.target.value is not None:
         callbacks.append(Target(metric, settings.target.value, settings.target.stop))
     stopping = settings.early_stopping
     if stopping.kind == "patience":
-        watched = metric_of(stopping.metric, "early_stopping.metric")
+        watched = chosen(stopping.metric, task, "early_stopping.metric")
         callbacks.append(Patience(watched, stopping.patience, stopping.min_delta))
     checkpoint = None
     if settings.checkpoint.kind != "none":
@@ -214,7 +212,7 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
     load_weights(net, checkpoint)
     net = net.to(where.device).eval()
     amp = precision(settings.amp.kind, where.device)
-    metrics = Metrics(loss_of(settings), sets.num_classes).to(where.device)
+    metrics = Metrics(sets.task, loss_of(settings, sets.task)).to(where.device)
 
     def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for x, y in feeding.evaluation(settings, samples, scale, where):
@@ -227,12 +225,13 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
 
 
 def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
-    """Return a checkpoint's network on the CPU, in evaluation mode; it takes samples as the data set has them."""
+    """Return a checkpoint's network on the CPU, in evaluation mode, for samples and targets as the data set has them."""
     sets = feeding.load(settings)
     scale = fitted(sets.train)
     net = network(settings, sets, scale, Heuristics({}))
     load_weights(net, checkpoint)
-    return nn.Sequential(scale.cpu(), net).eval()
+    back = [Units(sets.task)] if sets.task.name == "regression" else []
+    return nn.Sequential(scale.cpu(), net, *back).eval()
 
 
 def load_weights(net: nn.Module, checkpoint: Path) -> None:

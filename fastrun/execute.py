@@ -96,10 +96,11 @@ def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
         if not path.is_file():
             raise CheckpointError(f"{path} does not exist", "--ckpt takes best, last or a path")
         return path
-    from fastrun.metric import known
+    from fastrun.metric import judged
 
-    metric = known()[settings.target.metric]
-    measured = [saved for saved in run.saved() if metric.name in saved.metrics and saved.is_good()]
+    good = [saved for saved in run.saved() if saved.metrics and saved.is_good()]
+    metric = judged(settings.target.metric, good[0].metrics if good else ())
+    measured = [saved for saved in good if metric.name in saved.metrics]
     if not measured:
         return run.newest_good()[0].path
     sign = 1 if metric.higher_is_better else -1

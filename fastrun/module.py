@@ -18,7 +18,7 @@ from fastrun import kernels
 from fastrun.amp import Precision
 from fastrun.clip import Clipper
 from fastrun.clock import Clock
-from fastrun.metric import Loss, Metrics
+from fastrun.metric import Metrics
 from fastrun.optimizer.direct import stepper
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
@@ -27,6 +27,7 @@ from fastrun.schedule import Curve
 from fastrun.seed import derive
 from fastrun.settings import Speed
 from fastrun.tally import Tally
+from fastrun.task import Loss
 from fastrun.views import logits_of
 
 _NEVER = 1 << 62

@@ -28,7 +28,9 @@ def network(settings: Settings, sets: Sets, scale: Standardize, heuristics: Heur
     if model is None:
         raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
     norm = component.bind("norm", settings.norm)
-    offered = component.named(model, in_shape=sets.in_shape, num_classes=sets.num_classes, norm=norm)
+    vocabulary = sets.task.vocabulary
+    data = {"in_shape": sets.in_shape, "num_classes": sets.num_classes, "vocabulary": vocabulary}
+    offered = component.named(model, **data, norm=norm)
     component.missing("model", model, *offered)
     if "norm" not in offered:
         heuristics.use("norm", "the model's own", f"{settings.model['_target_']} takes no norm")
@@ -72,8 +74,9 @@ def _try_out(net: nn.Module, sets: Sets, scale: Standardize) -> None:
         raise ConfigError(f"the model does not take samples of shape {list(sets.in_shape)}: {reason}") from error
     finally:
         net.train(was)
-    if shape != (2, sets.num_classes):
-        raise ConfigError(f"the model returns {list(shape)} for 2 samples; it should be [2, {sets.num_classes}]")
+    expected = sets.task.shape(2, sets.in_shape)
+    if shape != expected:
+        raise ConfigError(f"the model returns {list(shape)} for 2 samples; it should be {list(expected)}")
 
 
 def check_takes_one(net: nn.Module, sets: Sets, scale: Standardize) -> None:

@@ -214,6 +214,10 @@ class RunDir:
         kept = [line for line in self.lines() if line["step"] <= step]
         write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
+    def describe(self, data: Mapping[str, Any]) -> None:
+        """Write data.json: what the run trains on."""
+        write_atomic(self.path / "data.json", json.dumps(_finite(data), indent=2, default=str))
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
         write_atomic(self.path / "summary.json", json.dumps(_finite(summary), indent=2, default=str))

@@ -40,7 +40,7 @@ class EarlyStopping:
     """Stopping before the last epoch."""
 
     kind: str = "none"  # none or patience
-    metric: str = "${target.metric}"
+    metric: str | None = "${target.metric}"
     patience: int = 5  # validations without an improvement
     min_delta: float = 0.0  # what counts as an improvement, in the metric's unit
 
@@ -119,7 +119,7 @@ class Logger:
 class Target:
     """What the run is for."""
 
-    metric: str = "val/acc"  # the metric that decides on the best checkpoint, too
+    metric: str | None = None  # decides on the best checkpoint, too; null: val/acc, val/perplexity or val/r2, by the task
     value: float | None = None  # reached at the first validation at or past it
     stop: bool = True  # end the run there
 

@@ -29,7 +29,7 @@ def summarize(settings: Settings, run: RunDir, outcome: Outcome, status: str) ->
         "best": _best(run, tally.best),
         "last": tally.last,
         "target": {
-            "metric": settings.target.metric,
+            "metric": outcome.metric.name,
             "value": settings.target.value,
             "reached": tally.target is not None,
             **{key: target.get(key) for key in ("steps", "samples", "train_seconds", "wall_seconds")},

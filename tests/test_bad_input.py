@@ -58,7 +58,7 @@ TRAINING = [
     (["train", "schedule.warmup=100%"], 2, "leaves no steps"),
     (["train", "val_every=0"], 2, "less than a step"),
     (["train", "target.metric=val/accc"], 2, "did you mean val/acc?"),
-    (["train", "early_stopping=patience", "early_stopping.metric=val/f1"], 2, "is not measured"),
+    (["train", "early_stopping=patience", "early_stopping.metric=val/f2"], 2, "is not measured"),
     (["train", "device=gpu"], 2, "no GPU here"),
     (["train", "amp=fp16"], 2, "needs a GPU"),
     (["train", "speed.fused=true", "optimizer=rmsprop"], 2, "no fused kernels"),

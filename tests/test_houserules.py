@@ -19,8 +19,8 @@ CONF = PACKAGE.parent / "conf"
 
 # From the ground up: a module imports from lower lines only, wherever in its code the import stands.
 LAYERS = [
-    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "metric", "views"),
-    ("settings", "component", "menu", "span", "parsing", "amp"),
+    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "task", "views"),
+    ("metric", "settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data"),
     ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("hydra_app", "checkpoint_io", "module", "network"),

@@ -21,6 +21,7 @@ def test_a_run_leaves_everything_that_is_promised(folder: Path, lines) -> None:
     found = {path.name for path in run.directory.iterdir()}
     assert found == {
         "config.yaml",
+        "data.json",
         "overrides.yaml",
         "status.json",
         "metrics.jsonl",
