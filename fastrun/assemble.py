@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import pytorch_lightning as pl
 import torch
 from rich.console import Console
 from torch import nn
@@ -16,12 +15,7 @@ from torch import nn
 from fastrun import checkpoint_io, component, kernels
 from fastrun import feed as feeding
 from fastrun.amp import precision
-from fastrun.callback.checkpoint import Checkpoint
-from fastrun.callback.interrupt import Interrupt
-from fastrun.callback.patience import Patience
-from fastrun.callback.progress import Bar, Lines
-from fastrun.callback.record import Record
-from fastrun.callback.target import Target
+from fastrun.callbacks import callbacks_of
 from fastrun.calls import Calls, Once
 from fastrun.clock import Clock
 from fastrun.errors import CheckpointError, ConfigError
@@ -91,7 +85,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     module.attach(clock, settings.speed, settings.views)
 
     metric = chosen(settings.target.metric, sets.task, "target.metric")
-    callbacks = callbacks_of(settings, run, console, where.rank == 0, metric, sets.task)
+    callbacks = callbacks_of(settings, run, console, where.rank == 0, module, metric, sets.task)
     with quiet():
         lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path))
         lightning.fit(module, Calls(module), Once(), ckpt_path=resume, weights_only=True)
@@ -112,7 +106,10 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
     Raises:
         ConfigError: a length is not one.
     """
+    stopping = settings.early_stopping
     total = settings.steps or settings.epochs * steps_per_epoch
+    if stopping.kind == "budget" and stopping.steps:
+        total = stopping.steps
 
     def length(span: str, key: str) -> int:
         steps = steps_in(span, steps_per_epoch=steps_per_epoch, total_steps=total, key=key)
@@ -141,45 +138,6 @@ def loss_of(settings: Settings, task: Task) -> Loss:
     return task.loss(loss)
 
 
-def callbacks_of(
-    settings: Settings, run: RunDir, console: Console | None, is_first: bool, metric: Known, task: Task
-) -> list[pl.Callback]:
-    """Return the callbacks in the order that they act in: note, judge, save, show, and last the user's own.
-
-    Raises:
-        ConfigError: a metric that is not measured, or a callback that is none.
-    """
-    record = Record(run if is_first else None, metric, settings.log_every)
-    callbacks: list[pl.Callback] = [record]
-    if settings.target.value is not None:
-        callbacks.append(Target(metric, settings.target.value, settings.target.stop))
-    stopping = settings.early_stopping
-    if stopping.kind == "patience":
-        watched = chosen(stopping.metric, task, "early_stopping.metric")
-        callbacks.append(Patience(watched, stopping.patience, stopping.min_delta))
-    checkpoint = None
-    if settings.checkpoint.kind != "none":
-        checkpoint = Checkpoint(run, metric, settings.checkpoint.keep)
-        callbacks.append(checkpoint)
-    if is_first:
-        callbacks.append(Bar(console, metric.name) if console else Lines(record))
-    return [*callbacks, *own_callbacks(settings), Interrupt(checkpoint)]
-
-
-def own_callbacks(settings: Settings) -> list[pl.Callback]:
-    """Return the callbacks that the user added."""
-    found = []
-    for name, config in settings.callbacks.items():
-        bound = component.bind(f"callbacks.{name}", config)
-        made = bound() if bound else None
-        if not isinstance(made, pl.Callback):
-            raise ConfigError(
-                f"callbacks.{name} is not a Lightning Callback", f"+callbacks.{name}._target_=mymod.MyCallback"
-            )
-        found.append(made)
-    return found
-
-
 def check_fits(settings: Settings, saved: Saved) -> None:
     """Check that a run with these settings can go on from a checkpoint.
 
@@ -190,7 +148,7 @@ def check_fits(settings: Settings, saved: Saved) -> None:
     sets = feeding.load(settings)
     order = feeding.order(settings, sets, place(settings.device), Heuristics({}))
     total = plan_of(settings, order.steps).total_steps
-    if total < saved.step:
+    if total < saved.step and not settings.early_stopping.seconds:
         raise ConfigError(f"the run is at step {saved.step} already, past the {total} asked for", "ask for more epochs")
     load_weights(network(settings, sets, fitted(sets.train), Heuristics({})), saved.path)
 
@@ -225,7 +183,7 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
 
 
 def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
-    """Return a checkpoint's network on the CPU, in evaluation mode, for samples and targets as the data set has them."""
+    """Return a checkpoint's network on the CPU, in evaluation mode; it takes samples as the data set has them."""
     sets = feeding.load(settings)
     scale = fitted(sets.train)
     net = network(settings, sets, scale, Heuristics({}))
@@ -234,15 +192,21 @@ def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
     return nn.Sequential(scale.cpu(), net, *back).eval()
 
 
+def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the weights that a checkpoint's network is evaluated with: an average of them, where one was kept."""
+    averaged: dict[str, torch.Tensor] | None = checkpoint["fastrun"].get("evaluated")
+    own = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
+    return averaged or {key.removeprefix("net."): value for key, value in own.items()}
+
+
 def load_weights(net: nn.Module, checkpoint: Path) -> None:
     """Copy a checkpoint's weights into the network that it is of.
 
     Raises:
         CheckpointError: names or shapes differ.
     """
-    state = checkpoint_io.load(checkpoint)["state_dict"]
     try:
-        net.load_state_dict({key.removeprefix("net."): value for key, value in state.items() if key.startswith("net.")})
+        net.load_state_dict(weights_of(checkpoint_io.load(checkpoint)))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{checkpoint} is of another network: {reason}") from error

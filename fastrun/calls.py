@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from fastrun.module import Training
 
+_MANY = 1 << 40
+
 
 class Calls:
     """What Lightning takes for the training batches: ranges of steps, from where the run stands."""
@@ -17,8 +19,8 @@ class Calls:
         self.module = module
 
     def __len__(self) -> int:
-        """Return the most calls there can be."""
-        return max(1, self.module.plan.total_steps - self.module.tally.step)
+        """Return the most calls there can be, or more: the iterator's end ends the run."""
+        return _MANY if self.module.update.budget else max(1, self.module.plan.total_steps - self.module.tally.step)
 
     def __iter__(self) -> Iterator[range]:
         """Yield the steps of each call, up to the next epoch's end, validation or checkpoint at most."""

@@ -61,7 +61,7 @@ class Mean(Metric):
 
 
 class Measure(Protocol):
-    """Measures one task: ``update`` with outputs and targets, then ``compute`` its values, in the order of its names."""
+    """Measures one task; ``compute`` has the order of the task's names."""
 
     def update(self, outputs: Tensor, y: Tensor) -> None:
         """Take in a piece of the set."""
@@ -198,7 +198,7 @@ def chosen(name: str | None, task: Task, key: str) -> Known:
 
 
 def judged(name: str | None, measured: Iterable[str]) -> Known:
-    """Return a metric by name or, where it is None, what the task is judged by, told from the names of what it measured."""
+    """Return a metric by name or, where it is None, what the task is judged by, told from what was measured."""
     there = {*measured, "val/loss"}
     firsts = [f"val/{group[1][0]}" for group in reversed(_MEASURES.values())]  # texts have an accuracy as well
     name = name or next((first for first in firsts if first in there), "val/loss")

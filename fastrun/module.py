@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fastrun import kernels
 from fastrun.amp import Precision
+from fastrun.budget import Budget
 from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Metrics
@@ -26,6 +27,7 @@ from fastrun.plan import Plan
 from fastrun.schedule import Curve
 from fastrun.seed import derive
 from fastrun.settings import Speed
+from fastrun.swap import swapped
 from fastrun.tally import Tally
 from fastrun.task import Loss
 from fastrun.views import logits_of
@@ -41,6 +43,22 @@ class Evaluating(Protocol):
         """Yield inputs and labels, on the device."""
 
 
+class Averaging(Protocol):
+    """An average of the weights over steps: see :mod:`fastrun.average`."""
+
+    def step(self, step: int) -> None:
+        """Take in the weights after ``step`` steps."""
+
+    def weights(self) -> list[tuple[Tensor, Tensor]]:
+        """Return each of the network's tensors with what to evaluate with in its place."""
+
+    def state(self) -> dict[str, Any]:
+        """Return its memory."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a memory."""
+
+
 class Update(NamedTuple):
     """What a step does beside forward and backward."""
 
@@ -50,6 +68,8 @@ class Update(NamedTuple):
     precision: Precision
     accumulate: int
     seed: int
+    average: Averaging | None = None
+    budget: Budget | None = None
 
 
 class Done(NamedTuple):
@@ -108,6 +128,7 @@ class Training(pl.LightningModule):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self._advance = stepper(self.update.optimizer)
+        self._momentum = getattr(self.update.curve, "momentum", None)
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         self._say_epoch()
         self._say_step()
@@ -144,6 +165,8 @@ class Training(pl.LightningModule):
         self._first = False
         begin = perf_counter()
         waited = 0.0
+        if self.update.budget is not None:
+            self.update.budget.begin(steps.start, self._spent())
         batches = self._batches
         assert batches is not None
         for step in steps:
@@ -158,6 +181,8 @@ class Training(pl.LightningModule):
         self.pace.took(len(steps), perf_counter() - begin)
         if self.trainer.world_size > 1 and not self.pace.fixed:
             self._agree()
+        if self.update.budget is not None:
+            self._spend(self.update.budget)
         self._say_step()
         # Lightning validates when its count of calls is a multiple of this; calls differ in length, so say it outright.
         self.trainer.val_check_batch = 1 if self.plan.validates(steps.stop) else _NEVER
@@ -170,11 +195,27 @@ class Training(pl.LightningModule):
         self._agreed += 1
         self.pace.fixed = self._agreed == _AGREEMENTS
 
+    def _spent(self) -> float:
+        """Return the seconds of training so far, queued work included, the same in all processes."""
+        if self.clock.wait_for_device:
+            self.clock.wait_for_device()
+        return float(self.trainer.strategy.broadcast(self.clock.train_seconds))
+
+    def _spend(self, budget: Budget) -> None:
+        """Plan for as many steps as the budget still has time for; end the run where it has none."""
+        self.plan.total_steps = budget.end(self.tally.step, self._spent())
+        if self.plan.total_steps == self.tally.step:
+            self.tally.stopped = f"{budget.seconds:g} seconds of training are over"
+            self.trainer.should_stop = True
+
     def _step(self, step: int, x: Tensor, y: Tensor) -> Done:
-        optimizer, curve, clip, precision, accumulate, _ = self.update
-        factor = curve(step)
+        optimizer, curve, clip, precision, accumulate, *_ = self.update
+        place = step if self.update.budget is None else self.update.budget.place(step)
+        factor = curve(place)
         for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
+        if self._momentum is not None:
+            _set_momentum(optimizer, self._momentum(place))
         scaler = precision.scaler
         loss = None
         for part_x, part_y in (
@@ -198,6 +239,8 @@ class Training(pl.LightningModule):
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 weight.grad = None
+        if self.update.average is not None:
+            self.update.average.step(step + 1)
         assert loss is not None
         return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
 
@@ -222,13 +265,18 @@ class Training(pl.LightningModule):
             # a network compiled with CUDA graphs writes the next batch's logits where these are
             yield logits.clone() if self.speed.compile else logits, y
 
+    def _others(self) -> list[tuple[Tensor, Tensor]]:
+        """Return what to evaluate with in place of the network's own tensors: an average, if there is one."""
+        return self.update.average.weights() if self.update.average is not None else []
+
     def on_validation_start(self) -> None:
         """Pause the training clock."""
         self.clock.enter("validate")
 
     def validation_step(self, *_: int) -> None:
         """Evaluate the whole validation set: Lightning sees it as one batch."""
-        self.measured = {f"val/{name}": value for name, value in self.evaluate(self.val).items()}
+        with swapped(self._others()):
+            self.measured = {f"val/{name}": value for name, value in self.evaluate(self.val).items()}
         # What self.log leads to, for callbacks that read trainer.callback_metrics, without the 2 ms that it takes.
         found = {name: torch.tensor(value) for name, value in self.measured.items()}
         self.trainer._logger_connector._callback_metrics.update(found)
@@ -252,7 +300,11 @@ class Training(pl.LightningModule):
             "clock": self.clock.state(),
             "measured": dict(self.measured) if self.plan.validates(self.tally.step) else {},
             "scaler": scaler.state_dict() if scaler is not None else None,
+            "average": self.update.average.state() if self.update.average is not None else None,
         }
+        if others := self._others():
+            with swapped(others):
+                checkpoint["fastrun"]["evaluated"] = {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Stand where the checkpoint stood."""
@@ -261,6 +313,8 @@ class Training(pl.LightningModule):
         self.clock.carry(state["clock"])
         if self.update.precision.scaler is not None and state["scaler"]:
             self.update.precision.scaler.load_state_dict(state["scaler"])
+        if self.update.average is not None and state["average"]:
+            self.update.average.load(state["average"])
 
     def _turn_epoch(self) -> None:
         """End an epoch and start the next one for callbacks: to Lightning the run is a single long epoch."""
@@ -279,3 +333,12 @@ class Training(pl.LightningModule):
     def _say_step(self) -> None:
         """Let ``trainer.global_step`` be the optimizer steps of the run."""
         self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
+
+
+def _set_momentum(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set SGD's momentum or Adam's first beta in every group."""
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["betas"] = (value, *group["betas"][1:])
+        elif "momentum" in group:
+            group["momentum"] = value

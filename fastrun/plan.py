@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
-    """Marks on the line of optimizer steps; step ``n`` means: after n steps."""
+    """Marks on the line of optimizer steps; step ``n`` means: after n steps. A budget of time moves ``total_steps``."""
 
     steps_per_epoch: int
     total_steps: int

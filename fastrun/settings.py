@@ -39,10 +39,12 @@ class Clip:
 class EarlyStopping:
     """Stopping before the last epoch."""
 
-    kind: str = "none"  # none or patience
+    kind: str = "none"  # none, patience or budget
     metric: str | None = "${target.metric}"
     patience: int = 5  # validations without an improvement
     min_delta: float = 0.0  # what counts as an improvement, in the metric's unit
+    seconds: float | None = None  # of training, with kind=budget: the schedule is fitted to them, whatever epochs says
+    steps: int | None = None  # the same in optimizer steps
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Logger:
 class Target:
     """What the run is for."""
 
-    metric: str | None = None  # decides on the best checkpoint, too; null: val/acc, val/perplexity or val/r2, by the task
+    metric: str | None = None  # decides on the best checkpoint, too; null: the task's val/acc, val/perplexity or val/r2
     value: float | None = None  # reached at the first validation at or past it
     stop: bool = True  # end the run there
 
@@ -167,7 +169,7 @@ _WORDS = {
     "views": ("none", "mirror", "mirror_shift"),
     "batch.lr_scaling": ("none", "linear", "sqrt"),
     "clip.kind": ("none", "norm", "value"),
-    "early_stopping.kind": ("none", "patience"),
+    "early_stopping.kind": ("none", "patience", "budget"),
     "checkpoint.kind": ("standard", "none"),
     "amp.kind": ("off", "auto", "bf16", "fp16"),
     "pipeline.kind": ("resident", "workers", "plain"),
@@ -178,8 +180,8 @@ _WORDS = {
 
 _LEAST = {
     "seed": 0, "epochs": 1, "steps": 1, "log_every": 1, "batch.size": 1, "batch.accumulate": 1,
-    "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.min_delta": 0, "checkpoint.keep": 1,
-    "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1, "speed.steps_per_call": 0,
+    "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
+    "checkpoint.keep": 1, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1, "speed.steps_per_call": 0,
 }  # fmt: skip
 
 
@@ -207,6 +209,11 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"{key}={value} is too small", f"the least is {least}")
     if settings.clip.kind != "none" and settings.clip.max <= 0:
         raise ConfigError(f"clip.max={settings.clip.max} is too small", "it must be above 0")
+    stopping = settings.early_stopping
+    if stopping.kind == "budget" and (stopping.seconds is None) == (stopping.steps is None):
+        raise ConfigError("early_stopping=budget needs one of seconds and steps", "early_stopping.seconds=60")
+    if stopping.seconds is not None and stopping.seconds <= 0:
+        raise ConfigError(f"early_stopping.seconds={stopping.seconds} is too small", "it must be above 0")
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "a part needs one sample at least")
 

@@ -1,4 +1,4 @@
-"""What a network is to learn, read off the targets: a class, a number, or the next token at each place of a sequence."""
+"""What a network is to learn, read off the targets: a class, a number, or the next token of a sequence."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from fastrun import component
 from fastrun.amp import Precision
+from fastrun.budget import Budget
 from fastrun.clip import clipper
 from fastrun.errors import ConfigError
 from fastrun.module import Update
@@ -35,6 +36,7 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
         precision,
         settings.batch.accumulate,
         settings.seed,
+        budget=Budget(seconds, plan.total_steps) if (seconds := settings.early_stopping.seconds) else None,
     )
 
 

@@ -19,12 +19,13 @@ CONF = PACKAGE.parent / "conf"
 
 # From the ground up: a module imports from lower lines only, wherever in its code the import stands.
 LAYERS = [
-    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "task", "views"),
+    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "task", "views", "swap", "budget"),
     ("metric", "settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data"),
     ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("hydra_app", "checkpoint_io", "module", "network"),
     ("callback", "calls", "feed", "updating", "trainer"),
+    ("callbacks",),
     ("assemble",),
     ("summary", "ranks"),
     ("execute",),

@@ -106,7 +106,9 @@ def test_regression_is_measured_in_the_targets_own_unit_and_its_loss_in_standard
     measured = Metrics(NUMBER, NUMBER.loss(mse_loss)).measure(pairs)
     assert measured["rmse"] == pytest.approx(mse_loss(guessed, y).sqrt().item(), rel=1e-4)
     assert measured["mae"] == pytest.approx((guessed - y).abs().mean().item(), rel=1e-4)
-    assert measured["r2"] == pytest.approx((1 - (guessed - y).square().sum() / (y - y.mean()).square().sum()).item(), rel=1e-4)
+    assert measured["r2"] == pytest.approx(
+        (1 - (guessed - y).square().sum() / (y - y.mean()).square().sum()).item(), rel=1e-4
+    )
     assert measured["loss"] == pytest.approx((measured["rmse"] / 4) ** 2, rel=1e-4)
 
 

@@ -94,7 +94,7 @@ class Bar(pl.Callback):
         shown = [f"loss {last['train/loss']:.4f}"] if "train/loss" in last else []
         shown += [f"{self.metric} {last[self.metric]:.4f}"] if self.metric in last else []
         shown += [f"{tally.samples / max(module.clock.train_seconds, 1e-9):,.0f} samples/s"]
-        self.progress.update(self.task, completed=tally.step, shown="  ".join(shown))
+        self.progress.update(self.task, completed=tally.step, total=module.plan.total_steps, shown="  ".join(shown))
         self.progress.refresh()
         self._drawn = perf_counter()
 
