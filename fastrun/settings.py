@@ -181,7 +181,8 @@ _WORDS = {
 _LEAST = {
     "seed": 0, "epochs": 1, "steps": 1, "log_every": 1, "batch.size": 1, "batch.accumulate": 1,
     "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
-    "checkpoint.keep": 1, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1, "speed.steps_per_call": 0,
+    "checkpoint.keep": 1, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
+    "speed.steps_per_call": 0,
 }  # fmt: skip
 
 

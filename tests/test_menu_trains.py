@@ -12,7 +12,13 @@ from fastrun import menu
 
 ONE_STEP = ["data=synthetic", "data.samples=64", "data.shape=[1,8,8]", "data.classes=2", "batch.size=8", "steps=1"]
 DENSE, CONVOLUTIONS = ["model=mlp", "model.hidden=[8]"], ["model=resnet", "model.width=4"]
-WITH = {"optimizer": DENSE, "schedule": DENSE, "model": [], "init=whiten": ["model=speednet", "model.widths=[8]"]}
+WITH = {
+    "optimizer": DENSE,
+    "schedule": DENSE,
+    "model": [],
+    "early_stopping=budget": [*CONVOLUTIONS, "early_stopping.steps=1"],
+    "init=whiten": ["model=speednet", "model.widths=[8]"],
+}
 CHOICES = [(group, option) for group in menu.groups() for option in menu.options(group) if group != "data"]
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
