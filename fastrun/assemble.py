@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from rich.console import Console
 from torch import nn
 
-from fastrun import checkpoint_io, component, kernels
+from fastrun import checkpoint_io, kernels
 from fastrun import feed as feeding
 from fastrun.amp import precision
 from fastrun.callbacks import callbacks_of
@@ -21,6 +21,7 @@ from fastrun.clock import Clock
 from fastrun.errors import CheckpointError, ConfigError
 from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
+from fastrun.losses import loss_of
 from fastrun.metric import Known, Metrics, chosen
 from fastrun.module import Training
 from fastrun.network import check_takes_one, network
@@ -29,7 +30,7 @@ from fastrun.plan import Plan
 from fastrun.rundir import RunDir, Saved
 from fastrun.settings import Settings
 from fastrun.span import steps_in
-from fastrun.task import Loss, Task, Units
+from fastrun.task import Units
 from fastrun.trainer import quiet, trainer
 from fastrun.updating import update
 from fastrun.views import logits_of
@@ -59,6 +60,8 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     share_cores(where)
     used = Heuristics(settings.choices)
     used.use("device", where.name, where.why)
+    if settings.batch.found:
+        used.use("batch", f"size {settings.batch.size}", settings.batch.found)
 
     sets = feeding.load(settings)
     scale = fitted(sets.train)
@@ -119,23 +122,6 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
 
     every = length(settings.checkpoint.every, "checkpoint.every") if settings.checkpoint.kind != "none" else 0
     return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every)
-
-
-def loss_of(settings: Settings, task: Task) -> Loss:
-    """Return the loss of a network's outputs and a batch's targets.
-
-    Raises:
-        ConfigError: its arguments do not fit, or it is for classes and the targets are numbers.
-    """
-    bound = component.bind("loss", settings.loss)
-    if bound is None:
-        raise ConfigError("loss._target_ is not set", "choose one: `fastrun options loss`")
-    offered = component.named(bound, task=task.name)
-    component.missing("loss", bound, *offered)
-    loss = cast(Loss, bound(**offered))
-    if task.name == "regression" and isinstance(loss, nn.CrossEntropyLoss):
-        raise ConfigError("loss=cross_entropy is for classes; this data's targets are numbers", "use loss=mse")
-    return task.loss(loss)
 
 
 def check_fits(settings: Settings, saved: Saved) -> None:

@@ -115,6 +115,11 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
         from fastrun import assemble, ranks
         from fastrun.summary import rows, summarize
 
+        if settings.batch.kind == "auto":
+            from fastrun import batch_size
+
+            settings = batch_size.settled(settings)
+            run.change(settings, ())
         for note in notes:
             log.warning(note)
         log.info(f"run directory {run.path}")

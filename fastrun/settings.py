@@ -19,12 +19,13 @@ Component = dict[str, Any]
 class Batch:
     """Mini-batches."""
 
-    kind: str = "fixed"
+    kind: str = "fixed"  # fixed or auto: as large as it takes to train at full pace
     size: int = 128  # samples an optimizer step, over all devices
     accumulate: int = 1  # parts that a batch is computed in; changes the memory needed, not the result
     lr_scaling: str = "none"  # none, linear (Goyal et al. 2017) or sqrt: how optimizer.lr follows size / base_size
     base_size: int = 256  # the batch size that optimizer.lr is meant for, with lr_scaling
     drop_last: bool = True  # leave out an epoch's last, smaller batch; another epoch's order brings its samples
+    found: str = ""  # what kind=auto found, written by fastrun
 
 
 @dataclass
@@ -168,6 +169,7 @@ OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augme
 _WORDS = {
     "views": ("none", "mirror", "mirror_shift"),
     "batch.lr_scaling": ("none", "linear", "sqrt"),
+    "batch.kind": ("fixed", "auto"),
     "clip.kind": ("none", "norm", "value"),
     "early_stopping.kind": ("none", "patience", "budget"),
     "checkpoint.kind": ("standard", "none"),
