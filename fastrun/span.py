@@ -18,9 +18,18 @@ def steps_in(span: str, *, steps_per_epoch: int, total_steps: int, key: str) -> 
     >>> steps_in("2ep", steps_per_epoch=10, total_steps=100, key="val_every")
     20
     """
+    return round(exact_steps_in(span, steps_per_epoch=steps_per_epoch, total_steps=total_steps, key=key))
+
+
+def exact_steps_in(span: str, *, steps_per_epoch: int, total_steps: int, key: str) -> float:
+    """Return how many optimizer steps a span is, before rounding to whole ones.
+
+    Raises:
+        ConfigError: the text is not a span; ``key`` names it in the message.
+    """
     match = _FORM.fullmatch(span.strip())
     if not match or (match[2] in ("", "st") and "." in match[1]):
         raise ConfigError(f"{key}={span} is not a length", "write 500 (steps), 2ep (epochs) or 5% (of the run)")
     amount = float(match[1])
     unit = {"": 1.0, "st": 1.0, "ep": float(steps_per_epoch), "%": total_steps / 100}[match[2]]
-    return round(amount * unit)
+    return amount * unit

@@ -18,9 +18,8 @@ from fastrun.module import Update
 from fastrun.optimizer.groups import decayed
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
-from fastrun.schedule.warmup import after_warmup
+from fastrun.schedule.fitted import fitted
 from fastrun.settings import Settings
-from fastrun.span import steps_in
 
 
 def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> Update:
@@ -83,14 +82,4 @@ def _kernels(settings: Settings, bound: component.Bound) -> dict[str, Any]:
 
 def curve(settings: Settings, plan: Plan) -> Curve:
     """Return the learning-rate factor of each step: warmup, then the schedule over what is left of the run."""
-    config = dict(settings.schedule)
-    span = str(config.pop("warmup", 0))
-    warmup = steps_in(span, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps, key="schedule.warmup")
-    if warmup >= plan.total_steps:
-        raise ConfigError(f"schedule.warmup={span} leaves no steps of the {plan.total_steps} of the run")
-    bound = component.bind("schedule", config)
-    if bound is None:
-        raise ConfigError("schedule._target_ is not set", "use schedule=constant for none")
-    offered = component.named(bound, steps=plan.total_steps - warmup, steps_per_epoch=plan.steps_per_epoch)
-    component.missing("schedule", bound, *offered)
-    return after_warmup(bound(**offered), warmup)
+    return fitted(settings.schedule, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,27 @@ def test_options_lists_groups_then_options_with_their_arguments(capfd) -> None:
     assert "clip.max=1.0" in said(capfd, "options", "clip")
 
 
+def test_options_draws_the_schedules_and_overwrites_nothing(folder: Path, capfd) -> None:
+    out = said(capfd, "options", "schedule", "--plot", "schedule.warmup=10%")
+    assert set(menu.options("schedule")) <= set(out.split())
+    assert "as a picture: schedules.png" in out
+    first = (folder / "schedules.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert "as a picture: schedules-2.png" in said(capfd, "options", "schedule", "--plot")
+    assert fastrun.cli.main(["options", "schedule", "--plot", "--png", "schedules.png"]) == 2
+    assert "exists already" in capfd.readouterr().err
+    assert (folder / "schedules.png").read_bytes() == first
+    said(capfd, "options", "schedule", "--plot", "schedule=wsd", "--png", "one.png")
+    assert sorted(path.name for path in folder.iterdir()) == ["one.png", "schedules-2.png", "schedules.png"]
+
+
+@pytest.mark.parametrize("package", ["matplotlib.figure", "plotext"])
+def test_what_draws_may_be_missing(folder: Path, capfd, monkeypatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert fastrun.cli.main(["options", "schedule", "--plot"]) == 2
+    assert "pip install 'fastrun[report]'" in capfd.readouterr().err
+
+
 def test_runs_lists_the_newest_first(folder: Path, capfd) -> None:
     (folder / "outputs").mkdir()
     assert "no runs" in said(capfd, "runs")
@@ -117,7 +139,6 @@ def test_bash_completes(folder: Path, capfd) -> None:
     )
     stand_in = 'fastrun() { python3 -m fastrun "$@"; }\n'
     import os
-    import sys
 
     environ = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

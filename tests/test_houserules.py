@@ -28,7 +28,7 @@ LAYERS = [
     ("callbacks", "batch_size"),
     ("assemble",),
     ("summary", "ranks"),
-    ("execute",),
+    ("execute", "report"),
     ("__init__",),  # fastrun.train, the whole from Python
     ("command",),
     ("cli",),
@@ -44,6 +44,7 @@ STARTS = (
     ["recipes"],
     ["options"],
     ["options", "optimizer"],
+    ["options", "schedule", "--plot"],
     ["runs", "outputs"],
     ["train", "--cfg", "job"],
 )

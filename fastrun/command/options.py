@@ -1,8 +1,9 @@
-"""List the groups, or a group's options with their arguments."""
+"""List the groups, or a group's options with their arguments; draw the schedules."""
 
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 from fastrun import menu, settings
 from fastrun.errors import UsageError, nearest
@@ -10,23 +11,54 @@ from fastrun.parsing import parser
 
 
 def run(arguments: list[str]) -> int:
-    """``options`` or ``options GROUP``."""
+    """``options``, ``options GROUP`` or ``options schedule --plot``."""
     verb = parser("options", __doc__)
     verb.add_argument("group", nargs="?", metavar="GROUP", help="the group to describe")
-    group = verb.parse_args(arguments).group
-    if group is None:
+    verb.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="with --plot: schedule.warmup=10%%, epochs=90 …"
+    )
+    verb.add_argument("--plot", action="store_true", help="draw the schedules, here and as a PNG")
+    verb.add_argument(
+        "--png", type=Path, metavar="FILE", help="where the PNG goes; else schedules.png, or the next free"
+    )
+    given = verb.parse_intermixed_args(arguments)
+    if given.group is not None and given.group not in menu.groups():
+        raise UsageError(
+            f"no group {given.group}", nearest(given.group, menu.groups()) or "`fastrun options` lists them"
+        )
+    if given.plot:
+        _plot(given.group, given.overrides, given.png)
+    elif given.overrides or given.png:
+        raise UsageError(f"{(given.overrides or ['--png'])[0]} goes with --plot", "`fastrun options schedule --plot`")
+    elif given.group is None:
         for name in menu.groups():
             print(f"{name:<15} {' '.join(menu.options(name))}")
-        return 0
-    if group not in menu.groups():
-        raise UsageError(f"no group {group}", nearest(group, menu.groups()) or "`fastrun options` lists them")
+    else:
+        _describe(given.group)
+    return 0
+
+
+def _describe(group: str) -> None:
     for entry in menu.options(group).values():
         print(f"{group}={entry.name:<16} {entry.description}")
         shared = _closed(group)
         for key, value in (shared | entry.content()).items():
             if key not in ("_target_", "kind", "defaults"):
                 print(f"    {group}.{key}={_text(value)}")
-    return 0
+
+
+def _plot(group: str | None, overrides: list[str], png: Path | None) -> None:
+    """Draw the schedules in the terminal and as a PNG, which overwrites nothing."""
+    if group != "schedule":
+        raise UsageError("--plot draws the schedules only", "`fastrun options schedule --plot`")
+    from fastrun.report import picture, terminal
+    from fastrun.report.curves import drawn
+
+    curves = drawn(overrides)
+    path = png or picture.free(Path("schedules.png"))
+    picture.save(curves, path)
+    print(terminal.draw(curves))
+    print(f"as a picture: {path}")
 
 
 def _closed(group: str) -> dict[str, object]:

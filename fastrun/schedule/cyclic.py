@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastrun.errors import ConfigError
 from fastrun.schedule import Curve
+from fastrun.schedule.bounds import within_one
 
 
 def cyclic(steps: int, cycles: int = 4, low: float = 0.1, decay: float = 1.0) -> Curve:
@@ -14,6 +15,7 @@ def cyclic(steps: int, cycles: int = 4, low: float = 0.1, decay: float = 1.0) ->
     """
     if cycles < 1:
         raise ConfigError(f"schedule.cycles={cycles} is too small", "the least is 1")
+    within_one(low=low, decay=decay)
     half = max(1.0, steps / cycles / 2)
 
     def curve(now: int) -> float:

@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import cos, pi
 
 from fastrun.errors import ConfigError
 from fastrun.schedule import Curve
+from fastrun.schedule.bounds import within_one
+from fastrun.schedule.length import Length
 
 
-def onecycle(steps: int, rise: float = 0.3, start: float = 0.04, final: float = 4e-6) -> Curve:
+@dataclass(frozen=True)
+class Cycle:
+    """A curve that cycles the momentum, too."""
+
+    factor: Curve
+    momentum: Curve
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the rate."""
+        return self.factor(step)
+
+
+def onecycle(
+    steps: int,
+    rise: Length = 0.3,
+    start: float = 0.04,
+    final: float = 4e-6,
+    momentum: tuple[float, float] | None = None,
+) -> Curve:
     """Rise along a cosine from ``start`` to all of the rate over the first ``rise`` of the run, then fall to ``final``.
 
     The same as :class:`torch.optim.lr_scheduler.OneCycleLR` with ``div_factor = 1 / start`` and
-    ``final_div_factor = start / final``.
+    ``final_div_factor = start / final``. ``momentum`` is its ``base_momentum`` and ``max_momentum``: falls from the
+    second to the first while the rate rises, and climbs back; None leaves the optimizer's own.
     """
     if not 0 <= rise < 1:
-        raise ConfigError(f"schedule.rise={rise} is not in [0, 1)")
+        raise ConfigError(f"schedule.rise={rise:g} (of the run) is not in [0, 1)", "the rate needs steps to fall in")
+    within_one(start=start, final=final)
+    factor = _there_and_back(steps, rise, start, 1.0, final)
+    if momentum is None:
+        return factor
+    low, high = momentum
+    if not 0 <= low <= high < 1:
+        raise ConfigError(f"schedule.momentum=[{low},{high}] is not ascending within [0, 1)", "such as [0.85,0.95]")
+    return Cycle(factor, _there_and_back(steps, rise, high, low, high))
+
+
+def _there_and_back(steps: int, rise: float, first: float, middle: float, last: float) -> Curve:
+    """Return half a cosine from one value to another over ``rise`` of the run, then half a cosine to a third."""
     top = rise * steps - 1
-    last = max(steps - 1, 1)
+    rest = max(steps - 1, 1) - max(top, 0) or 1
 
     def blend(begin: float, end: float, share: float) -> float:
         return end + (begin - end) * (1 + cos(pi * share)) / 2
 
     def curve(now: int) -> float:
         if top > 0 and now <= top:
-            return blend(start, 1.0, now / top)
-        return blend(1.0, final, min(1.0, (now - max(top, 0)) / (last - max(top, 0) or 1)))
+            return blend(first, middle, now / top)
+        return blend(middle, last, min(1.0, (now - max(top, 0)) / rest))
 
     return curve

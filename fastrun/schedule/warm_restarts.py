@@ -6,6 +6,7 @@ from math import cos, pi
 
 from fastrun.errors import ConfigError
 from fastrun.schedule import Curve
+from fastrun.schedule.bounds import within_one
 
 
 def warm_restarts(steps: int, cycles: int = 3, multiply: int = 2, final: float = 0.0) -> Curve:
@@ -16,6 +17,7 @@ def warm_restarts(steps: int, cycles: int = 3, multiply: int = 2, final: float =
     """
     if cycles < 1 or multiply < 1:
         raise ConfigError(f"schedule.cycles={cycles}, schedule.multiply={multiply}: both must be at least 1")
+    within_one(final=final)
     shares = [multiply**cycle for cycle in range(cycles)]
     ends = [round(steps * sum(shares[: cycle + 1]) / sum(shares)) for cycle in range(cycles)]
 

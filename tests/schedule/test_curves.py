@@ -2,44 +2,23 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from fastrun.errors import ConfigError
+from fastrun.schedule import Cycling
 from fastrun.schedule.constant import constant
 from fastrun.schedule.cosine import cosine
 from fastrun.schedule.cyclic import cyclic
 from fastrun.schedule.exponential import exponential
+from fastrun.schedule.linear import linear
+from fastrun.schedule.multistep import multistep
 from fastrun.schedule.onecycle import onecycle
+from fastrun.schedule.polynomial import polynomial
 from fastrun.schedule.step import step
 from fastrun.schedule.triangular import triangular
 from fastrun.schedule.warm_restarts import warm_restarts
-from fastrun.schedule.warmup import after_warmup
+from fastrun.schedule.wsd import wsd
 
 RATE = 0.5
-SHARES = st.floats(0, 1)
-CURVES = {
-    "constant": st.builds(lambda: constant),
-    "cosine": st.builds(lambda final: lambda n: cosine(n, final), SHARES),
-    "exponential": st.builds(lambda final: lambda n: exponential(n, final), st.floats(1e-6, 1)),
-    "step": st.builds(lambda drops, gamma: lambda n: step(n, drops, gamma), st.integers(1, 9), SHARES),
-    "cyclic": st.builds(
-        lambda cycles, low, decay: lambda n: cyclic(n, cycles, low, decay), st.integers(1, 9), SHARES, SHARES
-    ),
-    "onecycle": st.builds(
-        lambda rise, start, final: lambda n: onecycle(n, rise, start, final),
-        st.floats(0, 1, exclude_max=True), SHARES, SHARES,
-    ),
-    "warm_restarts": st.builds(
-        lambda cycles, multiply, final: lambda n: warm_restarts(n, cycles, multiply, final),
-        st.integers(1, 9), st.integers(1, 4), SHARES,
-    ),
-    "triangular": st.builds(
-        lambda start, rise, final: lambda n: triangular(n, start, rise, final),
-        SHARES, st.floats(0, 1, exclude_max=True), SHARES,
-    ),
-}  # fmt: skip
 
 
 def factors(curve, steps: int) -> list[float]:
@@ -135,6 +114,69 @@ def test_onecycle_is_torchs(steps, rise, start, final):
     )
 
 
+@pytest.mark.parametrize("steps", [4, 5, 10, 37, 200])
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_the_momentum_of_onecycle_is_torchs(steps, kind):
+    optimizer = kind([torch.nn.Parameter(torch.zeros(1))], **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
+    scheduler = lr_scheduler.OneCycleLR(optimizer, RATE, steps, base_momentum=0.8, max_momentum=0.97)
+    curve = onecycle(steps, momentum=(0.8, 0.97))
+    for now in range(steps):
+        group = optimizer.param_groups[0]
+        assert curve.momentum(now) == pytest.approx(group["momentum"] if "momentum" in group else group["betas"][0])
+        assert curve(now) == onecycle(steps)(now)
+        optimizer.step()
+        if now + 1 < steps:
+            scheduler.step()
+
+
+def test_onecycle_leaves_the_momentum_alone_unless_asked():
+    assert not isinstance(onecycle(10), Cycling)
+    assert isinstance(onecycle(10, momentum=(0.85, 0.95)), Cycling)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 97])
+@pytest.mark.parametrize("final", [0.0, 0.3])
+def test_linear_is_torchs_and_loses_no_step(steps, final):
+    assert_same(linear(steps, final), steps, lambda o: lr_scheduler.LinearLR(o, 1.0, final, steps))
+    assert linear(steps, final)(steps) == pytest.approx(final)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 10, 97])
+@pytest.mark.parametrize("power", [0.5, 0.9, 1.0, 2.0])
+def test_polynomial_is_torchs(steps, power):
+    assert_same(polynomial(steps, power), steps, lambda o: lr_scheduler.PolynomialLR(o, steps, power))
+
+
+def test_polynomial_ends_at_final():
+    curve = polynomial(50, 2.0, 0.1)
+    assert factors(curve, 51) == pytest.approx([0.1 + 0.9 * (1 - now / 50) ** 2 for now in range(51)])
+
+
+@pytest.mark.parametrize(("steps", "marks"), [(100, [30, 60, 90]), (97, [1, 96]), (640, [320, 480]), (29, [7])])
+@pytest.mark.parametrize("gamma", [0.1, 0.5])
+def test_multistep_is_torchs(steps, marks, gamma):
+    curve = multistep(steps, tuple(mark / steps for mark in marks), gamma)
+    assert_same(curve, steps, lambda o: lr_scheduler.MultiStepLR(o, marks, gamma))
+
+
+@pytest.mark.parametrize(("steps", "decay", "length"), [(100, 0.2, 20), (97, 0.1, 10), (50, 1.0, 50), (3, 0.01, 1)])
+@pytest.mark.parametrize("final", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("shape", "falling"),
+    [
+        ("linear", lambda done: 1 - done),
+        ("cosine", lambda done: 0.5 + 0.5 * math.cos(math.pi * done)),
+        ("1-sqrt", lambda done: 1 - done**0.5),
+    ],
+)
+def test_wsd_keeps_the_rate_and_then_falls_in_its_shape(steps, decay, length, final, shape, falling):
+    stable = [1.0] * (steps - length)
+    decayed = [final + (1 - final) * falling(now / length) for now in range(length)]
+    curve = wsd(steps, decay, shape, final)
+    assert factors(curve, steps) == pytest.approx(stable + decayed)
+    assert curve(steps) == pytest.approx(final)
+
+
 def test_onecycle_without_a_rise_starts_at_the_top():
     curve = onecycle(10, rise=0.0)
     assert curve(0) == 1.0
@@ -159,65 +201,3 @@ def test_triangular_is_airbenchs(steps):
 @pytest.mark.parametrize("steps", [1, 50])
 def test_constant_is_the_rate_itself(steps):
     assert factors(constant(steps), steps) == [1.0] * steps
-
-
-@pytest.mark.parametrize("name", CURVES)
-@settings(deadline=None, max_examples=50)
-@given(data=st.data())
-def test_a_curve_is_a_finite_share_of_the_rate_at_each_step_of_any_run(name, data):
-    steps = data.draw(st.integers(1, 400))
-    warmup = data.draw(st.integers(0, 20))
-    curve = after_warmup(data.draw(CURVES[name])(steps), warmup)
-    for factor in factors(curve, warmup + steps):
-        assert math.isfinite(factor)
-        assert -1e-9 <= factor <= 1 + 1e-9
-
-
-@pytest.mark.parametrize("name", CURVES)
-@settings(deadline=None, max_examples=20)
-@given(data=st.data())
-def test_a_curve_depends_on_the_step_alone_so_that_a_run_resumes_anywhere(name, data):
-    steps = data.draw(st.integers(1, 50))
-    curve = data.draw(CURVES[name])(steps)
-    now = data.draw(st.integers(0, steps - 1))
-    alone = curve(now)
-    assert factors(curve, steps)[now] == alone == curve(now)
-
-
-@pytest.mark.parametrize("warmup", [1, 4, 10])
-def test_warmup_rises_evenly_to_the_curves_start_and_then_follows_it(warmup):
-    curve = cosine(20)
-    warmed = after_warmup(curve, warmup)
-    assert factors(warmed, warmup + 1) == pytest.approx([(now + 1) / (warmup + 1) for now in range(warmup + 1)])
-    assert [warmed(warmup + now) for now in range(20)] == factors(curve, 20)
-
-
-def test_warmup_rises_to_the_start_of_a_curve_that_starts_low():
-    warmed = after_warmup(onecycle(10, start=0.04), 3)
-    assert factors(warmed, 4) == pytest.approx([0.01, 0.02, 0.03, 0.04])
-
-
-def test_no_warmup_is_the_curve_itself():
-    curve = cosine(5)
-    assert after_warmup(curve, 0) is curve
-
-
-@pytest.mark.parametrize(
-    ("make", "key"),
-    [
-        (lambda: step(10, drops=0), "drops"),
-        (lambda: exponential(10, final=0.0), "final"),
-        (lambda: exponential(10, final=1.5), "final"),
-        (lambda: cyclic(10, cycles=0), "cycles"),
-        (lambda: warm_restarts(10, cycles=0), "cycles"),
-        (lambda: warm_restarts(10, multiply=0), "multiply"),
-        (lambda: onecycle(10, rise=1.0), "rise"),
-        (lambda: onecycle(10, rise=-0.1), "rise"),
-        (lambda: triangular(10, rise=1.0), "rise"),
-        (lambda: triangular(10, start=-0.1), "start"),
-        (lambda: triangular(10, final=1.1), "final"),
-    ],
-)
-def test_a_value_that_makes_no_curve_is_refused_with_its_key(make, key):
-    with pytest.raises(ConfigError, match=rf"schedule\.{key}="):
-        make()

@@ -1,0 +1,1 @@
+"""Pictures and tables of what there is and what was run; needs the extra ``report``."""
