@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import pytorch_lightning as pl
 from rich.console import Console
 
@@ -11,7 +9,7 @@ from fastrun import component
 from fastrun.callback.checkpoint import Checkpoint
 from fastrun.callback.interrupt import Interrupt
 from fastrun.callback.patience import Patience
-from fastrun.callback.plateau import Judging, Plateau
+from fastrun.callback.plateau import Plateau
 from fastrun.callback.progress import Bar, Lines
 from fastrun.callback.record import Record
 from fastrun.callback.target import Target
@@ -19,6 +17,7 @@ from fastrun.errors import ConfigError
 from fastrun.metric import Known, chosen
 from fastrun.module import Training
 from fastrun.rundir import RunDir
+from fastrun.schedule import Watching
 from fastrun.settings import Settings
 from fastrun.task import Task
 
@@ -45,8 +44,8 @@ def callbacks_of(
     if stopping.kind == "patience":
         watched = chosen(stopping.metric, task, "early_stopping.metric")
         callbacks.append(Patience(watched, stopping.patience, stopping.min_delta))
-    if hasattr(module.update.curve, "judge"):
-        callbacks.append(Plateau(metric, cast(Judging, module.update.curve)))
+    if isinstance(module.update.curve, Watching):
+        callbacks.append(Plateau(metric, module.update.curve))
     checkpoint = None
     if settings.checkpoint.kind != "none":
         checkpoint = Checkpoint(run, metric, settings.checkpoint.keep)

@@ -10,6 +10,8 @@ import yaml
 
 from fastrun.paths import roots
 
+NOTES = "does", "helps", "not", "source", "try"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -27,6 +29,23 @@ class Entry:
             if "@package" not in line and line.strip("# "):
                 return line.strip("# ")
         return ""
+
+    def notes(self) -> dict[str, str]:
+        """Return what the comment at the top says after the description: ``does``, ``helps``, ``not``, ``source``, ``try``.
+
+        A note may go on in lines that are indented.
+        """
+        found: dict[str, str] = {}
+        name = ""
+        for line in self.path.read_text(errors="replace").splitlines():
+            if not line.startswith("#"):
+                break
+            word, colon, rest = line[1:].strip().partition(": ")
+            if line.startswith("#   ") and name:
+                found[name] += f" {line[1:].strip()}"
+            elif colon and word in NOTES:
+                name, found[word] = word, rest
+        return found
 
     def content(self) -> dict[str, Any]:
         """Return the keys and values of the file, empty where it cannot be read."""

@@ -24,7 +24,7 @@ from fastrun.optimizer.direct import stepper
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
-from fastrun.schedule import Curve
+from fastrun.schedule import Curve, Cycling
 from fastrun.seed import derive
 from fastrun.settings import Speed
 from fastrun.swap import swapped
@@ -128,7 +128,7 @@ class Training(pl.LightningModule):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self._advance = stepper(self.update.optimizer)
-        self._momentum = getattr(self.update.curve, "momentum", None)
+        self._momentum = self.update.curve.momentum if isinstance(self.update.curve, Cycling) else None
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         self._say_epoch()
         self._say_step()

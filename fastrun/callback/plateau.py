@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import pytorch_lightning as pl
 
 from fastrun.metric import Known
 from fastrun.module import Training
-
-
-class Judging(Protocol):
-    """A curve that follows the validations of its run."""
-
-    def judge(self, value: float, higher_is_better: bool) -> None:
-        """Take in a validation's result."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what it has learned, as plain values."""
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+from fastrun.schedule import Watching
 
 
 class Plateau(pl.Callback):
     """Hands each validation's result to the schedule, and keeps the schedule's memory in the checkpoint."""
 
-    def __init__(self, metric: Known, curve: Judging) -> None:
+    def __init__(self, metric: Known, curve: Watching) -> None:
         self.metric, self.curve = metric, curve
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from fastrun import menu, settings
+from fastrun import menu
 from fastrun.errors import UsageError, nearest
 from fastrun.parsing import parser
 
@@ -41,10 +40,13 @@ def run(arguments: list[str]) -> int:
 def _describe(group: str) -> None:
     for entry in menu.options(group).values():
         print(f"{group}={entry.name:<16} {entry.description}")
-        shared = _closed(group)
-        for key, value in (shared | entry.content()).items():
-            if key not in ("_target_", "kind", "defaults"):
-                print(f"    {group}.{key}={_text(value)}")
+        for key, value in arguments_of(entry).items():
+            print(f"    {group}.{key}={value}")
+
+
+def arguments_of(entry: menu.Entry) -> dict[str, str]:
+    """Return an option's arguments with their values, as they are written on the command line."""
+    return {key: _text(value) for key, value in entry.content().items() if key not in ("_target_", "kind", "defaults")}
 
 
 def _plot(group: str | None, overrides: list[str], png: Path | None) -> None:
@@ -59,14 +61,6 @@ def _plot(group: str | None, overrides: list[str], png: Path | None) -> None:
     picture.save(curves, path)
     print(terminal.draw(curves))
     print(f"as a picture: {path}")
-
-
-def _closed(group: str) -> dict[str, object]:
-    """Return the defaults that all options of a closed group share."""
-    default = getattr(settings.Settings(), group, None)
-    if not is_dataclass(default):
-        return {}
-    return {entry.name: getattr(default, entry.name) for entry in fields(default)}
 
 
 def _text(value: object) -> str:
