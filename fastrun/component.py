@@ -18,6 +18,8 @@ from fastrun.errors import ConfigError, nearest
 
 Bound = functools.partial[Any]
 
+_EXTRAS = {"timm": "vision", "torchvision": "vision", "schedulefree": "optim"}  # what options' targets are in
+
 
 def locate(target: str, key: str) -> Callable[..., Any]:
     """Import the callable that a dotted path names.
@@ -36,7 +38,8 @@ def locate(target: str, key: str) -> Callable[..., Any]:
             found: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name and not f"{module_name}.".startswith(f"{error.name}."):
-                raise ConfigError(f"{key}: {module_name} needs the package {error.name}, which is not here") from error
+                message = f"{key}: {module_name} needs the package {error.name}, which is not here"
+                raise ConfigError(message, _bringing(error.name)) from error
             continue
         for name in parts[cut:]:
             if not hasattr(found, name):
@@ -46,8 +49,15 @@ def locate(target: str, key: str) -> Callable[..., Any]:
             raise ConfigError(f"{key}._target_={target} is not a function or a class")
         return typing.cast(Callable[..., Any], found)
     raise ConfigError(
-        f"{key}._target_={target}: no such module", "a module of yours must lie in the folder you start fastrun in"
+        f"{key}._target_={target}: no such module",
+        _bringing(parts[0]) or "a module of yours must lie in the folder you start fastrun in",
     )
+
+
+def _bringing(package: str) -> str | None:
+    """Return how to install an optional package, or None for any other."""
+    extra = _EXTRAS.get(package)
+    return f"pip install 'fastrun[{extra}]'" if extra else None
 
 
 def bind(key: str, config: Mapping[str, Any]) -> Bound | None:

@@ -61,8 +61,8 @@ def keep_freed_memory() -> bool:
 
 def kernels_of(optimizer: torch.optim.Optimizer) -> dict[str, str]:
     """Return whether an optimizer steps by fused kernels, in the form of :func:`arrange`."""
-    group = optimizer.param_groups[0]
-    return {"fused": "" if group.get("fused") else f"{type(optimizer).__name__} has none, or was not to use them"}
+    is_fused = any(group.get("fused") for group in optimizer.param_groups)
+    return {"fused": "" if is_fused else f"{type(optimizer).__name__} has none, or was not to use them"}
 
 
 def told(levers: dict[str, str]) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Metrics
 from fastrun.optimizer.direct import stepper
+from fastrun.optimizer.protocol import configured
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
@@ -99,9 +100,8 @@ class Training(pl.LightningModule):
         self._batches: Iterator[Batch] | None = None
         self._first = True
         self._agreed = 0
-        groups = update.optimizer.param_groups
-        self._own = [{name: value for name, value in group.items() if name != "params"} for group in groups]
-        self._rates = [float(group["lr"]) for group in groups]
+        self._own = configured(update.optimizer)
+        self._rates = [float(group["lr"]) for group in update.optimizer.param_groups]
 
     def attach(self, clock: Clock, speed: Speed, views: str) -> None:
         """Take the clock that has run since the process started, what makes steps fast, and the test-time views."""

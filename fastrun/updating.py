@@ -16,10 +16,12 @@ from fastrun.clip import clipper
 from fastrun.errors import ConfigError
 from fastrun.module import Update
 from fastrun.optimizer.groups import decayed
+from fastrun.optimizer.protocol import has_modes
+from fastrun.optimizer.rates import rate_factors, scale_rates
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
 from fastrun.schedule.fitted import fitted
-from fastrun.settings import Settings
+from fastrun.settings import Batch, Settings
 
 
 def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> Update:
@@ -40,26 +42,50 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
 
 
 def optimizer(settings: Settings, net: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer over the network's weights, with the learning rates scaled to the batch if asked for.
+    """Return the optimizer over the network's weights, each with its learning rate.
 
-    A target that names ``net`` among its arguments is given the network, to part its weights itself.
+    A target that names ``net`` among its arguments is given the network, to part its weights itself; any other has
+    them in groups, of which norms, biases and positions are not decayed. The rates are those of the groups, times
+    ``layer_decay`` to the power of the depth, times ``lr_scale``, scaled to the batch if asked for.
+
+    Raises:
+        ConfigError: arguments do not fit, or what the target returns is no optimizer with learning rates.
     """
-    bound = component.bind("optimizer", settings.optimizer)
+    config = dict(settings.optimizer)
+    layer_decay, lr_scale = config.pop("layer_decay", 1.0), config.pop("lr_scale", None)
+    factors = rate_factors(net, layer_decay, {} if lr_scale is None else lr_scale)
+    bound = component.bind("optimizer", config)
     if bound is None:
         raise ConfigError("optimizer._target_ is not set", "choose one: `fastrun options optimizer`")
     component.missing("optimizer", bound, "params", "net")
     flags = _kernels(settings, bound)
     whole = component.named(bound, net=net)
-    weights = [] if whole else [decayed(net, settings.optimizer.get("weight_decay", 0.0))]
+    weights = [] if whole else [decayed(net, _weight_decay(bound))]
     try:
-        made: torch.optim.Optimizer = bound(*weights, **whole, **flags)
+        made = bound(*weights, **whole, **flags)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optimizer: {str(error).splitlines()[0]}") from error
-    if settings.batch.lr_scaling != "none":
-        ratio = settings.batch.size / settings.batch.base_size
-        for group in made.param_groups:
-            group["lr"] *= ratio if settings.batch.lr_scaling == "linear" else sqrt(ratio)
+    if not isinstance(made, torch.optim.Optimizer) or not all("lr" in group for group in made.param_groups):
+        raise ConfigError(f"optimizer._target_={config['_target_']} makes no optimizer that has learning rates")
+    scale_rates(made, net, factors)
+    _scale_to_batch(made, settings.batch)
+    if has_modes(made):
+        made.train()  # type: ignore[attr-defined]
     return made
+
+
+def _weight_decay(bound: component.Bound) -> float:
+    """Return the decay as the config sets it, or else as the target has it of itself."""
+    parameter = inspect.signature(bound.func).parameters.get("weight_decay")
+    decay = bound.keywords.get("weight_decay", parameter.default if parameter else 0.0)
+    return decay if isinstance(decay, (int, float)) else 0.0
+
+
+def _scale_to_batch(made: torch.optim.Optimizer, batch: Batch) -> None:
+    if batch.lr_scaling != "none":
+        ratio = batch.size / batch.base_size
+        for group in made.param_groups:
+            group["lr"] *= ratio if batch.lr_scaling == "linear" else sqrt(ratio)
 
 
 def _kernels(settings: Settings, bound: component.Bound) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def test_an_option_of_an_open_group_is_a_target_with_arguments_that_it_takes(pat
         assert content == {"_target_": None}
         return
     taken = inspect.signature(component.locate(content["_target_"], path.parent.name)).parameters.keys()
-    of_the_group = {"schedule": {"warmup"}}.get(path.parent.name, set())
+    of_the_group = {"schedule": {"warmup"}, "optimizer": {"layer_decay", "lr_scale"}}.get(path.parent.name, set())
     assert content.keys() - {"_target_"} - of_the_group <= taken
 
 

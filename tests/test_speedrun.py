@@ -91,7 +91,7 @@ def test_values_go_with_the_option_of_a_recipe_that_is_extended(folder: Path) ->
 
 def test_each_job_of_a_sweep_has_the_values_of_its_own_option(folder: Path, shell) -> None:
     done = shell("train", "+recipe=cifar10_speedrun", *TINY[:4], "batch.size=16", "steps=1", "speed.compile=false",
-                 "-m", "optimizer=muon,sgd")  # fmt: skip
+                 "-m", "optimizer=muon_sgd,sgd")  # fmt: skip
     assert done.returncode == 0, done.stderr
     configs = [yaml.safe_load(path.read_text()) for path in sorted(folder.glob("outputs/*/sweep-*/*/config.yaml"))]
     assert [config["optimizer"]["lr"] for config in configs] == [0.24, 0.1]

@@ -26,13 +26,17 @@ _UNKNOWN = ("amsgrad", "maximize", "differentiable", "capturable")  # flags that
 def stepper(optimizer: Optimizer) -> Advance:
     """Return what advances an optimizer: its own ``step`` or, from the second step on, its fused kernels alone.
 
-    Only torch's Adam, AdamW, SGD and Adagrad with ``fused=True`` are known; a step in which a weight has no gradient
-    is left to the optimizer as well.
+    Only torch's Adam, AdamW, SGD and Adagrad with ``fused=True`` are known; a step in which a weight has no gradient,
+    or an SGD without momentum is given some, is left to the optimizer as well. A group's rate, decay, momentum and
+    betas are those that it has at the step.
     """
     groups: list[Group] | None = None
+    plain: list[dict[str, Any]] = []  # groups of an SGD that have no memory of gradients
 
     def advance() -> None:
-        nonlocal groups
+        nonlocal groups, plain
+        if plain and any(group["momentum"] for group in plain):
+            groups = None
         if groups:
             gradients = [[weight.grad for weight in weights] for weights, _ in groups]
             if not any(gradient is None for some in gradients for gradient in some):
@@ -43,6 +47,7 @@ def stepper(optimizer: Optimizer) -> Advance:
         optimizer.step()
         if groups is None:
             groups = _groups(optimizer)  # after a step, for it makes the optimizer's memory
+            plain = [group for group in optimizer.param_groups if not group.get("momentum", True)]
 
     return advance if _is_known(optimizer) else optimizer.step
 
@@ -78,24 +83,28 @@ def _groups(optimizer: Optimizer) -> list[Group]:
 
 def _adam(kernel: Callable[..., object], group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
     first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
-    beta1, beta2 = group["betas"]
-    step = partial(kernel, beta1=beta1, beta2=beta2, eps=group["eps"], amsgrad=False, maximize=False)
+    weights = group["params"]
+    step = partial(kernel, eps=group["eps"], amsgrad=False, maximize=False)
 
     def run(gradients: list[Tensor]) -> None:
         torch._foreach_add_(steps, 1)
-        rate, decay = group["lr"], group["weight_decay"]
-        step(group["params"], gradients, first, second, [], steps, lr=rate, weight_decay=decay)
+        rate, decay, (beta1, beta2) = group["lr"], group["weight_decay"], group["betas"]
+        step(weights, gradients, first, second, [], steps, lr=rate, weight_decay=decay, beta1=beta1, beta2=beta2)
 
     return run
 
 
 def _sgd(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
     memory = [state["momentum_buffer"] for state in states] if group["momentum"] else []
-    names = ("momentum", "dampening", "nesterov", "maximize")
+    names = ("dampening", "nesterov", "maximize")
     step = partial(torch._fused_sgd_, **{name: group[name] for name in names}, is_first_step=False)
-    return lambda gradients: step(
-        group["params"], gradients, memory, lr=group["lr"], weight_decay=group["weight_decay"]
-    )
+    weights = group["params"]
+
+    def run(gradients: list[Tensor]) -> None:
+        rate, decay, momentum = group["lr"], group["weight_decay"], group["momentum"]
+        step(weights, gradients, memory if momentum else [], lr=rate, weight_decay=decay, momentum=momentum)
+
+    return run
 
 
 def _adagrad(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:

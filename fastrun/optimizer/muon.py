@@ -1,81 +1,76 @@
-"""Muon: the momentum of each filter bank and matrix, orthogonalized, is its step.
+"""Muon: the momentum of each matrix and filter bank, orthogonalized, is its step; AdamW for all that is no matrix.
 
-Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks", and the same author's
-airbench94_muon (github.com/KellerJordan/cifar10-airbench), whose values are the defaults here.
+Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks" (github.com/KellerJordan/Muon).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
-Tensors = list[Tensor] | tuple[Tensor, ...]
+from fastrun.optimizer.groups import parts
+from fastrun.optimizer.orthogonal import Tensors, orthogonalized
+from fastrun.optimizer.ranges import at_least, below_one
 
-_COEFFICIENTS = 3.4445, -4.7750, 2.0315  # a quintic with the steepest slope at zero that stays near one (Jordan 2024)
-_TINY = 1e-7  # keeps a gradient or a weight of zeros from being divided by its norm
+Group = dict[str, Any]
 
 
 def muon(
     net: nn.Module,
-    lr: float = 0.24,
-    momentum: float = 0.6,
+    lr: float = 0.02,
+    momentum: float = 0.95,
     nesterov: bool = True,
-    ns_steps: int = 3,
-    normalize: bool = True,
-    head_lr: float = 0.67,
-    bias_lr: float = 0.053,
-    sgd_momentum: float = 0.85,
-    weight_decay: float = 0.0,
+    ns_steps: int = 5,
+    weight_decay: float = 0.01,
+    adamw_lr: float = 3e-3,
+    adamw_betas: tuple[float, float] = (0.9, 0.95),
+    adamw_eps: float = 1e-8,
+    fused: bool | None = None,
 ) -> Muon:
-    """Return Muon over the filters and matrices of a network, and SGD with Nesterov momentum over the rest.
+    """Return Muon over the hidden matrices and filters of a network, and AdamW over the rest.
 
-    The rest are the last linear layer's weights (the head) and what has fewer than two dimensions (biases, gains).
-    Airbench94 sums the loss over 2000 samples: where it is their mean, its ``head_lr`` and ``bias_lr`` are 2000 times
-    the values here. Muon's own step does not depend on the gradient's scale.
+    The rest are embeddings, the head (the last linear layer's weights), biases, norms, tokens and positions.
 
     Args:
         net: the network; weights that need no gradient are left out.
-        lr: the spectral norm of a hidden weight's step, nearly.
+        lr: the spectral norm of a hidden weight's step, nearly, where it has no more rows than columns.
         momentum: of the hidden weights, in [0, 1).
-        nesterov: look ahead by a step of momentum in the hidden weights; the rest always does.
+        nesterov: look ahead by a step of momentum.
         ns_steps: Newton-Schulz iterations; more bring small singular values closer to one.
-        normalize: before its step, scale each hidden weight ``[out, ...]`` to the norm ``sqrt(out)``.
-        head_lr: the rate of the head.
-        bias_lr: the rate of biases and gains.
-        sgd_momentum: of all but the hidden weights, in [0, 1).
-        weight_decay: of head, biases and gains alone: the share that a step takes off them at the schedule's factor
-            of one, whatever their rate. As in airbench94, ``weight_decay / rate`` times the weight is added to the
-            gradient, so the momentum makes it ``1 / (1 - sgd_momentum)`` times as large in the long run.
+        weight_decay: decoupled: a step takes this times its rate off matrices, filters, embeddings and the head.
+        adamw_lr: the rate of the rest.
+        adamw_betas: AdamW's, each in [0, 1).
+        adamw_eps: AdamW's.
+        fused: whether AdamW's part steps by its fused kernels; None: as torch chooses.
 
     Raises:
-        ValueError: a value is out of its range, or the network has no such filters or matrices.
+        ValueError: a value is out of its range, or the network has no such matrices or filters.
     """
-    _check_least(0, lr=lr, head_lr=head_lr, bias_lr=bias_lr, weight_decay=weight_decay)
-    _check_least(1, ns_steps=ns_steps)
-    _check_momentum(momentum=momentum, sgd_momentum=sgd_momentum)
-    if nesterov and not momentum:
-        raise ValueError("nesterov=true needs a momentum above 0")
-    hidden, head, vectors = _parts(net)
+    at_least(0, lr=lr, weight_decay=weight_decay, adamw_lr=adamw_lr, adamw_eps=adamw_eps)
+    at_least(1, ns_steps=ns_steps)
+    below_one(momentum=momentum, **dict(zip(("adamw_betas[0]", "adamw_betas[1]"), adamw_betas, strict=True)))
+    hidden, tables, rest = parts(net)
     if not hidden:
         raise ValueError("muon needs a trainable weight of two or more dimensions before the head; this model has none")
-    own = {"momentum": momentum, "nesterov": nesterov, "ns_steps": ns_steps, "normalize": normalize}
-    groups: list[dict[str, Any]] = [{"params": hidden, "lr": lr, **own}]
-    for weights, rate in ((head, head_lr), (vectors, bias_lr)):
-        decay = weight_decay / rate if rate else 0.0
-        groups.append({"params": weights, "lr": rate, "momentum": sgd_momentum, "weight_decay": decay})
+    orthogonal = {"lr": lr, "momentum": momentum, "nesterov": nesterov, "ns_steps": ns_steps}
+    adaptive = {"lr": adamw_lr, "betas": adamw_betas, "eps": adamw_eps, "fused": fused}
+    groups: list[Group] = [
+        {"params": hidden, "weight_decay": weight_decay, **orthogonal},
+        {"params": tables, "weight_decay": weight_decay, **adaptive},
+        {"params": rest, "weight_decay": 0.0, **adaptive},
+    ]
     return Muon([group for group in groups if group["params"]])
 
 
 class Muon(torch.optim.Optimizer):
-    """Take each group's step: orthogonalized where the group has ``ns_steps``, SGD's where it has none."""
+    """Take each group's step: orthogonalized where the group has ``ns_steps``, AdamW's where it has ``betas``."""
 
-    def __init__(self, groups: list[dict[str, Any]]) -> None:
-        sgd = {"lr": 0.0, "momentum": 0.0, "nesterov": True, "weight_decay": 0.0, "ns_steps": 0, "normalize": False}
-        super().__init__(groups, sgd)
+    def __init__(self, groups: list[Group]) -> None:
+        super().__init__(groups, {})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -83,93 +78,34 @@ class Muon(torch.optim.Optimizer):
         loss = torch.enable_grad()(closure)() if closure else None
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            if not weights:
-                continue
-            updates: Tensors = self._momentum(group, weights)
-            if group["normalize"]:
-                normalize(weights)
-            if group["ns_steps"]:
-                updates = orthogonalized(updates, group["ns_steps"])
-            torch._foreach_add_(weights, updates, alpha=-group["lr"])
+            gradients = [weight.grad for weight in weights]
+            if weights:
+                (self._orthogonal if "ns_steps" in group else self._adaptive)(group, weights, gradients)
         return loss
 
-    def _momentum(self, group: dict[str, Any], weights: list[Tensor]) -> Tensors:
-        """Take the gradients into the momentum and return the directions to go; the gradients stay as they are."""
-        gradients: Tensors = [weight.grad for weight in weights if weight.grad is not None]
-        if group["weight_decay"]:
-            gradients = torch._foreach_add(gradients, weights, alpha=group["weight_decay"])
+    def _orthogonal(self, group: Group, weights: list[Tensor], gradients: list[Tensor]) -> None:
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         buffers = [self.state[weight]["momentum_buffer"] for weight in weights]
-        torch._foreach_mul_(buffers, group["momentum"])
-        torch._foreach_add_(buffers, gradients)
-        return torch._foreach_add(gradients, buffers, alpha=group["momentum"]) if group["nesterov"] else buffers
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        towards: Tensors = torch._foreach_lerp(gradients, buffers, group["momentum"]) if group["nesterov"] else buffers
+        steps = orthogonalized(towards, group["ns_steps"])
+        torch._foreach_mul_(steps, [max(1.0, len(weight) ** 2 / weight.numel()) ** 0.5 for weight in weights])
+        if group["weight_decay"]:
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, steps, alpha=-group["lr"])
 
-
-def normalize(weights: Tensors) -> None:
-    """Scale each weight ``[out, ...]`` in place to the norm ``sqrt(out)``; one of zeros stays so."""
-    norms = torch._foreach_norm(weights)
-    torch._foreach_clamp_min_(norms, _TINY)
-    torch._foreach_div_(norms, [len(weight) ** 0.5 for weight in weights])
-    torch._foreach_div_(weights, norms)
-
-
-def orthogonalized(updates: Tensors, steps: int) -> list[Tensor]:
-    """Return each update ``[out, ...]`` with its singular values, as a matrix ``[out, the rest]``, brought near one.
-
-    Updates of one such shape are computed as a batch: small products leave most of a GPU idle. The order of a matrix's
-    columns is free; channels go last, which is how filters lie in memory where images are channels-last.
-    """
-    moved = [update.movedim(1, -1) for update in updates]
-    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, update in enumerate(moved):
-        alike[len(update), update.numel() // len(update)].append(place)
-    found: dict[int, Tensor] = {}
-    for shape, places in alike.items():
-        batch = torch.stack([moved[place].reshape(shape) for place in places])
-        found.update(zip(places, newton_schulz(batch, steps), strict=True))
-    return [found[place].reshape(update.shape).movedim(-1, 1) for place, update in enumerate(moved)]
-
-
-def newton_schulz(batch: Tensor, steps: int) -> Tensor:
-    """Return matrices ``[n, rows, columns]`` with the same singular vectors and singular values between 0.68 and 1.21.
-
-    So from a share of the norm on that falls with the steps: about 0.02 with three, 0.002 with five. In bf16 on CUDA,
-    where its products are fastest and its precision is enough (Jordan 2024); elsewhere in the precision it comes in.
-    """
-    a, b, c = _COEFFICIENTS
-    norms = torch.linalg.vector_norm(batch, dim=(1, 2), keepdim=True)
-    x: Tensor = batch / norms.clamp_min(_TINY)  # no singular value is above one now
-    if x.is_cuda:
-        x = x.bfloat16()
-    is_tall = x.shape[1] > x.shape[2]
-    if is_tall:
-        x = x.mT  # the smaller of the two Gram matrices
-    for _ in range(steps):
-        gram = torch.bmm(x, x.mT)
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, polynomial, x, beta=a)
-    return (x.mT if is_tall else x).to(batch.dtype)
-
-
-def _parts(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-    """Return the trainable weights: hidden ones of two or more dimensions, the head's, those of fewer dimensions."""
-    linear = [module for module in net.modules() if isinstance(module, nn.Linear)]
-    head = linear[-1].weight if linear else None
-    trainable = [weight for weight in net.parameters() if weight.requires_grad]
-    hidden = [weight for weight in trainable if weight.ndim >= 2 and weight is not head]
-    vectors = [weight for weight in trainable if weight.ndim < 2]
-    return hidden, [weight for weight in trainable if weight is head], vectors
-
-
-def _check_least(least: int, **values: float) -> None:
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(f"{name}={value} is below {least}")
-
-
-def _check_momentum(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 <= value < 1:
-            raise ValueError(f"{name}={value} is not in [0, 1)")
+    def _adaptive(self, group: Group, weights: list[Tensor], gradients: list[Tensor]) -> None:
+        for weight in weights:
+            if not self.state[weight]:
+                on = weight.device if group["fused"] else None  # other kernels read the count on the host
+                zeros = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
+                self.state[weight].update(zeros, step=torch.zeros((), dtype=torch.float32, device=on))
+        first, second, counts = (
+            [self.state[weight][name] for weight in weights] for name in ("exp_avg", "exp_avg_sq", "step")
+        )
+        beta1, beta2 = group["betas"]
+        values: Group = {name: group[name] for name in ("lr", "weight_decay", "eps", "fused")}
+        flags: Group = {"amsgrad": False, "maximize": False}
+        adamw(weights, gradients, first, second, [], counts, beta1=beta1, beta2=beta2, **values, **flags)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from fastrun.optimizer.direct import stepper
 from fastrun.optimizer.groups import decayed
+from fastrun.optimizer.rates import scale_rates
 
 STEPS = 5
 OPTIMIZERS = {
@@ -30,11 +31,17 @@ def made(kind: str, net: nn.Module, **flags: object) -> torch.optim.Optimizer:
     return factory(decayed(net, values.get("weight_decay", 0.0)), lr=0.1, **({"fused": True} | values | flags))
 
 
-def train(net: nn.Module, optimizer: torch.optim.Optimizer, advance, steps: range = range(STEPS)) -> list[Tensor]:
+def train(
+    net: nn.Module, optimizer: torch.optim.Optimizer, advance, steps: range = range(STEPS), momenta: bool = False
+) -> list[Tensor]:
     for step in steps:
         torch.manual_seed(step)
         for group in optimizer.param_groups:
             group["lr"] = 0.1 / (step + 1)
+            if momenta and "betas" in group:
+                group["betas"] = (0.95 - 0.05 * step, 0.99)
+            elif momenta and "momentum" in group:
+                group["momentum"] = 0.95 - 0.05 * step
         net(torch.randn(8, 1, 4, 4)).square().sum().backward()
         advance()
         optimizer.zero_grad()
@@ -56,6 +63,44 @@ def test_steps_are_the_optimizers_own(kind: str) -> None:
         optimizer.state_dict()["state"].values(), reference.state_dict()["state"].values(), strict=True
     ):
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs if theirs[name] is not None)
+
+
+@pytest.mark.parametrize("kind", sorted(OPTIMIZERS.keys() - {"adagrad"}))
+def test_momentum_is_that_of_the_step(kind: str) -> None:
+    net, twin, other = network(), network(), network()
+    optimizer, reference, constant = made(kind, net), made(kind, twin), made(kind, other)
+    ours = train(net, optimizer, stepper(optimizer), momenta=True)
+    assert same(ours, train(twin, reference, reference.step, momenta=True))
+    assert not same(ours, train(other, constant, constant.step))
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_any_number_of_groups_is_stepped(kind: str) -> None:
+    net, twin = network(), network()
+    optimizer, reference = made(kind, net), made(kind, twin)
+    for one, model in ((optimizer, net), (reference, twin)):
+        scale_rates(one, model, {name: 1 / (place + 1) for place, (name, _) in enumerate(model.named_parameters())})
+    assert len(optimizer.param_groups) == 6
+    advance, own = stepper(optimizer), optimizer.step
+    train(net, optimizer, advance, range(1)), train(twin, reference, reference.step, range(1))
+    optimizer.step = lambda: pytest.fail("a step was left to the optimizer")
+    assert same(train(net, optimizer, advance), train(twin, reference, reference.step))
+    optimizer.step = own
+
+
+@pytest.mark.parametrize("turns", [(0.0, 0.9, 0.8), (0.9, 0.0, 0.0, 0.8), (0.0, 0.0, 0.9, 0.0, 0.9)])
+def test_momentum_that_comes_and_goes_is_that_of_the_step(turns: tuple[float, ...]) -> None:
+    net, twin = network(), network()
+    optimizer, reference = made("sgd", net), made("sgd", twin)
+    own, calls = optimizer.step, []
+    optimizer.step = lambda: (calls.append(1), own())
+    advance = stepper(optimizer)
+    for step, momentum in enumerate(turns):
+        for group in (*optimizer.param_groups, *reference.param_groups):
+            group["momentum"] = momentum
+        now = range(step, step + 1)
+        assert same(train(net, optimizer, advance, now), train(twin, reference, reference.step, now))
+    assert len(calls) <= 2
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)

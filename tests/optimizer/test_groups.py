@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fastrun.optimizer.groups import decayed
+from fastrun.optimizer.groups import decayed, parts
 
 
 def net() -> nn.Module:
@@ -47,3 +47,44 @@ def test_an_optimizer_shrinks_the_weights_that_are_decayed_and_only_them():
     optimizer.step()
     assert model.weight.flatten().tolist() == pytest.approx([0.95] * 6)
     assert model.bias.tolist() == [1.0, 1.0]
+
+
+class Seeing(nn.Module):
+    """Positions, a class token and norms over more than channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions, self.token = nn.Parameter(torch.zeros(1, 4, 8)), nn.Parameter(torch.zeros(1, 1, 8))
+        self.places, self.norm = nn.Embedding(4, 8), nn.LayerNorm([4, 8])
+        self.lstm, self.attention = nn.LSTM(8, 8), nn.MultiheadAttention(8, 2)
+        self.conv, self.head = nn.Conv1d(8, 8, 3), nn.Linear(8, 2)
+
+
+def named(model, parameters) -> set[str]:
+    known = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {known[id(parameter)] for parameter in parameters}
+
+
+def test_embeddings_are_decayed_and_norms_tokens_and_positions_are_not():
+    model = Seeing()
+    decay, none = decayed(model, 0.1)
+    assert named(model, decay["params"]) == {
+        "places.weight", "lstm.weight_ih_l0", "lstm.weight_hh_l0", "attention.in_proj_weight",
+        "attention.out_proj.weight", "conv.weight", "head.weight",
+    }  # fmt: skip
+    assert {"positions", "token", "norm.weight", "norm.bias"} < named(model, none["params"])
+
+
+def test_parts_are_hidden_weights_then_tables_and_the_head_then_the_rest():
+    model = Seeing()
+    model.conv.weight.requires_grad_(False)
+    hidden, tables, rest = (named(model, part) for part in parts(model))
+    assert tables == {"places.weight", "head.weight"}
+    assert hidden == {"lstm.weight_ih_l0", "lstm.weight_hh_l0", "attention.in_proj_weight", "attention.out_proj.weight"}
+    assert hidden | tables | rest == {name for name, _ in model.named_parameters()} - {"conv.weight"}
+
+
+def test_a_table_used_as_the_head_is_in_one_part():
+    model = nn.ModuleDict({"words": nn.Embedding(5, 8), "head": nn.Linear(8, 5, bias=False)})
+    model["head"].weight = model["words"].weight
+    assert [len(part) for part in parts(model)] == [0, 1, 0]
