@@ -1,4 +1,4 @@
-"""Write docs/heuristics.md from conf/ and docstrings: `python docs/generate.py`; `--check` only says whether it is right."""
+"""Write docs/heuristics.md from conf/ and docstrings; with `--check` only say whether it is up to date."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fastrun.paths import shipped
 PAGE = Path(__file__).with_name("heuristics.md")
 HEAD = """# The heuristics
 
-Every option of every group: what it does, when it helps, when it does not, where it comes from, its arguments with their
-defaults, and a command to try it. Options marked *neutral* are "this heuristic off". This page is made from the files in
-`conf/` and the docstrings of the code: `python docs/generate.py`.
+Every option of every group: what it does, when it helps, when it does not, where it comes from, its arguments with
+their defaults, and a command to try it. Options marked *neutral* are "this heuristic off". This page is made from the
+files in `conf/` and the docstrings of the code: `python docs/generate.py`.
 """
 TITLES = {"does": "Does", "helps": "Helps", "not": "Not", "source": "Source"}
 PACKAGES = {"norm": "fastrun.model.norm"}  # every other open group has a package of its name

@@ -31,7 +31,7 @@ class Entry:
         return ""
 
     def notes(self) -> dict[str, str]:
-        """Return what the comment at the top says after the description: ``does``, ``helps``, ``not``, ``source``, ``try``.
+        """Return what the comment at the top says after the description, by the word before its colon (``NOTES``).
 
         A note may go on in lines that are indented.
         """

@@ -21,7 +21,7 @@ from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Metrics
 from fastrun.optimizer.direct import stepper
-from fastrun.optimizer.protocol import configured
+from fastrun.optimizer.protocol import configured, evaluation_weights, needs_closure
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
@@ -128,6 +128,7 @@ class Training(pl.LightningModule):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         self._advance = stepper(self.update.optimizer)
+        self._needs_closure = needs_closure(self.update.optimizer)
         self._momentum = self.update.curve.momentum if isinstance(self.update.curve, Cycling) else None
         self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
         self._say_epoch()
@@ -209,14 +210,33 @@ class Training(pl.LightningModule):
             self.trainer.should_stop = True
 
     def _step(self, step: int, x: Tensor, y: Tensor) -> Done:
-        optimizer, curve, clip, precision, accumulate, *_ = self.update
-        place = step if self.update.budget is None else self.update.budget.place(step)
+        optimizer, curve, _, precision, _, _, average, budget = self.update
+        place = step if budget is None else budget.place(step)
         factor = curve(place)
         for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         if self._momentum is not None:
             _set_momentum(optimizer, self._momentum(place))
-        scaler = precision.scaler
+        if self._needs_closure:
+            loss, norm = self._searched(step, x, y)
+        else:
+            loss = self._backpropagated(x, y)
+            norm = self._clipped()
+            if precision.scaler is None:
+                self._advance()
+            else:
+                precision.scaler.step(optimizer)
+                precision.scaler.update()
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
+        if average is not None:
+            average.step(step + 1)
+        return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
+
+    def _backpropagated(self, x: Tensor, y: Tensor) -> Tensor:
+        """Add a batch's gradients to the weights', part by part, and return its loss."""
+        accumulate, scaler = self.update.accumulate, self.update.precision.scaler
         loss = None
         for part_x, part_y in (
             zip(x.chunk(accumulate), y.chunk(accumulate), strict=True) if accumulate > 1 else ((x, y),)
@@ -226,23 +246,32 @@ class Training(pl.LightningModule):
                 part = part * (len(part_y) / len(y))
             self._backward(part if scaler is None else scaler.scale(part))
             loss = part.detach() if loss is None else loss + part.detach()
-        norm = None
-        if clip is not None:
-            if scaler is not None:
-                scaler.unscale_(optimizer)
-            norm = clip(self._weights)
-        if scaler is None:
-            self._advance()
-        else:
-            scaler.step(optimizer)
-            scaler.update()
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                weight.grad = None
-        if self.update.average is not None:
-            self.update.average.step(step + 1)
         assert loss is not None
-        return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
+        return loss
+
+    def _clipped(self) -> Tensor | None:
+        """Clip the gradients, if that is wanted, and return their norm before it, where it is known."""
+        clip, scaler = self.update.clip, self.update.precision.scaler
+        if clip is None:
+            return None
+        if scaler is not None:
+            scaler.unscale_(self.update.optimizer)
+        return clip(self._weights)
+
+    def _searched(self, step: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Take a step of an optimizer that computes the loss as often as it likes; return the first loss and norm."""
+        first: list[tuple[Tensor, Tensor | None]] = []
+
+        def closure() -> Tensor:
+            for weight in self._weights:
+                weight.grad = None
+            self._reseed(step)
+            loss = self._backpropagated(x, y)
+            first.append((loss, self._clipped()))
+            return loss
+
+        self.update.optimizer.step(closure)  # type: ignore[arg-type]
+        return first[0]
 
     def _reseed(self, step: int) -> None:
         """Make dropout and the like a function of the step."""
@@ -267,7 +296,9 @@ class Training(pl.LightningModule):
 
     def _others(self) -> list[tuple[Tensor, Tensor]]:
         """Return what to evaluate with in place of the network's own tensors: an average, if there is one."""
-        return self.update.average.weights() if self.update.average is not None else []
+        if self.update.average is not None:
+            return self.update.average.weights()
+        return evaluation_weights(self.update.optimizer) or []
 
     def on_validation_start(self) -> None:
         """Pause the training clock."""

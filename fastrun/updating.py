@@ -16,10 +16,10 @@ from fastrun.clip import clipper
 from fastrun.errors import ConfigError
 from fastrun.module import Update
 from fastrun.optimizer.groups import decayed
-from fastrun.optimizer.protocol import has_modes
+from fastrun.optimizer.protocol import has_modes, needs_closure
 from fastrun.optimizer.rates import rate_factors, scale_rates
 from fastrun.plan import Plan
-from fastrun.schedule import Curve
+from fastrun.schedule import Curve, Cycling
 from fastrun.schedule.fitted import fitted
 from fastrun.settings import Batch, Settings
 
@@ -30,9 +30,15 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
     Raises:
         ConfigError: arguments of the optimizer or the schedule do not fit.
     """
+    made = optimizer(settings, net)
+    if precision.scaler is not None and needs_closure(made):
+        raise ConfigError("amp=fp16 scales losses, which an optimizer with a closure does not allow", "use amp=bf16")
+    rates = curve(settings, plan)
+    if isinstance(rates, Cycling) and not all({"momentum", "betas"} & group.keys() for group in made.param_groups):
+        raise ConfigError("schedule.momentum: this optimizer has no momentum", "schedule.momentum=null")
     return Update(
-        optimizer(settings, net),
-        curve(settings, plan),
+        made,
+        rates,
         clipper(settings.clip),
         precision,
         settings.batch.accumulate,

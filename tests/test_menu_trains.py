@@ -30,7 +30,7 @@ def test_the_menu_is_not_empty(record_property) -> None:
     assert len(CHOICES) >= 45
 
 
-@pytest.mark.parametrize(("group", "option"), CHOICES, ids="=".join)
+@pytest.mark.parametrize(("group", "option"), CHOICES)
 def test_every_option_trains_a_step(folder: Path, group: str, option: str) -> None:
     needs = NEEDS.get(f"{group}={option}")
     if needs and not (needs == "a GPU" and torch.cuda.is_available()):
