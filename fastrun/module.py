@@ -7,6 +7,8 @@ optimization, no logging machinery, nothing that makes the host wait for the dev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 
@@ -52,6 +54,13 @@ class Averaging(Protocol):
 
     def weights(self) -> list[tuple[Tensor, Tensor]]:
         """Return each of the network's tensors with what to evaluate with in its place."""
+
+    @property
+    def batches_to_refit(self) -> int:
+        """Return how many training batches :meth:`refit` needs before an evaluation."""
+
+    def refit(self, inputs: Iterator[Tensor]) -> None:
+        """Measure batch norms on training batches, the network holding the average."""
 
     def state(self) -> dict[str, Any]:
         """Return its memory."""
@@ -300,13 +309,23 @@ class Training(pl.LightningModule):
             return self.update.average.weights()
         return evaluation_weights(self.update.optimizer) or []
 
+    @contextmanager
+    def _evaluated(self) -> Iterator[None]:
+        """Let the network hold what it is evaluated with for a while."""
+        average = self.update.average
+        with swapped(self._others()):
+            if average is not None and average.batches_to_refit:
+                batches = islice(self.feed.batches(self.tally.step), average.batches_to_refit)
+                average.refit(x if self.layout is None else x.contiguous(memory_format=self.layout) for x, _ in batches)
+            yield
+
     def on_validation_start(self) -> None:
         """Pause the training clock."""
         self.clock.enter("validate")
 
     def validation_step(self, *_: int) -> None:
         """Evaluate the whole validation set: Lightning sees it as one batch."""
-        with swapped(self._others()):
+        with self._evaluated():
             self.measured = {f"val/{name}": value for name, value in self.evaluate(self.val).items()}
         # What self.log leads to, for callbacks that read trainer.callback_metrics, without the 2 ms that it takes.
         found = {name: torch.tensor(value) for name, value in self.measured.items()}
@@ -333,8 +352,8 @@ class Training(pl.LightningModule):
             "scaler": scaler.state_dict() if scaler is not None else None,
             "average": self.update.average.state() if self.update.average is not None else None,
         }
-        if others := self._others():
-            with swapped(others):
+        if self._others():
+            with self._evaluated():
                 checkpoint["fastrun"]["evaluated"] = {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

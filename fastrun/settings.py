@@ -32,8 +32,9 @@ class Batch:
 class Clip:
     """Gradient clipping."""
 
-    kind: str = "none"  # none, norm (Pascanu et al. 2013) or value
-    max: float = 1.0  # the largest 2-norm of all gradients together, or the largest absolute value of one
+    kind: str = "none"  # none, norm (Pascanu et al. 2013), value or agc (Brock et al. 2021)
+    max: float = 1.0  # largest: 2-norm of all gradients together, absolute value of one, ratio to a unit's weights
+    eps: float = 1e-3  # the least norm of a unit's weights that agc compares with
 
 
 @dataclass
@@ -84,7 +85,12 @@ class Transfer:
 class Ema:
     """Averaging weights over steps."""
 
-    kind: str = "none"
+    kind: str = "none"  # none, ema or swa (Izmailov et al. 2018)
+    every: str = "1"  # between two updates of the average
+    decay: float = 0.999  # ema: the share that the average keeps a step, whatever every is
+    warmup: bool = True  # ema: keep less of it at first, so that short runs profit
+    start: str = "75%"  # swa: of the run, before the first snapshot
+    refit: int = 0  # training batches to measure batch norms on before a validation; 0: their statistics are averaged
 
 
 @dataclass
@@ -170,9 +176,10 @@ _WORDS = {
     "views": ("none", "mirror", "mirror_shift"),
     "batch.lr_scaling": ("none", "linear", "sqrt"),
     "batch.kind": ("fixed", "auto"),
-    "clip.kind": ("none", "norm", "value"),
+    "clip.kind": ("none", "norm", "value", "agc"),
     "early_stopping.kind": ("none", "patience", "budget"),
     "checkpoint.kind": ("standard", "none"),
+    "ema.kind": ("none", "ema", "swa"),
     "amp.kind": ("off", "auto", "bf16", "fp16"),
     "pipeline.kind": ("resident", "workers", "plain"),
     "speed.kind": ("auto", "plain"),
@@ -184,7 +191,7 @@ _LEAST = {
     "seed": 0, "epochs": 1, "steps": 1, "log_every": 1, "batch.size": 1, "batch.accumulate": 1,
     "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
     "checkpoint.keep": 1, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
-    "speed.steps_per_call": 0,
+    "speed.steps_per_call": 0, "clip.eps": 0, "ema.decay": 0, "ema.refit": 0,
 }  # fmt: skip
 
 
@@ -217,6 +224,8 @@ def check(settings: Settings) -> None:
         raise ConfigError("early_stopping=budget needs one of seconds and steps", "early_stopping.seconds=60")
     if stopping.seconds is not None and stopping.seconds <= 0:
         raise ConfigError(f"early_stopping.seconds={stopping.seconds} is too small", "it must be above 0")
+    if settings.ema.decay >= 1:
+        raise ConfigError(f"ema.decay={settings.ema.decay} never takes in a weight", "it must be below 1, as 0.999 is")
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "a part needs one sample at least")
 

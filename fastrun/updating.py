@@ -11,6 +11,7 @@ from torch import nn
 
 from fastrun import component
 from fastrun.amp import Precision
+from fastrun.average import average
 from fastrun.budget import Budget
 from fastrun.clip import clipper
 from fastrun.errors import ConfigError
@@ -33,17 +34,21 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
     made = optimizer(settings, net)
     if precision.scaler is not None and needs_closure(made):
         raise ConfigError("amp=fp16 scales losses, which an optimizer with a closure does not allow", "use amp=bf16")
+    seconds = settings.early_stopping.seconds
+    if seconds and settings.ema.kind == "swa":
+        raise ConfigError("ema=swa starts at a step, which a budget of seconds does not know", "use ema=ema")
     rates = curve(settings, plan)
     if isinstance(rates, Cycling) and not all({"momentum", "betas"} & group.keys() for group in made.param_groups):
         raise ConfigError("schedule.momentum: this optimizer has no momentum", "schedule.momentum=null")
     return Update(
         made,
         rates,
-        clipper(settings.clip),
+        clipper(settings.clip, net),
         precision,
         settings.batch.accumulate,
         settings.seed,
-        budget=Budget(seconds, plan.total_steps) if (seconds := settings.early_stopping.seconds) else None,
+        average(settings.ema, net, plan.steps_per_epoch, plan.total_steps),
+        Budget(seconds, plan.total_steps) if seconds else None,
     )
 
 

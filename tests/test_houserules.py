@@ -21,8 +21,8 @@ CONF = PACKAGE.parent / "conf"
 LAYERS = [
     ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "task", "views", "swap", "budget"),
     ("metric", "settings", "component", "menu", "span", "parsing", "amp"),
-    ("augment", "init", "optimizer", "schedule", "model", "data"),
-    ("clip", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
+    ("augment", "init", "optimizer", "schedule", "model", "data", "loss"),
+    ("clip", "average", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("hydra_app", "checkpoint_io", "module", "network"),
     ("callback", "calls", "feed", "updating", "trainer", "losses"),
     ("callbacks", "batch_size"),
