@@ -21,6 +21,7 @@ from fastrun.clock import Clock
 from fastrun.errors import CheckpointError, ConfigError
 from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
+from fastrun.logger.start import Tracking, tracking
 from fastrun.losses import loss_of
 from fastrun.metric import Known, Metrics, chosen
 from fastrun.module import Training
@@ -29,7 +30,7 @@ from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
 from fastrun.rundir import RunDir, Saved
 from fastrun.settings import Settings
-from fastrun.span import steps_in
+from fastrun.span import minutes_in, steps_in
 from fastrun.task import Units
 from fastrun.trainer import quiet, trainer
 from fastrun.updating import update
@@ -38,12 +39,13 @@ from fastrun.views import logits_of
 
 @dataclass
 class Outcome:
-    """A run that ended: the module with its tally and clock, what it was judged by, what it used, and where."""
+    """A run that ended: the module with its tally and clock, what it was judged by, used, where, and who watches."""
 
     module: Training
     metric: Known
     heuristics: Heuristics
     place: Place
+    tracker: Tracking | None
 
 
 def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, console: Console | None) -> Outcome:
@@ -88,13 +90,14 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     module.attach(clock, settings.speed, settings.views)
 
     metric = chosen(settings.target.metric, sets.task, "target.metric")
-    callbacks = callbacks_of(settings, run, console, where.rank == 0, module, metric, sets.task)
     with quiet():
-        lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path))
+        tracker = tracking(settings, run, resume, where.rank == 0, lambda: module.tally.step)
+        callbacks = callbacks_of(settings, run, console, where.rank == 0, module, metric, sets.task, tracker)
+        lightning = trainer(where, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker)
         lightning.fit(module, Calls(module), Once(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:
         used.use("speed", *kernels.told(levers | {"compile": module.compile_failure}), is_long=True)
-    return Outcome(module, metric, used, where)
+    return Outcome(module, metric, used, where, tracker)
 
 
 def share_cores(where: Place) -> None:
@@ -120,7 +123,10 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
             raise ConfigError(f"{key}={span} is less than a step")
         return steps
 
-    every = length(settings.checkpoint.every, "checkpoint.every") if settings.checkpoint.kind != "none" else 0
+    every = 0
+    if settings.checkpoint.kind != "none":
+        by_time = minutes_in(settings.checkpoint.every)
+        every = total if by_time else length(settings.checkpoint.every, "checkpoint.every")
     return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every)
 
 

@@ -14,11 +14,13 @@ from fastrun.callback.progress import Bar, Lines
 from fastrun.callback.record import Record
 from fastrun.callback.target import Target
 from fastrun.errors import ConfigError
+from fastrun.logger.start import Tracking
 from fastrun.metric import Known, chosen
 from fastrun.module import Training
 from fastrun.rundir import RunDir
 from fastrun.schedule import Watching
 from fastrun.settings import Settings
+from fastrun.span import minutes_in
 from fastrun.task import Task
 
 
@@ -30,13 +32,14 @@ def callbacks_of(
     module: Training,
     metric: Known,
     task: Task,
+    tracker: Tracking | None,
 ) -> list[pl.Callback]:
     """Return the callbacks in the order that they act in: note, judge, save, show, and last the user's own.
 
     Raises:
         ConfigError: a metric that is not measured, or a callback that is none.
     """
-    record = Record(run if is_first else None, metric, settings.log_every)
+    record = Record(run if is_first else None, metric, settings.log_every, tracker)
     callbacks: list[pl.Callback] = [record]
     if settings.target.value is not None:
         callbacks.append(Target(metric, settings.target.value, settings.target.stop))
@@ -48,7 +51,7 @@ def callbacks_of(
         callbacks.append(Plateau(metric, module.update.curve))
     checkpoint = None
     if settings.checkpoint.kind != "none":
-        checkpoint = Checkpoint(run, metric, settings.checkpoint.keep)
+        checkpoint = Checkpoint(run, metric, record, settings.checkpoint.keep, minutes_in(settings.checkpoint.every))
         callbacks.append(checkpoint)
     if is_first:
         callbacks.append(Bar(console, metric.name) if console else Lines(record))

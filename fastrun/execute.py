@@ -131,6 +131,8 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
         summary = summarize(settings, run, outcome, "finished")
         run.write_summary(summary)
         run.end("finished", 0)
+        if outcome.tracker is not None:
+            outcome.tracker.finish(summary)
         _show(rows(summary, run), console)
     return Run(run.path, summary, settings)
 

@@ -53,9 +53,9 @@ class EarlyStopping:
 class Checkpoint:
     """Saving the state of a run."""
 
-    kind: str = "standard"  # standard or none
-    every: str = "1ep"  # between two checkpoints
-    keep: int = 2  # how many of the newest stay, beside the best
+    kind: str = "standard"  # standard, every or none
+    every: str = "1ep"  # between two checkpoints; minutes, too: 10min
+    keep: int | None = 2  # how many of the newest stay, beside the best; null or 0: all
 
 
 @dataclass
@@ -118,13 +118,6 @@ class Device:
 
 
 @dataclass
-class Logger:
-    """Trackers beside metrics.jsonl."""
-
-    kind: str = "none"
-
-
-@dataclass
 class Target:
     """What the run is for."""
 
@@ -155,6 +148,7 @@ class Settings:
     schedule: Component = field(default_factory=dict)
     loss: Component = field(default_factory=dict)
     augment: Component = field(default_factory=dict)
+    logger: Component = field(default_factory=dict)
     batch: Batch = field(default_factory=Batch)
     clip: Clip = field(default_factory=Clip)
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
@@ -165,12 +159,11 @@ class Settings:
     ema: Ema = field(default_factory=Ema)
     speed: Speed = field(default_factory=Speed)
     device: Device = field(default_factory=Device)
-    logger: Logger = field(default_factory=Logger)
     callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning Callback, …}
     choices: dict[str, Any] = field(default_factory=dict)  # group: option, written by fastrun
 
 
-OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augment")
+OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augment", "logger")
 
 _WORDS = {
     "views": ("none", "mirror", "mirror_shift"),
@@ -178,7 +171,7 @@ _WORDS = {
     "batch.kind": ("fixed", "auto"),
     "clip.kind": ("none", "norm", "value", "agc"),
     "early_stopping.kind": ("none", "patience", "budget"),
-    "checkpoint.kind": ("standard", "none"),
+    "checkpoint.kind": ("standard", "every", "none"),
     "ema.kind": ("none", "ema", "swa"),
     "amp.kind": ("off", "auto", "bf16", "fp16"),
     "pipeline.kind": ("resident", "workers", "plain"),
@@ -190,7 +183,7 @@ _WORDS = {
 _LEAST = {
     "seed": 0, "epochs": 1, "steps": 1, "log_every": 1, "batch.size": 1, "batch.accumulate": 1,
     "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
-    "checkpoint.keep": 1, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
+    "checkpoint.keep": 0, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
     "speed.steps_per_call": 0, "clip.eps": 0, "ema.decay": 0, "ema.refit": 0,
 }  # fmt: skip
 

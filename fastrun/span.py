@@ -1,4 +1,4 @@
-"""Lengths of training as people write them: ``500`` steps, ``2ep`` epochs, ``5%`` of the run."""
+"""Lengths of training as people write them: ``500`` steps, ``2ep`` epochs, ``5%`` of the run, ``10min`` minutes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from fastrun.errors import ConfigError
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(st|ep|%|)")
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*min")
 
 
 def steps_in(span: str, *, steps_per_epoch: int, total_steps: int, key: str) -> int:
@@ -29,7 +30,20 @@ def exact_steps_in(span: str, *, steps_per_epoch: int, total_steps: int, key: st
     """
     match = _FORM.fullmatch(span.strip())
     if not match or (match[2] in ("", "st") and "." in match[1]):
-        raise ConfigError(f"{key}={span} is not a length", "write 500 (steps), 2ep (epochs) or 5% (of the run)")
+        or_time = ", or 10min" if key == "checkpoint.every" else ""  # the one length that may be of time
+        raise ConfigError(
+            f"{key}={span} is not a length", f"write 500 (steps), 2ep (epochs) or 5% (of the run){or_time}"
+        )
     amount = float(match[1])
     unit = {"": 1.0, "st": 1.0, "ep": float(steps_per_epoch), "%": total_steps / 100}[match[2]]
     return amount * unit
+
+
+def minutes_in(span: str) -> float | None:
+    """Return how many minutes a span is, or None where it is no time.
+
+    >>> minutes_in("1.5min")
+    1.5
+    """
+    match = _TIME.fullmatch(span.strip())
+    return float(match[1]) if match else None

@@ -8,12 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
+from pytorch_lightning.loggers.logger import Logger
 
 from fastrun.checkpoint_io import DurableCheckpointIO
 from fastrun.hardware import Place
 
 
-def trainer(place: Place, epochs: int, deterministic: bool, callbacks: list[pl.Callback], folder: str) -> pl.Trainer:
+def trainer(
+    place: Place,
+    epochs: int,
+    deterministic: bool,
+    callbacks: list[pl.Callback],
+    folder: str,
+    logger: Logger | None = None,
+) -> pl.Trainer:
     """Return a Trainer whose own logging, progress, saving and clipping are off: callbacks and module do it."""
     return pl.Trainer(
         accelerator="gpu" if place.device.type == "cuda" else "cpu",
@@ -26,7 +34,8 @@ def trainer(place: Place, epochs: int, deterministic: bool, callbacks: list[pl.C
         callbacks=callbacks,
         plugins=[DurableCheckpointIO()],
         default_root_dir=folder,
-        logger=False,
+        logger=False if logger is None else logger,
+        log_every_n_steps=None if logger is None else 1,  # calls, for callbacks of Lightning that log
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -23,7 +23,7 @@ LAYERS = [
     ("metric", "settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data", "loss"),
     ("clip", "average", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
-    ("hydra_app", "checkpoint_io", "module", "network"),
+    ("hydra_app", "checkpoint_io", "module", "network", "logger"),
     ("callback", "calls", "feed", "updating", "trainer", "losses"),
     ("callbacks", "batch_size"),
     ("assemble",),

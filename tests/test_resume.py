@@ -105,13 +105,14 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, number: int, code: int) -> None:
-    run, exit_code = killed(folder, shell, 20, number)
+def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, lines, number: int, code: int) -> None:
+    run, exit_code = killed(folder, shell, 20, number, "speed.steps_per_call=2")
     assert exit_code == code
     assert RunDir(run).status() == "interrupted"
     log = (run / "run.log").read_text()
     assert f"fastrun resume {run}" in log
     assert shell("resume", str(run)).returncode == 0
+    assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 70))
 
 
 def test_a_signal_where_a_validation_is_due_loses_nothing(folder: Path, shell, lines) -> None:

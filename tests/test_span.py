@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastrun.errors import ConfigError
-from fastrun.span import steps_in
+from fastrun.span import minutes_in, steps_in
 
 counts = st.integers(1, 10**6)
 
@@ -68,3 +68,20 @@ def test_a_larger_share_is_never_fewer_steps_and_never_past_the_run(share, other
 def test_any_text_is_a_number_of_steps_or_a_config_error(text):
     with suppress(ConfigError):
         assert steps(text) >= 0
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        ("10min", 10.0),
+        ("0.5min", 0.5),
+        (" 2 min ", 2.0),
+        ("0min", 0.0),
+        ("10", None),
+        ("10m", None),
+        ("2ep", None),
+        ("min", None),
+    ],
+)
+def test_minutes_are_told_from_steps(span, expected):
+    assert minutes_in(span) == expected

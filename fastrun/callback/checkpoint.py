@@ -1,29 +1,54 @@
-"""Saving: the newest few checkpoints and the best one."""
+"""Saving: the newest checkpoints and the best one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
 import pytorch_lightning as pl
 
+from fastrun.callback.record import Record
 from fastrun.metric import Known
 from fastrun.module import Training
 from fastrun.rundir import RunDir, storage
 
 
 class Checkpoint(pl.Callback):
-    """Saves where the plan says so, where a validation was the best so far, and where the run ends."""
+    """Saves where the plan says so, where a validation was the best so far, and where the run ends.
 
-    def __init__(self, run: RunDir, metric: Known, keep: int) -> None:
-        self.run, self.metric, self.keep = run, metric, keep
+    Args:
+        run: where to.
+        metric: what the best is judged by.
+        record: brought up to date before each save, so that a run that resumes lacks no line.
+        keep: how many of the newest stay, beside the best; None or 0: all.
+        minutes: save as well where a call of steps ends that long after the last save.
+        now: a clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        run: RunDir,
+        metric: Known,
+        record: Record,
+        keep: int | None,
+        minutes: float | None = None,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
+        self.run, self.metric, self.record, self.keep = run, metric, record, keep
+        self.seconds = None if minutes is None else 60 * minutes
+        self.now, self.since = now, now()
         self.saved_at = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start to count minutes."""
+        self.since = self.now()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too."""
         assert isinstance(pl_module, Training)
-        step = pl_module.tally.step
-        if pl_module.plan.saves(step) and not pl_module.plan.validates(step):
+        if not pl_module.plan.validates(pl_module.tally.step) and self._due(trainer, pl_module):
             self.save(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -31,7 +56,7 @@ class Checkpoint(pl.Callback):
         assert isinstance(pl_module, Training)
         tally = pl_module.tally
         is_best = tally.best is not None and tally.best["step"] == tally.step
-        if pl_module.plan.saves(tally.step) or is_best or trainer.should_stop:
+        if self._due(trainer, pl_module) or is_best or trainer.should_stop:
             self.save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -39,18 +64,26 @@ class Checkpoint(pl.Callback):
         assert isinstance(pl_module, Training)
         self.save(trainer, pl_module)
 
+    def _due(self, trainer: pl.Trainer, module: Training) -> bool:
+        """Say whether it is time; where minutes decide, the first process decides for all."""
+        if module.plan.saves(module.tally.step) or self.seconds is None:
+            return module.plan.saves(module.tally.step)
+        due = self.now() - self.since >= self.seconds
+        return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
+
     def save(self, trainer: pl.Trainer, module: Training) -> None:
         """Have a checkpoint written, and those removed then that are neither among the newest nor the best."""
         if module.tally.step == self.saved_at:
             return
-        self.saved_at = module.tally.step
+        self.saved_at, self.since = module.tally.step, self.now()
+        self.record.read(module)
         path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
         best = module.tally.best["step"] if module.tally.best else None
         with module.clock.within("checkpoint"):
             trainer.save_checkpoint(path, storage_options=partial(self._prune, best))
 
     def _prune(self, best: int | None) -> None:
-        for old in self.run.saved()[self.keep :]:
+        for old in self.run.saved()[self.keep :] if self.keep else ():
             if old.step != best:
                 with storage(old.path):
                     old.path.with_suffix(".json").unlink()  # first, so that no manifest is without its file

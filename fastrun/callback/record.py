@@ -1,4 +1,4 @@
-"""metrics.jsonl, the best value so far, and the watch for a loss that is not a number."""
+"""metrics.jsonl and the same for a tracker, the best value so far, and the watch for a loss that is not a number."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from fastrun.errors import Diverged
+from fastrun.logger.start import Tracking
 from fastrun.metric import Known
 from fastrun.module import Done, Training
 from fastrun.rundir import RunDir
@@ -24,8 +25,8 @@ class Record(pl.Callback):
     Without a run directory, as in the second process of a run, it notes the best value but writes nothing.
     """
 
-    def __init__(self, run: RunDir | None, metric: Known, log_every: int) -> None:
-        self.run, self.metric, self.log_every = run, metric, log_every
+    def __init__(self, run: RunDir | None, metric: Known, log_every: int, tracker: Tracking | None = None) -> None:
+        self.run, self.metric, self.log_every, self.tracker = run, metric, log_every, tracker
         self.epoch_losses: list[float] = []
         self.waiting: deque[tuple[float, float | None]] = deque()
         self._read_at = perf_counter()
@@ -115,3 +116,5 @@ class Record(pl.Callback):
     def _write(self, lines: list[dict[str, Any]]) -> None:
         if self.run is not None:
             self.run.append(lines)
+        if self.tracker is not None and lines:
+            self.tracker.append(lines)
