@@ -1,7 +1,8 @@
-"""Where fastrun's own conf/ and recipes/ are, and the user's."""
+"""Where fastrun's own conf/ and recipes/ are, and the user's, and what is kept between runs."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -16,3 +17,9 @@ def roots(folder: str) -> list[Path]:
     """Return the places of ``conf`` or ``recipes``, the shipped one first, then the current folder's."""
     own = Path.cwd() / folder
     return [shipped(folder)] + ([own] if own.is_dir() and own.resolve() != shipped(folder) else [])
+
+
+def cache() -> Path:
+    """Return the folder of what can be made or downloaded again: ``$FASTRUN_CACHE``, else ``~/.cache/fastrun``."""
+    own, shared = os.environ.get("FASTRUN_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own or Path(shared or "~/.cache") / "fastrun").expanduser()

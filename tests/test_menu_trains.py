@@ -20,6 +20,7 @@ WITH = {
     "init=whiten": ["model=speednet", "model.widths=[8]"],
 }
 CHOICES = [(group, option) for group in menu.groups() for option in menu.options(group) if group != "data"]
+FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder"}  # tested in tests/data
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
 
@@ -42,7 +43,7 @@ def test_every_option_trains_a_step(folder: Path, group: str, option: str) -> No
     assert run.summary["heuristics"][group]["requested"] == option
 
 
-@pytest.mark.parametrize("data", sorted(menu.options("data").keys() - {"fashion_mnist", "cifar10", "image_folder"}))
+@pytest.mark.parametrize("data", sorted(menu.options("data").keys() - FROM_FILES))
 @pytest.mark.parametrize("model", list(menu.options("model")))
 def test_every_data_set_trains_with_every_model(folder: Path, data: str, model: str) -> None:
     run = fastrun.train([f"data={data}", f"model={model}", "steps=1"], quiet=True)

@@ -1,156 +1,152 @@
-"""Images in folders, one folder a class, decoded as they are asked for: the layout of ImageNet and of most own sets."""
+"""Images in folders, one folder a class: the layout of ImageNet and of most sets of one's own."""
 
 from __future__ import annotations
 
-import os
+import logging
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
+from fastrun.data.listing import LAYOUT, Listing, listed
+from fastrun.data.picture import Side, check_shape, decode
+from fastrun.data.room import fits_memory
 from fastrun.data.split import parts
-from fastrun.errors import ConfigError, DataError, nearest
+from fastrun.data.store import Store, store
+from fastrun.errors import ConfigError
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")  # whatever the name says; EPS would start Ghostscript
-_LAYOUT = "data.root must hold train/<class>/*.jpg, perhaps val/ and test/ beside it, or <class>/*.jpg"
+_NAMED = 5  # files or classes that a line names at most
 
-Listing = tuple[list[str], list[int]]  # paths and labels
+log = logging.getLogger("fastrun")
 
-
-class ImageError(DataError):
-    """An image that cannot be used; it keeps its line and its hint where a DataLoader's worker meets it.
-
-    torch raises a worker's error again as ``type(error)(text)``: the text is a traceback, ending with ``str(error)``.
-    """
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        told, _, told_hint = message.rpartition(f"{__name__}.ImageError: ")[2].partition("\nhint: ")
-        super().__init__(told, hint or told_hint)
-        self.args = (self.show().removeprefix("error: "),)
+Samples = Dataset[Any]
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Image files with their labels: ``(uint8 [3, height, width], label)``, all of the first one's shape.
+    """Image files with their labels, decoded when asked for: ``(uint8 [3, height, width], label)``."""
 
-    With ``size`` it is each image's middle square, resized to ``size`` x ``size``.
-    """
-
-    def __init__(self, paths: list[str], targets: list[int], size: int | None, shape: torch.Size | None = None) -> None:
-        self.paths, self.targets, self.size = paths, targets, size
-        self.shape = shape or decode(paths[0], size).shape
+    def __init__(self, paths: list[str], targets: list[int], side: Side | None, shape: tuple[int, ...]) -> None:
+        self.paths, self.targets, self.side, self.shape = paths, targets, side, shape
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         path = self.paths[index]
-        image = decode(path, self.size)
-        if image.shape != self.shape:
-            here, first = ("x".join(map(str, shape[1:])) for shape in (image.shape, self.shape))
-            raise ImageError(
-                f"{path} is {here} (height x width), but the first image {first}",
-                "data=image_folder with data.size=N brings all to one size",
-            )
-        return image, self.targets[index]
+        image = decode(path, self.side)
+        check_shape(path, image.shape, self.shape)
+        return torch.from_numpy(image), self.targets[index]
+
+
+class Rows(Dataset[tuple[Tensor, int]]):
+    """Some rows of decoded images that would take much memory to copy, with their labels."""
+
+    def __init__(self, pixels: Tensor, rows: Tensor, targets: Tensor) -> None:
+        self.pixels, self.rows, self.targets = pixels, rows, targets
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.pixels[self.rows[index]], int(self.targets[index])
 
 
 def image_folder(
-    root: str | None = None, size: int | None = None, val_fraction: float = 0.1, split_seed: int = 0
-) -> dict[str, Images]:
+    root: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    val_fraction: float = 0.1,
+    split_seed: int = 0,
+    cache: bool | None = None,
+    skip_bad: bool = False,
+) -> dict[str, Any]:
     """Return the images below ``root``, and their labels: the places of ``train``'s sorted folder names.
 
     Without a folder ``val``, ``val_fraction`` of each class of ``train`` becomes ``val``. Without a folder ``train``,
     the folders of ``root`` are the classes.
 
+    Args:
+        root: the folder.
+        size: the height and width, one number for both: the middle of each image is cut to that shape and resized;
+            None: images stay as they are, and must be all of one shape.
+        val_fraction: cut from ``train`` where there is no folder ``val``.
+        split_seed: decides on what is cut.
+        cache: decode all images once, before the first step, and keep their pixels for later runs; None: where they
+            take at most a quarter of the memory and the disk that are free.
+        skip_bad: leave out files that are no image or damaged, and say so, instead of ending there.
+
     Raises:
         ConfigError: ``root`` is not set, or another argument does not fit.
-        DataError: there are no images, or not in one folder a class, or the first cannot be read.
+        DataError: there are no images, or not in one folder a class, or one cannot be used.
+        StorageError: ``cache=True``, and there is no room for the pixels.
     """
     if root is None:
-        raise ConfigError("data.root is not set", _LAYOUT)
-    if size is not None and size < 1:
+        raise ConfigError("data.root is not set", LAYOUT)
+    side = _side(size)
+    images = store(listed(Path(root).expanduser(), skip_bad), side, cache, skip_bad)
+    about = _skipped(images.found) if skip_bad else {}
+    made = assembled(images, side, val_fraction, split_seed)
+    return made | {"about": made["about"] | about}
+
+
+def assembled(images: Store, side: Side | None, val_fraction: float, split_seed: int) -> dict[str, Any]:
+    """Return a folder's parts, ``val`` cut from ``train`` where there is none, and what there is to say of them."""
+    sets = _sets(images, side)
+    about: dict[str, Any] = {"decoded": images.how}
+    if "val" not in sets:
+        sets |= _cut(images, sets["train"], val_fraction, split_seed, about)
+    return sets | {"classes": images.found.classes, "about": about}
+
+
+def _side(size: int | tuple[int, int] | None) -> Side | None:
+    side = (size, size) if isinstance(size, int) else size
+    if side is not None and min(side) < 1:
         raise ConfigError(f"data.size={size} is too small", "the least is 1")
-    files = listed(Path(root).expanduser())
-    if "val" not in files:
-        files |= _cut(*files["train"], val_fraction, split_seed)
-    train = Images(*files["train"], size)
-    others = {name: Images(*files[name], size, train.shape) for name in ("val", "test") if name in files}
-    return {"train": train} | others
+    return side
 
 
-def listed(root: Path) -> dict[str, Listing]:
-    """Return the files of ``train`` and, where there are such folders, of ``val`` and ``test``.
-
-    Raises:
-        DataError: a part has no images, or not in folders of classes that ``train`` has too.
-    """
-    if not root.is_dir():
-        raise DataError(f"data.root={root} is not a folder", _LAYOUT)
-    folders = {name: root / name for name in ("train", "val", "test") if (root / name).is_dir()} or {"train": root}
-    if "train" not in folders:
-        raise DataError(f"{root} has {' and '.join(folders)} but no train", _LAYOUT)
-    classes = _classes(folders["train"])
-    return {name: _files(folder, classes) for name, folder in folders.items()}
+def _skipped(found: Listing) -> dict[str, Any]:
+    """Return what a run directory should say of the files that are left out, and say it now, too."""
+    reasons = list(found.skipped.values())
+    if reasons:
+        count, total = len(reasons), len(reasons) + len(found.paths)
+        log.warning(f"data.skip_bad=true: {count:,} of {total:,} files are left out, the first: {reasons[0]}")
+    return {"skipped": len(reasons), "skipped_files": reasons[:_NAMED]}
 
 
-def _classes(folder: Path) -> list[str]:
-    if names := sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."):
-        return names
-    raise DataError(f"{folder} has {'images but ' if _images(folder) else ''}no folders of classes", _LAYOUT)
+def _sets(images: Store, side: Side | None) -> dict[str, Samples]:
+    sets: dict[str, Samples] = {}
+    low = 0
+    for name, (paths, labels) in images.found.parts.items():
+        if images.pixels is None:
+            sets[name] = Images(paths, labels, side, images.shape)
+        else:
+            sets[name] = TensorDataset(images.pixels[low : low + len(paths)], torch.tensor(labels))
+        low += len(paths)
+    return sets
 
 
-def _files(folder: Path, classes: list[str]) -> Listing:
-    label_of = {name: label for label, name in enumerate(classes)}
-    paths: list[str] = []
-    labels: list[int] = []
-    for name in _classes(folder):
-        if name not in label_of:
-            raise DataError(f"{folder / name} is a class that train lacks", nearest(name, classes) or _LAYOUT)
-        found = _images(folder / name)
-        if not found:
-            raise DataError(f"{folder / name} holds no images ({' '.join(_SUFFIXES)})", _LAYOUT)
-        paths += found
-        labels += [label_of[name]] * len(found)
-    return paths, labels
+def _cut(images: Store, train: Samples, fraction: float, seed: int, about: dict[str, Any]) -> dict[str, Samples]:
+    labels = torch.tensor(images.found.parts["train"][1])
+    chosen = parts(labels, {"val": fraction}, seed)
+    counts, seen = (torch.bincount(y, minlength=len(images.found.classes)) for y in (labels, labels[chosen["val"]]))
+    unseen = {images.found.classes[label]: int(counts[label]) for label in (seen == 0).nonzero().flatten().tolist()}
+    if unseen and fraction > 0:
+        told = ", ".join(f"{name} ({count})" for name, count in islice(unseen.items(), _NAMED))
+        more = ", …" if len(unseen) > _NAMED else ""
+        log.warning(f"too few images for data.val_fraction={fraction}, so trained on but not validated: {told}{more}")
+        about["not_validated"] = list(unseen)
+    return {name: _rows(train, indices) for name, indices in chosen.items()}
 
 
-def _images(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:  # several times as fast as pathlib: sets have millions
-        return sorted(entry.path for entry in entries if _is_image(entry.name))
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")  # macOS leaves ._photo.jpg
-
-
-def _cut(paths: list[str], labels: list[int], fraction: float, seed: int) -> dict[str, Listing]:
-    chosen = parts(torch.tensor(labels), {"val": fraction}, seed)
-    places = {name: indices.tolist() for name, indices in chosen.items()}
-    return {name: ([paths[i] for i in own], [labels[i] for i in own]) for name, own in places.items()}
-
-
-def decode(path: str, size: int | None = None) -> Tensor:
-    """Return an image as uint8 ``[3, height, width]``; with ``size`` its middle square, resized to that.
-
-    Raises:
-        DataError: the file cannot be read, or Pillow is missing.
-    """
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise DataError("reading images needs Pillow, which is not here", "pip install 'fastrun[vision]'") from error
-    try:
-        with Image.open(path, formats=_FORMATS) as file:
-            if file.mode[0] in "IF":  # Pillow would cut values at 255 without a word
-                raise ImageError(f"{path} has more than 8 bits a channel", "convert it to 8 bits")
-            if size is not None:  # a photograph's JPEG is 8 times as fast at a fraction of its size, and looks the same
-                file.draft("RGB", (2 * size, 2 * size))
-            image = file.convert("RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read: {error}", "repair or remove it") from error
-    if size is not None:
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+def _rows(train: Samples, indices: Tensor) -> Samples:
+    if isinstance(train, Images):
+        places = indices.tolist()
+        return Images([train.paths[i] for i in places], [train.targets[i] for i in places], train.side, train.shape)
+    assert isinstance(train, TensorDataset)
+    pixels, labels = train.tensors
+    if fits_memory(len(indices) * pixels[0].numel()):
+        return TensorDataset(pixels[indices], labels[indices])
+    return Rows(pixels, indices, labels[indices])

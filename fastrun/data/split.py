@@ -21,7 +21,8 @@ def split(x: Tensor, y: Tensor, fractions: dict[str, float], seed: int) -> dict[
 def parts(y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, Tensor]:
     """Return the indices of each part's samples, ascending; ``train`` gets what the fractions leave.
 
-    Each class is spread evenly over the parts (stratified), so that small parts have all of them.
+    Each class is spread evenly over the parts (stratified), so that small parts have all of them, and ``train`` has at
+    least one sample of each, whatever the fractions.
 
     Raises:
         ConfigError: the fractions leave nothing to train on.
@@ -34,6 +35,7 @@ def parts(y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, Tensor
     for label in torch.unique(y):
         members = order[y[order] == label]
         position[members] = (torch.arange(len(members)) + 0.5) / len(members)
+        position[members[-1]] = 1.0
     chosen, low = {}, 0.0
     for name, fraction in fractions.items():
         chosen[name] = (position >= low) & (position < low + fraction)

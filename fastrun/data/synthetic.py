@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch.utils.data import TensorDataset
 
 from fastrun.data.split import split
 from fastrun.errors import ConfigError
@@ -17,7 +18,7 @@ def synthetic(
     val_fraction: float = 0.125,
     test_fraction: float = 0.125,
     split_seed: int = 0,
-) -> dict[str, TensorDataset]:
+) -> dict[str, Any]:
     """Return uint8 samples ``[n, *shape]`` of equally many samples a class.
 
     ``noise`` is its standard deviation relative to that of the prototypes: 0 is trivial, 10 is hard.
@@ -31,4 +32,5 @@ def synthetic(
     y = torch.arange(samples) % classes
     x = prototypes[y] + noise * torch.randn(samples, *shape, generator=random)
     x = (x * 32 / max(1.0, noise) + 128).clamp(0, 255).to(torch.uint8)
-    return split(x, y, {"val": val_fraction, "test": test_fraction}, split_seed)
+    sets = split(x, y, {"val": val_fraction, "test": test_fraction}, split_seed)
+    return sets | {"classes": [str(label) for label in range(classes)]}

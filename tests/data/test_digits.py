@@ -17,14 +17,15 @@ def test_the_images_are_bytes_of_8_by_8_with_16_shades(parts):
 
 
 def test_all_1797_are_there_split_by_the_fractions(parts):
-    sizes = {name: len(part) for name, part in parts.items()}
+    sizes = {name: len(parts[name]) for name in ("train", "val", "test")}
     assert sum(sizes.values()) == 1797
     assert sizes["val"] == pytest.approx(0.2 * 1797, abs=10)
     assert sizes["test"] == pytest.approx(0.2 * 1797, abs=10)
 
 
 def test_each_part_has_all_classes(parts):
-    assert all(len(part.tensors[1].unique()) == 10 for part in parts.values())
+    assert parts["classes"] == list("0123456789")
+    assert all(len(parts[name].tensors[1].unique()) == 10 for name in ("train", "val", "test"))
 
 
 def test_the_split_is_the_same_each_time_and_follows_its_seed(parts):

@@ -51,9 +51,25 @@ def test_the_split_is_no_prefix_of_a_sorted_set():
     assert val != [*range(10), *range(50, 60)]
 
 
-def test_a_class_of_one_sample_is_trained_on():
-    parts = split(*numbered([0] * 10 + [1]), {"val": 0.2, "test": 0.2}, 0)
+@pytest.mark.parametrize(
+    "fractions", [{"val": 0.2, "test": 0.2}, {"val": 0.3, "test": 0.3}, {"val": 0.6}, {"val": 0.2, "test": 0.79}]
+)
+def test_a_class_of_one_sample_is_trained_on(fractions):
+    parts = split(*numbered([0] * 10 + [1]), fractions, 0)
     assert 10 in members(parts["train"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=30),
+    st.floats(0, 0.49),
+    st.floats(0, 0.49),
+    st.integers(0, 2**32),
+)
+def test_every_class_is_trained_on_whatever_the_fractions(labels, val, test, seed):
+    parts = split(*numbered(labels), {"val": val, "test": test}, seed)
+    assert set(parts["train"].tensors[1].tolist()) == set(labels)
+    assert sorted(sample for part in parts.values() for sample in members(part)) == list(range(len(labels)))
 
 
 @pytest.mark.parametrize(

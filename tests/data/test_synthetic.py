@@ -18,7 +18,8 @@ def test_samples_are_bytes_of_the_shape_that_was_asked_for(shape):
 
 def test_the_fractions_are_cut_off():
     parts = synthetic(samples=96, shape=(2,), classes=4, val_fraction=0.25, test_fraction=0.125)
-    assert {name: len(part) for name, part in parts.items()} == {"train": 60, "val": 24, "test": 12}
+    assert {name: len(parts[name]) for name in ("train", "val", "test")} == {"train": 60, "val": 24, "test": 12}
+    assert parts["classes"] == ["0", "1", "2", "3"]
 
 
 def test_without_noise_the_samples_of_a_class_are_its_prototype():

@@ -1,4 +1,4 @@
-"""CIFAR-10 in each form that it is handed around in, its cache, and every way in which the files can be wrong."""
+"""The CIFAR sets in each form that they are handed around in, and every way in which the files can be wrong."""
 
 from __future__ import annotations
 
@@ -15,21 +15,16 @@ import pytest
 import torch
 
 import fastrun
-from fastrun.data import cifar10 as module
+from fastrun.data import cifar10 as cifar10_module
+from fastrun.data import cifar100 as cifar100_module
+from fastrun.data import store as storing
 from fastrun.data.cifar10 import cifar10
+from fastrun.data.cifar100 import cifar100
 from fastrun.errors import DataError
 
 BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 EACH = 4  # images a batch
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory, monkeypatch) -> Path:
-    """A cache folder that is not the user's."""
-    folder = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder / "fastrun"
 
 
 def batch(name: str, count: int = EACH) -> tuple[np.ndarray, list[int]]:
@@ -86,7 +81,8 @@ def photos(root: Path, train: int = 2, classes: list[str] = CLASSES, side: int =
 
 
 def everything(root: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    return {name: part.tensors for name, part in cifar10(str(root), val_fraction=0).items()}
+    sets = cifar10(str(root), val_fraction=0)
+    return {name: sets[name].tensors for name in ("train", "val", "test")}
 
 
 def refusal(root: Path) -> str:
@@ -230,73 +226,35 @@ def test_a_broken_image_is_named(tmp_path):
 
 def test_the_second_time_nothing_is_decoded(tmp_path, home, monkeypatch):
     first = everything(photos(tmp_path))
-    assert [path.name.startswith("cifar10-") for path in home.iterdir()] == [True]
-    monkeypatch.setattr(module, "_decoded", lambda *_: pytest.fail("decoded again"))
+    assert len(list(home.glob("*.pixels"))) == 1
+    monkeypatch.setattr(storing, "write", lambda *_: pytest.fail("decoded again"))
     monkeypatch.chdir(tmp_path)
     for root in (tmp_path, Path()):  # however it is written
         for name, tensors in everything(root).items():
             assert all(map(torch.equal, tensors, first[name]))
 
 
-def test_a_changed_folder_is_decoded_again_and_its_old_cache_replaced(tmp_path, home):
-    image = pytest.importorskip("PIL.Image")
-    before = everything(photos(tmp_path))["train"][0]
-    image.new("RGB", (32, 32), "white").save(tmp_path / "train/bird/0000.jpg")
-    after = everything(tmp_path)["train"][0]
-    assert (before != after).flatten(1).any(1).nonzero().flatten().tolist() == [4]
-    image.new("RGB", (32, 32), "white").save(tmp_path / "train/bird/0002.jpg")
-    assert len(everything(tmp_path)["train"][0]) == len(after) + 1
-    assert len(list(home.iterdir())) == 1
+def test_a_part_that_is_not_of_the_set_is_not_looked_at(tmp_path):
+    root = photos(tmp_path)
+    (root / "val/ship").mkdir(parents=True)
+    (root / "val/ship/0.jpg").write_bytes(b"no image")
+    assert len(everything(root)["val"][0]) == 10
 
 
-@pytest.mark.parametrize("damage", ["cut short", "nonsense", "empty", "a changed pixel", "another tensor", "a folder"])
-def test_a_cache_that_cannot_be_used_does_no_harm(tmp_path, home, damage):
-    first = everything(photos(tmp_path))["train"][0]
-    (path,) = home.iterdir()
-    data = path.read_bytes()
-    kept = torch.load(path, weights_only=True)
-    path.unlink()
-    if damage == "a folder":
-        path.mkdir()
-    elif damage == "a changed pixel":
-        kept["train"][3, 0, 0, 0] ^= 1
-        torch.save(kept, path)
-    elif damage == "another tensor":
-        torch.save(torch.zeros(3), path)
-    else:
-        path.write_bytes({"cut short": data[:-100], "nonsense": b"x" * 999, "empty": b""}[damage])
-    assert torch.equal(everything(tmp_path)["train"][0], first)
-
-
-def test_a_cache_of_code_is_not_run(tmp_path, home):
-    first = everything(photos(tmp_path))["train"][0]
-    (path,) = home.iterdir()
-    torch.save({"key": Malicious(os.mkdir, str(tmp_path / "it_ran"))}, path)
-    assert torch.equal(everything(tmp_path)["train"][0], first)
-    assert not (tmp_path / "it_ran").exists()
-
-
-def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, home, monkeypatch):
-    home.parent.joinpath("fastrun").write_text("a file where the folder should be")
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, home):
+    home.write_text("a file where the folder should be")
     assert len(everything(photos(tmp_path))["train"][0]) == 20
-    home.unlink()
-    monkeypatch.setattr(torch, "save", lambda *_: (_ for _ in ()).throw(RuntimeError("the disk is full")))
-    assert len(everything(tmp_path)["train"][0]) == 20
-    assert list(home.iterdir()) == []
 
 
-def test_several_processes_decode_the_same_without_touching_the_random_numbers(tmp_path, monkeypatch):
-    expected = everything(photos(tmp_path))["train"][0]
-    paths = sorted(map(str, tmp_path.glob("train/*/*.jpg")))
-    monkeypatch.setattr(module, "_BLOCK", 2)
-    monkeypatch.setattr(module, "_cores", lambda: 2)
-    before = torch.random.get_rng_state()
-    assert torch.equal(module._decoded(paths, [0] * len(paths)), expected)
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_without_room_the_images_are_decoded_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastrun.data.room.free_memory", lambda: 1000)
+    sets = cifar10(str(photos(tmp_path)), val_fraction=0)
+    assert not hasattr(sets["train"], "tensors")
+    assert (len(sets["train"]), sets["val"] is sets["test"], sets["train"][0][0].shape) == (20, True, (3, 32, 32))
 
 
 def test_without_a_root_an_earlier_download_is_read_without_torchvision(home, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
     fill(home, "python 2")
     assert len(cifar10()["test"]) == EACH
 
@@ -306,7 +264,8 @@ def test_without_a_root_torchvision_downloads(home, monkeypatch):
         assert download
         fill(root, "python 2")
 
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", types.SimpleNamespace(CIFAR10=download))
+    datasets = types.SimpleNamespace(CIFAR10=download)
+    monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace(datasets=datasets))
     assert len(cifar10()["test"]) == EACH
     assert [path.name for path in home.iterdir()] == ["cifar-10-batches-py"]
 
@@ -316,8 +275,8 @@ def test_where_nothing_can_be_downloaded_the_hint_says_what_to_set(home, monkeyp
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    there = types.SimpleNamespace(CIFAR10=fail) if error else None
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", there)
+    there = types.SimpleNamespace(datasets=types.SimpleNamespace(CIFAR10=fail)) if error else None
+    monkeypatch.setitem(sys.modules, "torchvision", there)
     with pytest.raises(DataError, match="cannot be downloaded") as caught:
         cifar10()
     assert ("data.root must hold" if error else "pip install 'fastrun[vision]'") in caught.value.hint
@@ -339,3 +298,49 @@ def test_the_exit_code_in_a_process_of_its_own(shell, folder: Path):
     assert (done.returncode, done.stderr.count("\n")) == (3, 2), done.stderr
     assert "data_batch_1 cannot be read" in done.stderr
     assert not (folder / "it_ran").exists()
+
+
+def fine(part: str, count: int) -> tuple[np.ndarray, list[int]]:
+    seed = len(part)
+    return np.random.default_rng(seed).integers(0, 256, (count, 3072), np.uint8), [
+        (7 * i + seed) % 100 for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("form", ["pickles", "binaries"])
+def test_of_cifar_100_the_fine_labels_are_read(tmp_path, form):
+    for part, count in (("train", 40), ("test", 10)):
+        pixels, labels = fine(part, count)
+        if form == "pickles":
+            path = tmp_path / "cifar-100-python" / part
+            content = {"data": pixels, "fine_labels": labels, "coarse_labels": [label % 20 for label in labels]}
+            data = pickle.dumps(content, protocol=4)
+        else:
+            path = tmp_path / "cifar-100-binary" / f"{part}.bin"
+            coarse = np.array([label % 20 for label in labels], np.uint8)
+            data = np.column_stack([coarse, np.array(labels, np.uint8), pixels]).tobytes()
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    sets = cifar100(str(tmp_path), val_fraction=0)
+    assert sets["val"] is sets["test"]
+    for part, count in (("train", 40), ("test", 10)):
+        pixels, labels = fine(part, count)
+        x, y = sets[part].tensors
+        assert np.array_equal(x.flatten(1).numpy(), pixels)
+        assert y.tolist() == labels
+
+
+def test_cifar_100_in_folders_has_a_hundred(tmp_path):
+    names = [f"kind {number:02}" for number in range(100)]
+    sets = cifar100(str(photos(tmp_path / "all", 1, names)))
+    assert sets["classes"] == names
+    with pytest.raises(DataError, match="has 10 classes, CIFAR-100 has 100"):
+        cifar100(str(photos(tmp_path / "few")))
+
+
+def test_the_classes_have_their_names():
+    assert cifar10_module._CIFAR10.classes == CLASSES
+    names = cifar100_module._CIFAR100.classes
+    assert len(names) == len(set(names)) == 100
+    assert names == sorted(names)
+    assert (names[0], names[-1]) == ("apple", "worm")

@@ -1,0 +1,20 @@
+"""MNIST, 60,000 + 10,000 handwritten digits of 28x28. Source: LeCun, Cortes & Burges 1998."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastrun.data.idx import Idx
+
+_MNIST = Idx("MNIST", "MNIST", [str(digit) for digit in range(10)])
+
+
+def mnist(root: str | None = None, val_fraction: float = 1 / 12, split_seed: int = 0) -> dict[str, Any]:
+    """Return images as uint8 ``[n, 1, 28, 28]`` and labels 0..9; ``val`` is cut from the 60,000, ``test`` the 10,000.
+
+    The four idx files, gzipped or not, are taken from ``root``; without one from torchvision's download.
+
+    Raises:
+        DataError: a file is missing or broken.
+    """
+    return _MNIST.load(root, val_fraction, split_seed)
