@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test check install
+.PHONY: train test check docs install
 
 train: .venv/installed
 	$(BIN)/fastrun train +recipe=resnet_amp
@@ -14,6 +14,9 @@ check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed
+	$(BIN)/python docs/generate.py
 
 install: .venv/installed
 

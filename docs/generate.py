@@ -20,7 +20,7 @@ HEAD = """# The heuristics
 
 Every option of every group: what it does, when it helps, when it does not, where it comes from, its arguments with
 their defaults, and a command to try it. Options marked *neutral* are "this heuristic off". This page is made from the
-files in `conf/` and the docstrings of the code: `python docs/generate.py`.
+files in `conf/` and the docstrings of the code: `make docs`.
 """
 TITLES = {"does": "Does", "helps": "Helps", "not": "Not", "source": "Source"}
 PACKAGES = {"norm": "fastrun.model.norm"}  # every other open group has a package of its name

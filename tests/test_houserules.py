@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import fastrun
-from fastrun import component
+from fastrun import component, menu
 from fastrun.settings import OPEN, Settings
 
 PACKAGE = Path(fastrun.__file__).parent
@@ -34,6 +34,7 @@ LAYERS = [
     ("cli",),
     ("__main__",),
 ]
+WRITTEN = {"found"}  # keys that fastrun fills in
 SIBLINGS = ("init", "optimizer", "schedule", "model", "data", "callback")
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 
@@ -144,6 +145,21 @@ def test_an_option_of_a_closed_group_holds_keys_of_its_dataclass(path):
     content = yaml.safe_load(path.read_text())
     assert content["kind"] == path.stem
     assert content.keys() <= known
+
+
+def test_every_key_of_a_closed_group_is_an_argument_of_one_of_its_options():
+    closed = {path.parent.name for path in options(is_open=False)}
+    wanted = {group: {entry.name for entry in fields(getattr(Settings(), group))} - WRITTEN for group in closed}
+    assert {group: keys - menu.keys(group) for group, keys in wanted.items()} == {group: set() for group in closed}
+
+
+@pytest.mark.parametrize("path", OPTIONS, ids=label)
+def test_every_option_says_what_it_does_when_it_helps_when_not_and_where_it_comes_from(path):
+    notes = menu.Entry(path.stem, path).notes()
+    assert {"does", "source"} <= notes.keys()
+    if path.parent.name not in ("data", "device"):
+        assert {"helps", "not"} <= notes.keys()
+    assert all(notes.values())
 
 
 @pytest.mark.parametrize("path", options(is_open=True), ids=label)
