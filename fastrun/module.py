@@ -23,7 +23,7 @@ from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Metrics
 from fastrun.optimizer.direct import stepper
-from fastrun.optimizer.protocol import configured, evaluation_weights, needs_closure
+from fastrun.optimizer.protocol import check_state, configured, evaluation_weights, needs_closure
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
@@ -357,7 +357,12 @@ class Training(pl.LightningModule):
                 checkpoint["fastrun"]["evaluated"] = {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Stand where the checkpoint stood."""
+        """Stand where the checkpoint stood.
+
+        Raises:
+            ConfigError: its optimizer has other groups of weights.
+        """
+        check_state(self.update.optimizer, checkpoint["optimizer_states"][0])
         state = checkpoint["fastrun"]
         self.tally.load(state["tally"])
         self.clock.carry(state["clock"])

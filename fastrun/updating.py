@@ -38,8 +38,11 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
     if seconds and settings.ema.kind == "swa":
         raise ConfigError("ema=swa starts at a step, which a budget of seconds does not know", "use ema=ema")
     rates = curve(settings, plan)
-    if isinstance(rates, Cycling) and not all({"momentum", "betas"} & group.keys() for group in made.param_groups):
-        raise ConfigError("schedule.momentum: this optimizer has no momentum", "schedule.momentum=null")
+    if isinstance(rates, Cycling):
+        if not all({"momentum", "betas"} & group.keys() for group in made.param_groups):
+            raise ConfigError("schedule.momentum: this optimizer has no momentum", "schedule.momentum=null")
+        if has_modes(made):  # their average is computed from the weights by the momentum
+            raise ConfigError("schedule.momentum: this optimizer's must not change", "schedule.momentum=null")
     return Update(
         made,
         rates,

@@ -108,3 +108,15 @@ def test_a_run_that_was_resumed_ends_as_one_that_was_not(folder: Path, option: s
 def final(run: Path) -> dict[str, torch.Tensor]:
     last = sorted((run / "checkpoints").glob("*.ckpt"))[-1]
     return torch.load(last, weights_only=True)["state_dict"]
+
+
+def test_rates_that_make_other_groups_are_refused_on_resuming(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = fastrun.train([*SMALL, "optimizer.layer_decay=0.5", "epochs=1"], quiet=True)
+    assert fastrun.cli.main(["resume", str(run.directory), "epochs=2", "optimizer.layer_decay=1"]) == 2
+    assert "layer_decay and lr_scale of before" in capsys.readouterr().err
+
+
+def test_momentum_does_not_cycle_where_an_average_is_computed_by_it(folder: Path) -> None:
+    own = [*SMALL, "optimizer=schedulefree", "schedule=onecycle", "schedule.momentum=[0.85,0.95]", "steps=1"]
+    with pytest.raises(ConfigError, match="must not change"):
+        fastrun.train(own, quiet=True)
