@@ -21,11 +21,17 @@ def mlp(
     activation: Activation = "relu",
     dropout: float = 0.0,
     norm: Norm | None = None,
+    vocabulary: int | None = None,
 ) -> nn.Module:
     """Build linear layers of the ``hidden`` widths, each with norm, activation and dropout, and a linear head.
 
     Input ``[batch, *in_shape]``, output logits ``[batch, num_classes]``.
+
+    Raises:
+        ConfigError: a layer has no units, or the data is tokens (``vocabulary`` says how many different ones).
     """
+    if vocabulary is not None:
+        raise ConfigError("model=mlp needs images or vectors; this data is text", "use model=gpt or model=lstm")
     if any(width < 1 for width in hidden):
         raise ConfigError(f"model.hidden={list(hidden)}: a layer needs one unit at least")
     layers: list[nn.Module] = [nn.Flatten()]

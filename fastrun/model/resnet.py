@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.errors import ConfigError
+from fastrun.model import check
 from fastrun.model.norm import Norm
+from fastrun.model.residual import silence
 
 
 def resnet(
@@ -29,10 +31,8 @@ def resnet(
         raise ConfigError(
             f"model.depth={depth} is not 6n + 2", f"the nearest is {max(1, round((depth - 2) / 6)) * 6 + 2}"
         )
-    if width < 1:
-        raise ConfigError(f"model.width={width} is too small", "the least is 1")
-    if len(in_shape) != 3:
-        raise ConfigError(f"model=resnet needs images; this data has shape {list(in_shape)}", "use model=mlp")
+    check.positive(width=width)
+    colours, _, _ = check.images("resnet", in_shape)
     blocks: list[nn.Module] = []
     channels = width
     for stage in range(3):
@@ -40,7 +40,7 @@ def resnet(
             stride = 2 if stage and not block else 1
             blocks.append(Block(channels, width << stage, stride, skip, norm))
             channels = width << stage
-    stem = [_conv(in_shape[0], width, 3, 1, norm), nn.ReLU()]
+    stem = [_conv(colours, width, 3, 1, norm), nn.ReLU()]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
 
 
@@ -56,6 +56,11 @@ class Block(nn.Module):
         if skip:
             self.shortcut = nn.Identity() if stride == 1 and channels == out else _conv(channels, out, 1, stride, norm)
         self.relu2 = nn.ReLU()
+
+    def zero_init_last(self) -> None:
+        """Start as the shortcut alone; without one, change nothing, as nothing would pass."""
+        if self.shortcut is not None:
+            silence(self.conv2[-1] if isinstance(self.conv2, nn.Sequential) else self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[batch, out, height / stride, width / stride]``."""

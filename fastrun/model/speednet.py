@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.errors import ConfigError
+from fastrun.model import check
 from fastrun.model.norm import Norm
 
 
@@ -25,13 +26,12 @@ def speednet(
     Raises:
         ConfigError: the input is not an image, or smaller than a patch.
     """
-    if len(in_shape) != 3:
-        raise ConfigError(f"model=speednet needs images; this data has shape {list(in_shape)}", "use model=mlp")
-    sides = [side - patch + 1 for side in in_shape[1:]]
+    colours, height, across = check.images("speednet", in_shape)
+    sides = [height - patch + 1, across - patch + 1]
     if min(sides) < 1:
-        raise ConfigError(f"model.patch={patch} is larger than the images", f"they have {list(in_shape[1:])} pixels")
-    channels = 2 * in_shape[0] * patch * patch
-    layers: list[nn.Module] = [nn.Conv2d(in_shape[0], channels, patch), nn.GELU()]
+        raise ConfigError(f"model.patch={patch} is larger than the images", f"they have {[height, across]} pixels")
+    channels = 2 * colours * patch * patch
+    layers: list[nn.Module] = [nn.Conv2d(colours, channels, patch), nn.GELU()]
     for width in widths:
         halve = min(sides) > 1
         layers.append(Block(channels, width, halve, norm))
