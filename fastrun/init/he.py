@@ -16,14 +16,24 @@ Mode = Literal["fan_in", "fan_out"]
 
 
 def uniform(net: nn.Module, mode: Mode = "fan_in") -> None:
-    """Draw the weights uniformly."""
+    """Draw the weights uniformly.
+
+    Args:
+        net: the network.
+        mode: the side whose variance is kept: ``fan_in`` for activations, ``fan_out`` for gradients.
+    """
     for layer in weighted(net):
         nn.init.kaiming_uniform_(layer.weight, mode=mode, nonlinearity="relu")
         zero_bias(layer)
 
 
 def normal(net: nn.Module, mode: Mode = "fan_in") -> None:
-    """Draw the weights from a normal distribution."""
+    """Draw the weights from a normal distribution.
+
+    Args:
+        net: the network.
+        mode: the side whose variance is kept: ``fan_in`` for activations, ``fan_out`` for gradients.
+    """
     for layer in weighted(net):
         nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
         zero_bias(layer)

@@ -27,7 +27,7 @@ def lsuv(net: nn.Module, examples: Tensor, samples: int = 256) -> None:
     Args:
         net: the network, on the device of the examples.
         examples: inputs as the network takes them, ``[n, …]``: scaled pixels, numbers, or integer tokens.
-        samples: how many of them to look at.
+        samples: how many of the training set to look at.
 
     Raises:
         ConfigError: ``samples`` is below 2, or the network does not take the examples.

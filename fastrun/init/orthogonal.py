@@ -14,10 +14,14 @@ from fastrun.init.layers import weighted, zero_bias
 
 
 def orthogonal(net: nn.Module, gain: float = 1.0) -> None:
-    """Draw orthogonal weights times a gain, filters as rows; 1 is for linear and tanh layers, 1.414 for ReLU.
+    """Draw orthogonal weights times a gain, filters as rows; biases are zero.
 
     The matrices of recurrent layers are set as well, gate by gate, for there the same one is multiplied again and
     again; their biases stay.
+
+    Args:
+        net: the network.
+        gain: 1 is for linear and tanh layers, 1.414 for ReLU.
     """
     for layer in weighted(net):
         nn.init.orthogonal_(layer.weight, gain)

@@ -13,10 +13,14 @@ from fastrun.init.layers import weighted, zero_bias
 
 
 def trunc_normal(net: nn.Module, std: float = 0.02, cut: float = 2.0) -> None:
-    """Draw weights, those of embeddings too, from a normal distribution cut off ``cut`` standard deviations from zero.
+    """Draw weights, those of embeddings too, from a normal distribution that is cut off on both sides.
 
-    ``std`` is the deviation before the cut: what is left at 2 has 0.88 of it. Biases are zero, and so stays the row of
-    an embedding that stands for padding.
+    Biases are zero, and so stays the row of an embedding that stands for padding.
+
+    Args:
+        net: the network.
+        std: the standard deviation before the cut; what is left by one at 2 has 0.88 of it.
+        cut: the largest distance from zero, in standard deviations.
     """
     for layer in weighted(net):
         _draw(layer.weight, std, cut)

@@ -12,14 +12,24 @@ from fastrun.init.layers import weighted, zero_bias
 
 
 def uniform(net: nn.Module, gain: float = 1.0) -> None:
-    """Draw the weights uniformly."""
+    """Draw the weights uniformly.
+
+    Args:
+        net: the network.
+        gain: a factor for what a non-linearity takes away; 5/3 for tanh in PyTorch, 1 in the paper.
+    """
     for layer in weighted(net):
         nn.init.xavier_uniform_(layer.weight, gain)
         zero_bias(layer)
 
 
 def normal(net: nn.Module, gain: float = 1.0) -> None:
-    """Draw the weights from a normal distribution."""
+    """Draw the weights from a normal distribution.
+
+    Args:
+        net: the network.
+        gain: a factor for what a non-linearity takes away; 5/3 for tanh in PyTorch, 1 in the paper.
+    """
     for layer in weighted(net):
         nn.init.xavier_normal_(layer.weight, gain)
         zero_bias(layer)

@@ -12,6 +12,10 @@ from fastrun.loss.targets import check_smoothing
 def auto(task: str = "classification", label_smoothing: float = 0.0) -> nn.Module:
     """Return cross-entropy for ``classification`` and ``language``, the mean squared error for ``regression``.
 
+    Args:
+        task: what the targets are.
+        label_smoothing: the share of a label that all classes get alike.
+
     Raises:
         ConfigError: ``label_smoothing`` is no share, or is asked for where there are no labels.
     """
