@@ -20,7 +20,7 @@ WITH = {
     "init=whiten": ["model=speednet", "model.widths=[8]"],
 }
 CHOICES = [(group, option) for group in menu.groups() for option in menu.options(group) if group != "data"]
-FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder"}  # tested in tests/data
+FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "text", "table"}  # tested in tests/data
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
 
@@ -52,10 +52,22 @@ def test_every_data_set_trains_with_every_model(folder: Path, data: str, model: 
 
 @pytest.mark.parametrize("recipe", list(menu.recipes()))
 def test_every_recipe_trains(folder: Path, recipe: str) -> None:
-    own = ["steps=2", "data=digits", "speed.compile=false"]  # compiling takes half a minute
-    run = fastrun.train([f"+recipe={recipe}", *own], quiet=True)
+    own = ["steps=2", "speed.compile=false"]  # compiling takes half a minute
+    run = fastrun.train([f"+recipe={recipe}", *own, *small_data(folder, recipe)], quiet=True)
     assert run.summary["recipe"] == recipe
     assert run.directory.parent.name == recipe
+
+
+def small_data(folder: Path, recipe: str) -> list[str]:
+    """Digits, or a file of the kind that the recipe is for."""
+    if recipe.startswith("text"):
+        (folder / "it.txt").write_text("to be, or not to be; " * 40)
+        return ["data.root=it.txt", "data.length=8"]
+    if recipe.startswith("table"):
+        pytest.importorskip("polars")
+        (folder / "it.csv").write_text("x,y\n" + "".join(f"{row % 7},{row * 1.5}\n" for row in range(80)))
+        return ["data.root=it.csv", "data.target=y"]
+    return ["data=digits"]
 
 
 def test_the_lot_learns_digits(folder: Path) -> None:

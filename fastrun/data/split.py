@@ -27,8 +27,7 @@ def parts(y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, Tensor
     Raises:
         ConfigError: the fractions leave nothing to train on.
     """
-    if sum(fractions.values()) >= 1 or min(fractions.values(), default=0) < 0:
-        raise ConfigError(f"data fractions {fractions} leave nothing to train on", "their sum must be below 1")
+    check(fractions)
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     order = order[torch.argsort(y[order], stable=True)]
     position = torch.empty(len(y))  # of each sample within its class, in [0, 1)
@@ -42,3 +41,9 @@ def parts(y: Tensor, fractions: dict[str, float], seed: int) -> dict[str, Tensor
         low += fraction
     chosen["train"] = position >= low
     return {name: mask.nonzero().squeeze(1) for name, mask in chosen.items()}
+
+
+def check(fractions: dict[str, float]) -> None:
+    """Raise a ConfigError where the fractions leave nothing to train on."""
+    if sum(fractions.values()) >= 1 or min(fractions.values(), default=0) < 0:
+        raise ConfigError(f"data fractions {fractions} leave nothing to train on", "their sum must be below 1")
