@@ -18,7 +18,6 @@ from fastrun.logger.start import Tracking
 from fastrun.metric import Known, chosen
 from fastrun.module import Training
 from fastrun.rundir import RunDir
-from fastrun.schedule import Watching
 from fastrun.settings import Settings
 from fastrun.span import minutes_in
 from fastrun.task import Task
@@ -47,8 +46,8 @@ def callbacks_of(
     if stopping.kind == "patience":
         watched = chosen(stopping.metric, task, "early_stopping.metric")
         callbacks.append(Patience(watched, stopping.patience, stopping.min_delta))
-    if isinstance(module.update.curve, Watching):
-        callbacks.append(Plateau(metric, module.update.curve))
+    if module.watching is not None:
+        callbacks.append(Plateau(metric))
     checkpoint = None
     if settings.checkpoint.kind != "none":
         checkpoint = Checkpoint(run, metric, record, settings.checkpoint.keep, minutes_in(settings.checkpoint.every))

@@ -27,7 +27,7 @@ from fastrun.optimizer.protocol import check_state, configured, evaluation_weigh
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
-from fastrun.schedule import Curve, Cycling
+from fastrun.schedule import Curve, Cycling, Watching
 from fastrun.seed import derive
 from fastrun.settings import Speed
 from fastrun.swap import swapped
@@ -105,6 +105,7 @@ class Training(pl.LightningModule):
         self.tally = Tally()
         self.done: list[Done] = []  # steps whose results nobody has read yet
         self.measured: dict[str, float] = {}
+        self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
         self._batches: Iterator[Batch] | None = None
         self._first = True
@@ -351,6 +352,7 @@ class Training(pl.LightningModule):
             "measured": dict(self.measured) if self.plan.validates(self.tally.step) else {},
             "scaler": scaler.state_dict() if scaler is not None else None,
             "average": self.update.average.state() if self.update.average is not None else None,
+            "schedule": self.watching.state() if self.watching is not None else None,
         }
         if self._others():
             with self._evaluated():
@@ -370,6 +372,8 @@ class Training(pl.LightningModule):
             self.update.precision.scaler.load_state_dict(state["scaler"])
         if self.update.average is not None and state["average"]:
             self.update.average.load(state["average"])
+        if self.watching is not None and state["schedule"]:
+            self.watching.load(state["schedule"])
 
     def _turn_epoch(self) -> None:
         """End an epoch and start the next one for callbacks: to Lightning the run is a single long epoch."""
