@@ -11,7 +11,7 @@ from fastrun import component
 from fastrun.component import Bound
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.logger.hyperparameters import hyperparameters
-from fastrun.logger.tracker import Tracker
+from fastrun.logger.tracker import Tracker, reason_of
 from fastrun.rundir import RunDir
 from fastrun.settings import Settings
 
@@ -56,8 +56,8 @@ def _started(bound: Bound, label: str, run: RunDir, step: int) -> Logger:
     except FastrunError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConfigError(f"logger={label} does not start: {reason}", "logger=none trains without it") from error
+        message = f"logger={label} does not start: {reason_of(error)}"
+        raise ConfigError(message, "logger=none trains without it") from error
     if not isinstance(logger, Logger):
         raise ConfigError("logger._target_ is not a Lightning logger", "choose one: `fastrun options logger`")
     return logger

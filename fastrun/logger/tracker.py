@@ -92,8 +92,13 @@ class Tracker(Logger):
             act(*arguments)
         except Exception as error:  # a full disk, a server that is gone: whatever a tracker can come to
             self.is_open = False
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            log.warning(f"logger={self.label} failed, the run goes on without it: {reason}")
+            log.warning(f"logger={self.label} failed, the run goes on without it: {reason_of(error)}")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in one line what a tracker came to; Lightning's loggers wrap it in advice."""
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:200] or type(cause).__name__
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, float]:
