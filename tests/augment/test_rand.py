@@ -190,3 +190,19 @@ def test_images_that_are_no_bytes_are_refused():
     augment = RandAugment((8, 8), 2, 9)
     with pytest.raises(ConfigError, match="needs images of bytes"):
         augment(torch.rand(2, 3, 8, 8), augment.draw(2, 0, 0))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_makes_the_same_images_without_being_waited_for():
+    x = images(3, 32, 32, count=200)
+    augment = RandAugment((32, 32), 2, 9)
+    draws = augment.draw(200, 0, 0)
+    expected = augment(x, draws)
+    moved, moved_draws = x.cuda(), draws.cuda()
+    augment(moved, moved_draws)  # moves the tables
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = augment(moved, moved_draws)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert_near(found.cpu(), expected, apart=4, share=0.01)  # products are rounded otherwise, and tables spread that

@@ -21,6 +21,7 @@ AUGMENTS = {
     "crop_flip": Images((2, 6, 6), 20, pad=2, flip="random"),
     "alternating": Images((2, 6, 6), 20, pad=1, border="reflect", flip="alternating", cutout=2),
 }
+OF_BYTES = {"randaugment": Images((2, 6, 6), 20, pad=1, flip="random", ops=2)}
 MIX = Images((2, 6, 6), 20, pad=0, mixup=0.5, cutmix=0.5).mix
 
 
@@ -68,13 +69,14 @@ def assert_identical(found: list, expected: list) -> None:
 
 # torch advises against two workers on a single core, and newer Pythons against forking beside threads.
 @pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore:This process .* is multi-threaded")
-@pytest.mark.parametrize("augment", AUGMENTS)
+@pytest.mark.parametrize("augment", [*AUGMENTS, *OF_BYTES])
 @pytest.mark.parametrize("step", [0, 5])
 @pytest.mark.parametrize("name", ["workers0", "workers2", "plain"])
 def test_every_pipeline_yields_the_batches_of_the_resident_one_from_any_step_on(name, step, augment):
     samples, order = images(14), Order(14, 4, False, seed=3)
-    expected = taken(make("resident", samples, order, AUGMENTS[augment]), 0, 12)[step:]
-    assert_identical(taken(make(name, samples, order, AUGMENTS[augment]), step, 12 - step), expected)
+    chosen = (AUGMENTS | OF_BYTES)[augment]
+    expected = taken(make("resident", samples, order, chosen), 0, 12)[step:]
+    assert_identical(taken(make(name, samples, order, chosen), step, 12 - step), expected)
 
 
 @settings(deadline=None, max_examples=40)
