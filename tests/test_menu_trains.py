@@ -9,38 +9,77 @@ import torch
 
 import fastrun
 from fastrun import menu
+from fastrun.errors import ConfigError
 
-ONE_STEP = ["data=synthetic", "data.samples=64", "data.shape=[1,8,8]", "data.classes=2", "batch.size=8", "steps=1"]
-DENSE, CONVOLUTIONS = ["model=mlp", "model.hidden=[8]"], ["model=resnet", "model.width=4"]
-WITH = {
-    "optimizer": DENSE,
-    "schedule": DENSE,
-    "model": [],
-    "early_stopping=budget": [*CONVOLUTIONS, "early_stopping.steps=1"],
-    "init=whiten": ["model=speednet", "model.widths=[8]"],
+IMAGES = ["data=synthetic", "data.samples=64", "data.classes=2", "data.shape=[1,8,8]"]
+KINDS = {
+    "images": [*IMAGES, "model=resnet", "model.width=4"],
+    "vectors": [*IMAGES, "data.shape=[6]", "model=mlp", "model.hidden=[8]"],
+    "numbers": ["data=table", "data.root=it.csv", "data.target=y", "model=mlp", "model.hidden=[8]"],
+    "text": ["data=text", "data.root=it.txt", "data.length=8", "model=gpt", "model.width=8", "model.depth=1"],
+}
+WITH = {  # what an option needs beside it
+    "early_stopping=budget": ["early_stopping.steps=1"],
+    "init=whiten": ["model=speednet", "~model.width"],
+    "model=timm": ["model.name=test_resnet"],
 }
 CHOICES = [(group, option) for group in menu.groups() for option in menu.options(group) if group != "data"]
 FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "text", "table"}  # tested in tests/data
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
 
+def applies(group: str, option: str, kind: str) -> bool:
+    """Whether an option can be used on a kind of data."""
+    if group == "augment":
+        return kind == "images" or option == "none"
+    if group == "model":
+        sequences, vectors = ("gpt", "lstm"), ("mlp",)
+        return (
+            (option in sequences)
+            if kind == "text"
+            else option in vectors or (kind == "images" and option not in sequences)
+        )
+    never = {"loss=bce": ["numbers"], "loss=cross_entropy": ["numbers"], "norm=instance": ["vectors", "numbers"]}
+    never["init=whiten"] = ["vectors", "numbers", "text"]
+    return kind not in never.get(f"{group}={option}", [])
+
+
+def of_kind(folder: Path, kind: str, group: str) -> list[str]:
+    """A small data set and network of a kind, the network left out where it is what is tried."""
+    (folder / "it.txt").write_text("to be, or not to be; " * 40)
+    (folder / "it.csv").write_text("x,z,y\n" + "".join(f"{row % 7},{'ab'[row % 2]},{row * 1.5}\n" for row in range(80)))
+    return [part for part in KINDS[kind] if group != "model" or not part.startswith("model")]
+
+
 def test_the_menu_is_not_empty(record_property) -> None:
     print(f"{len(CHOICES)} options of {len(menu.groups())} groups, {len(menu.recipes())} recipes")
     record_property("options", len(CHOICES))
     assert len(menu.groups()) == 19
-    assert len(CHOICES) >= 45
+    assert len(CHOICES) >= 85
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("group", "option"), CHOICES)
-def test_every_option_trains_a_step(folder: Path, group: str, option: str) -> None:
-    needs = NEEDS.get(f"{group}={option}")
+def test_every_option_trains_a_step_on_every_kind_of_data_or_says_why_not(
+    folder: Path, group: str, option: str, kind: str
+) -> None:
+    choice = f"{group}={option}"
+    needs = NEEDS.get(choice)
     if needs and not (needs == "a GPU" and torch.cuda.is_available()):
         pytest.skip(f"needs {needs}")
-    choice = f"{group}={option}"
-    own = WITH.get(choice, WITH.get(group, CONVOLUTIONS))
-    run = fastrun.train([*ONE_STEP, *own, choice], quiet=True)
-    assert run.summary["steps"] == 1
-    assert run.summary["heuristics"][group]["requested"] == option
+    data = [*of_kind(folder, kind, group), "batch.size=8", "steps=1"]
+    own = WITH.get(choice, [])
+    if group == "transfer" and option != "none":
+        own = [f"transfer.source={fastrun.train(data, quiet=True).directory}"]
+    if applies(group, option, kind):
+        run = fastrun.train([*data, *own, choice], quiet=True)
+        assert run.summary["steps"] == 1
+        assert run.summary["heuristics"][group]["requested"] == option
+        return
+    with pytest.raises(ConfigError) as error:
+        fastrun.train([*data, choice], quiet=True)
+    assert error.value.hint
+    assert len(error.value.show().splitlines()) == 2
 
 
 @pytest.mark.parametrize("data", sorted(menu.options("data").keys() - FROM_FILES))
