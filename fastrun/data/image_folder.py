@@ -14,9 +14,9 @@ from torch.utils.data import Dataset, TensorDataset
 from fastrun.data.listing import LAYOUT, Listing, listed
 from fastrun.data.picture import Side, check_shape, decode
 from fastrun.data.room import fits_memory
-from fastrun.data.split import parts
+from fastrun.data.split import check, parts
 from fastrun.data.store import Store, store
-from fastrun.errors import ConfigError
+from fastrun.errors import ConfigError, DataError
 
 _NAMED = 5  # files or classes that a line names at most
 
@@ -84,8 +84,11 @@ def image_folder(
     """
     if root is None:
         raise ConfigError("data.root is not set", LAYOUT)
-    side = _side(size)
-    images = store(listed(Path(root).expanduser(), skip_bad), side, cache, skip_bad)
+    side, found = _side(size), listed(Path(root).expanduser(), skip_bad)
+    check({"val": val_fraction})  # here, too: decoding may take minutes
+    if len(found.classes) < 2:
+        raise DataError(f"the data has one class only: {found.classes[0]}", LAYOUT)
+    images = store(found, side, cache, skip_bad)
     about = _skipped(images.found) if skip_bad else {}
     made = assembled(images, side, val_fraction, split_seed)
     return made | {"about": made["about"] | about}

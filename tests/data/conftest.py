@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 Paint = Callable[..., np.ndarray]
 Fill = Callable[..., Path]
+Said = Callable[[], list[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +47,31 @@ def fill(paint: Paint) -> Fill:
         return folder
 
     return write
+
+
+class Listener(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def said() -> Iterator[Said]:
+    """What was logged since it was asked last."""
+    log, listener = logging.getLogger("fastrun"), Listener()
+    before = log.level
+    log.setLevel(logging.INFO)  # clears what it remembers of its levels, too
+    log.addHandler(listener)
+
+    def lines() -> list[str]:
+        found, listener.lines = listener.lines, []
+        return found
+
+    yield lines
+    log.removeHandler(listener)
+    log.setLevel(before)

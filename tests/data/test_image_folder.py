@@ -160,26 +160,23 @@ def test_validation_and_test_must_have_the_shape_of_train(tmp_path, fill, paint)
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_a_class_of_one_image_is_trained_on_and_named(tmp_path, fill, cache, caplog, monkeypatch):
-    monkeypatch.setattr(module.log, "propagate", True)
+def test_a_class_of_one_image_is_trained_on_and_named(tmp_path, fill, cache, said):
     fill(tmp_path, 1, ("wasp",))
     fill(tmp_path, 3, ("fly",))
     sets = image_folder(str(fill(tmp_path, 10)), val_fraction=0.1, cache=cache)
     assert torch.bincount(labels(sets["train"])).tolist() == [9, 9, 3, 1]
     assert sets["about"]["not_validated"] == ["fly", "wasp"]
-    assert "too few images for data.val_fraction=0.1, so trained on but not validated: fly (3), wasp (1)" in caplog.text
+    assert "too few images for data.val_fraction=0.1, so trained on but not validated: fly (3), wasp (1)" in said()[-1]
 
 
-def test_where_every_class_is_validated_nothing_is_said(tmp_path, fill, caplog, monkeypatch):
-    monkeypatch.setattr(module.log, "propagate", True)
+def test_where_every_class_is_validated_nothing_is_said(tmp_path, fill, said):
     about = image_folder(str(fill(tmp_path)), val_fraction=0.5)["about"]
     assert about.keys() == {"decoded"}
-    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    assert all("decoding" in line or "a second" in line for line in said())
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_skipped_files_are_counted_and_the_first_named(tmp_path, fill, cache, caplog, monkeypatch):
-    monkeypatch.setattr(module.log, "propagate", True)
+def test_skipped_files_are_counted_and_the_first_named(tmp_path, fill, cache, said):
     fill(tmp_path, 10)
     (tmp_path / "ant/notes.txt").write_text("no image")
     for number in range(6):
@@ -189,7 +186,7 @@ def test_skipped_files_are_counted_and_the_first_named(tmp_path, fill, cache, ca
     assert sets["about"]["skipped"] == 7
     assert len(sets["about"]["skipped_files"]) == 5
     assert sets["about"]["skipped_files"][0].startswith(f"{tmp_path}/ant/notes.txt is no image")
-    assert "data.skip_bad=true: 7 of 21 files are left out, the first: " in caplog.text
+    assert "data.skip_bad=true: 7 of 21 files are left out, the first: " in said()[-2]
 
 
 def test_a_name_of_any_bytes_is_read_and_can_be_told(tmp_path, fill):
@@ -216,7 +213,13 @@ def test_arguments_that_do_not_fit_are_refused(tmp_path, fill):
 
 
 def test_a_single_class_is_refused(tmp_path, fill):
-    assert "one class only" in refusal(fill(tmp_path, 4, ("ant",)), val_fraction=0.5)
+    assert "one class only: ant" in refusal(fill(tmp_path, 4, ("ant",)), val_fraction=0.5)
+
+
+def test_what_cannot_be_right_is_told_before_anything_is_decoded(tmp_path, fill, home):
+    refusal(fill(tmp_path / "two"), ConfigError, val_fraction=1.5)
+    refusal(fill(tmp_path / "one", 4, ("ant",)))
+    assert not home.exists()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ def run(monkeypatch):
     def begin(**arguments: bool) -> io.StringIO:
         text = io.StringIO()
         monkeypatch.setattr(module.log, "handlers", [Handler(Console(file=text, width=80, **arguments))])
-        monkeypatch.setattr(module.log, "level", logging.INFO)
         return text
 
     return begin
@@ -58,13 +57,11 @@ def test_without_a_run_it_is_stderr_if_that_is_a_terminal(monkeypatch):
     assert terminal().stderr
 
 
-def test_a_line_comes_now_and_then_but_not_at_the_end(caplog, monkeypatch):
+def test_a_line_comes_now_and_then_but_not_at_the_end(said, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(module, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(module.log, "propagate", True)
-    caplog.set_level(logging.INFO)
     lines = Lines("decoding images", 5000)
     for at in (10, 20, 31, 40, 62, 99):
         now[0] = at
         lines(1000 if at < 99 else 0)
-    assert [record.getMessage() for record in caplog.records] == ["decoding images: 3,000 of 5,000"]
+    assert said() == ["decoding images: 3,000 of 5,000"]

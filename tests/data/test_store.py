@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import subprocess
 import sys
@@ -24,20 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def root(tmp_path, fill) -> Path:
     return fill(tmp_path / "photos", 4)
-
-
-@pytest.fixture
-def said(caplog, monkeypatch):
-    """What was logged since it was asked last."""
-    monkeypatch.setattr(module.log, "propagate", True)
-    caplog.set_level(logging.INFO, "fastrun")
-
-    def lines() -> list[str]:
-        found = [record.getMessage() for record in caplog.records]
-        caplog.clear()
-        return found
-
-    return lines
 
 
 def of(root: Path, keep: bool | None = None, skip_bad: bool = False, side=None):
