@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -33,6 +32,8 @@ from fastrun.settings import Settings
 from fastrun.span import minutes_in, steps_in
 from fastrun.task import Units
 from fastrun.trainer import quiet, trainer
+from fastrun.transfer.source import weights_of
+from fastrun.transfer.start import start
 from fastrun.updating import update
 from fastrun.views import logits_of
 
@@ -71,6 +72,8 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     plan = plan_of(settings, order.steps)
 
     net = network(settings, sets, scale, used)
+    if settings.transfer.kind != "none" and resume is None:
+        start(settings.transfer, net, plan, used)
     if order.least(settings.batch.accumulate) == 1:
         check_takes_one(net, sets, scale)
     net = net.to(where.device)
@@ -127,7 +130,10 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
     if settings.checkpoint.kind != "none":
         by_time = minutes_in(settings.checkpoint.every)
         every = total if by_time else length(settings.checkpoint.every, "checkpoint.every")
-    return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every)
+    freeze, release = settings.transfer.freeze, 0
+    if settings.transfer.kind == "finetune":
+        release = steps_in(freeze, steps_per_epoch=steps_per_epoch, total_steps=total, key="transfer.freeze")
+    return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every, release)
 
 
 def check_fits(settings: Settings, saved: Saved) -> None:
@@ -182,13 +188,6 @@ def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
     load_weights(net, checkpoint)
     back = [Units(sets.task)] if sets.task.name == "regression" else []
     return nn.Sequential(scale.cpu(), net, *back).eval()
-
-
-def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the weights that a checkpoint's network is evaluated with: an average of them, where one was kept."""
-    averaged: dict[str, torch.Tensor] | None = checkpoint["fastrun"].get("evaluated")
-    own = {key: value for key, value in checkpoint["state_dict"].items() if key.startswith("net.")}
-    return averaged or {key.removeprefix("net."): value for key, value in own.items()}
 
 
 def load_weights(net: nn.Module, checkpoint: Path) -> None:

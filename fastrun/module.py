@@ -10,29 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, Self
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
 from fastrun import kernels
-from fastrun.amp import Precision
 from fastrun.budget import Budget
-from fastrun.clip import Clipper
 from fastrun.clock import Clock
 from fastrun.metric import Metrics
-from fastrun.optimizer.direct import stepper
-from fastrun.optimizer.protocol import check_state, configured, evaluation_weights, needs_closure
+from fastrun.optimizer.protocol import check_state, evaluation_weights
 from fastrun.pace import Pace
 from fastrun.pipeline import Batch, Feed
 from fastrun.plan import Plan
-from fastrun.schedule import Curve, Cycling, Watching
-from fastrun.seed import derive
+from fastrun.schedule import Watching
 from fastrun.settings import Speed
+from fastrun.stepping import Done, Stepper, Update
 from fastrun.swap import swapped
 from fastrun.tally import Tally
 from fastrun.task import Loss
+from fastrun.transfer.frozen import Frozen
 from fastrun.views import logits_of
 
 _NEVER = 1 << 62
@@ -44,52 +42,6 @@ class Evaluating(Protocol):
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield inputs and labels, on the device."""
-
-
-class Averaging(Protocol):
-    """An average of the weights over steps: see :mod:`fastrun.average`."""
-
-    def step(self, step: int) -> None:
-        """Take in the weights after ``step`` steps."""
-
-    def weights(self) -> list[tuple[Tensor, Tensor]]:
-        """Return each of the network's tensors with what to evaluate with in its place."""
-
-    @property
-    def batches_to_refit(self) -> int:
-        """Return how many training batches :meth:`refit` needs before an evaluation."""
-
-    def refit(self, inputs: Iterator[Tensor]) -> None:
-        """Measure batch norms on training batches, the network holding the average."""
-
-    def state(self) -> dict[str, Any]:
-        """Return its memory."""
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a memory."""
-
-
-class Update(NamedTuple):
-    """What a step does beside forward and backward."""
-
-    optimizer: torch.optim.Optimizer
-    curve: Curve
-    clip: Clipper | None
-    precision: Precision
-    accumulate: int
-    seed: int
-    average: Averaging | None = None
-    budget: Budget | None = None
-
-
-class Done(NamedTuple):
-    """What is known of a step when it is queued; the tensors are still on the device."""
-
-    step: int
-    lr: float
-    train_seconds: float
-    loss: Tensor
-    grad_norm: Tensor | None
 
 
 class Training(pl.LightningModule):
@@ -110,13 +62,12 @@ class Training(pl.LightningModule):
         self._batches: Iterator[Batch] | None = None
         self._first = True
         self._agreed = 0
-        self._own = configured(update.optimizer)
-        self._rates = [float(group["lr"]) for group in update.optimizer.param_groups]
+        self.stepper = Stepper(net, loss, update)
 
     def attach(self, clock: Clock, speed: Speed, views: str) -> None:
         """Take the clock that has run since the process started, what makes steps fast, and the test-time views."""
         self.clock, self.speed, self.pace, self.views = clock, speed, Pace(speed), views
-        self.layout = kernels.layout(self.net)
+        self.stepper.layout = kernels.layout(self.net)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer, whose parameters are on the device by now."""
@@ -130,19 +81,41 @@ class Training(pl.LightningModule):
         """Take the place in the data that the run has come to."""
         if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
+        backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
+        self.stepper.begin(self.device, self.global_rank, self.clock, backward)
+        if self.update.frozen is not None and self.tally.step < self.update.frozen.until:
+            self._hold(self.update.frozen)
+        self._warm_up()
+        self._batches = self.feed.batches(self.tally.step)
+        self._say_epoch()
+        self._say_step()
+
+    def _warm_up(self) -> None:
+        """Compile the network if asked for, on its own clock."""
         if self.speed.compile:
             with self.clock.within("compile"):
                 kernels.keep_buffers(self.net, self._compile)
-        self._batches = self.feed.batches(self.tally.step)
-        for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
-            group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
-        self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        self._advance = stepper(self.update.optimizer)
-        self._needs_closure = needs_closure(self.update.optimizer)
-        self._momentum = self.update.curve.momentum if isinstance(self.update.curve, Cycling) else None
-        self._backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
-        self._say_epoch()
-        self._say_step()
+
+    def _hold(self, frozen: Frozen) -> None:
+        """Train the head alone for now."""
+        if self.trainer.world_size > 1:
+            self.stepper.backward = frozen.hold_among_others(self.manual_backward)
+        else:
+            frozen.hold()
+
+    def _release(self, frozen: Frozen) -> None:
+        """Train the body, too, from now on."""
+        frozen.release(self.update.optimizer)
+        if self.trainer.world_size > 1:
+            self.stepper.backward = self.manual_backward
+        self._warm_up()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; norms of a frozen body go by the statistics that they have in either."""
+        super().train(mode)
+        if mode and self.update.frozen is not None and self.update.frozen.is_held:
+            self.update.frozen.keep_statistics()
+        return self
 
     def _compile(self) -> None:
         """Compile the network, and have the compiler do its work before the first step."""
@@ -150,19 +123,13 @@ class Training(pl.LightningModule):
         part = len(x.chunk(self.update.accumulate)[0])
 
         def attempt() -> None:
-            torch.autograd.backward(self._forward(x[:part], y[:part]))
+            torch.autograd.backward(self.stepper.forward(x[:part], y[:part]))
             self.eval()
             with torch.inference_mode():
                 next(self._outputs(self.val))
             self.train()
 
         self.compile_failure = kernels.compiled(self.net, self.speed.compile_mode, attempt)
-
-    def _forward(self, x: Tensor, y: Tensor) -> Tensor:
-        if self.layout is not None:
-            x = x.contiguous(memory_format=self.layout)
-        with self.update.precision.autocast():
-            return self.loss(self.net(x), y)
 
     def training_step(self, steps: range, _: int) -> None:
         """Take optimizer steps ``steps``; epochs turn between two calls, never within one."""
@@ -174,6 +141,9 @@ class Training(pl.LightningModule):
                 self.trainer.val_check_batch = _NEVER
                 return
         self._first = False
+        frozen = self.update.frozen
+        if frozen is not None and frozen.is_held and steps.start >= frozen.until:
+            self._release(frozen)
         begin = perf_counter()
         waited = 0.0
         if self.update.budget is not None:
@@ -184,8 +154,7 @@ class Training(pl.LightningModule):
             asked = perf_counter()
             x, y = next(batches)
             waited += perf_counter() - asked
-            self._reseed(step)
-            self.done.append(self._step(step, x, y))
+            self.done.append(self.stepper.step(step, x, y))
             self.tally.samples += len(y) * self.trainer.world_size
         self.clock.waited(waited)
         self.tally.step = steps.stop
@@ -219,88 +188,14 @@ class Training(pl.LightningModule):
             self.tally.stopped = f"{budget.seconds:g} seconds of training are over"
             self.trainer.should_stop = True
 
-    def _step(self, step: int, x: Tensor, y: Tensor) -> Done:
-        optimizer, curve, _, precision, _, _, average, budget = self.update
-        place = step if budget is None else budget.place(step)
-        factor = curve(place)
-        for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
-        if self._momentum is not None:
-            _set_momentum(optimizer, self._momentum(place))
-        if self._needs_closure:
-            loss, norm = self._searched(step, x, y)
-        else:
-            loss = self._backpropagated(x, y)
-            norm = self._clipped()
-            if precision.scaler is None:
-                self._advance()
-            else:
-                precision.scaler.step(optimizer)
-                precision.scaler.update()
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                weight.grad = None
-        if average is not None:
-            average.step(step + 1)
-        return Done(step + 1, self._rates[0] * factor, self.clock.train_seconds, loss, norm)
-
-    def _backpropagated(self, x: Tensor, y: Tensor) -> Tensor:
-        """Add a batch's gradients to the weights', part by part, and return its loss."""
-        accumulate, scaler = self.update.accumulate, self.update.precision.scaler
-        loss = None
-        for part_x, part_y in (
-            zip(x.chunk(accumulate), y.chunk(accumulate), strict=True) if accumulate > 1 else ((x, y),)
-        ):
-            part = self._forward(part_x, part_y)
-            if accumulate > 1:
-                part = part * (len(part_y) / len(y))
-            self._backward(part if scaler is None else scaler.scale(part))
-            loss = part.detach() if loss is None else loss + part.detach()
-        assert loss is not None
-        return loss
-
-    def _clipped(self) -> Tensor | None:
-        """Clip the gradients, if that is wanted, and return their norm before it, where it is known."""
-        clip, scaler = self.update.clip, self.update.precision.scaler
-        if clip is None:
-            return None
-        if scaler is not None:
-            scaler.unscale_(self.update.optimizer)
-        return clip(self._weights)
-
-    def _searched(self, step: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Take a step of an optimizer that computes the loss as often as it likes; return the first loss and norm."""
-        first: list[tuple[Tensor, Tensor | None]] = []
-
-        def closure() -> Tensor:
-            for weight in self._weights:
-                weight.grad = None
-            self._reseed(step)
-            loss = self._backpropagated(x, y)
-            first.append((loss, self._clipped()))
-            return loss
-
-        self.update.optimizer.step(closure)  # type: ignore[arg-type]
-        return first[0]
-
-    def _reseed(self, step: int) -> None:
-        """Make dropout and the like a function of the step."""
-        seed = derive(self.update.seed, "step", step, self.global_rank)
-        if self.device.type == "cuda":
-            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
-
     def evaluate(self, batches: Evaluating) -> dict[str, float]:
         """Return the metrics over a set, the network in the mode and the precision it is in."""
         return self.metrics.measure(self._outputs(batches))
 
     def _outputs(self, batches: Evaluating) -> Iterator[Batch]:
         for x, y in batches:
-            if self.layout is not None:
-                x = x.contiguous(memory_format=self.layout)
             with self.update.precision.autocast():
-                logits = logits_of(self.net, x, self.views)
+                logits = logits_of(self.net, self.stepper.laid_out(x), self.views)
             # a network compiled with CUDA graphs writes the next batch's logits where these are
             yield logits.clone() if self.speed.compile else logits, y
 
@@ -317,7 +212,7 @@ class Training(pl.LightningModule):
         with swapped(self._others()):
             if average is not None and average.batches_to_refit:
                 batches = islice(self.feed.batches(self.tally.step), average.batches_to_refit)
-                average.refit(x if self.layout is None else x.contiguous(memory_format=self.layout) for x, _ in batches)
+                average.refit(self.stepper.laid_out(x) for x, _ in batches)
             yield
 
     def on_validation_start(self) -> None:
@@ -392,12 +287,3 @@ class Training(pl.LightningModule):
     def _say_step(self) -> None:
         """Let ``trainer.global_step`` be the optimizer steps of the run."""
         self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = self.tally.step
-
-
-def _set_momentum(optimizer: torch.optim.Optimizer, value: float) -> None:
-    """Set SGD's momentum or Adam's first beta in every group."""
-    for group in optimizer.param_groups:
-        if "betas" in group:
-            group["betas"] = (value, *group["betas"][1:])
-        elif "momentum" in group:
-            group["momentum"] = value

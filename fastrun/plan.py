@@ -13,6 +13,7 @@ class Plan:
     total_steps: int
     val_every: int
     save_every: int  # 0: never
+    release: int = 0  # where a frozen body begins to train
 
     @property
     def epochs(self) -> int:
@@ -22,7 +23,10 @@ class Plan:
     def stop_of(self, start: int, count: int) -> int:
         """Return where a call that starts at ``start`` and wants ``count`` steps must end: at the next mark at most."""
         marks = [every for every in (self.steps_per_epoch, self.val_every, self.save_every) if every]
-        return min(start + count, self.total_steps, *(start - start % every + every for every in marks))
+        ends = [start - start % every + every for every in marks]
+        if start < self.release:
+            ends.append(self.release)
+        return min(start + count, self.total_steps, *ends)
 
     def validates(self, step: int) -> bool:
         """Say whether the run validates after ``step`` steps."""

@@ -78,7 +78,13 @@ class Pipeline:
 class Transfer:
     """Starting from trained weights."""
 
-    kind: str = "none"
+    kind: str = "none"  # none, finetune or linear_probe
+    source: str | None = None  # a run directory, a checkpoint, a file of weights, timm:NAME or pretrained (timm's own)
+    match: str = "name"  # name, or order: the same tensors in the same order, under other names
+    new_head: bool = False  # leave out the head even where it fits, as for other classes of the same number
+    freeze: str = "1ep"  # how long the head trains alone, with finetune; 0: never
+    lr_scale: float = 0.1  # of the body's learning rate, with finetune
+    layer_decay: float = 0.8  # of the body's learning rate, once more for each layer further from the head
 
 
 @dataclass
@@ -171,6 +177,8 @@ _WORDS = {
     "batch.kind": ("fixed", "auto"),
     "clip.kind": ("none", "norm", "value", "agc"),
     "early_stopping.kind": ("none", "patience", "budget"),
+    "transfer.kind": ("none", "finetune", "linear_probe"),
+    "transfer.match": ("name", "order"),
     "checkpoint.kind": ("standard", "every", "none"),
     "ema.kind": ("none", "ema", "swa"),
     "amp.kind": ("off", "auto", "bf16", "fp16"),

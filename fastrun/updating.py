@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from math import sqrt
+from dataclasses import replace
+from math import inf, sqrt
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from fastrun.average import average
 from fastrun.budget import Budget
 from fastrun.clip import clipper
 from fastrun.errors import ConfigError
-from fastrun.module import Update
 from fastrun.optimizer.groups import decayed
 from fastrun.optimizer.protocol import has_modes, needs_closure
 from fastrun.optimizer.rates import rate_factors, scale_rates
@@ -23,6 +23,9 @@ from fastrun.plan import Plan
 from fastrun.schedule import Curve, Cycling
 from fastrun.schedule.fitted import fitted
 from fastrun.settings import Batch, Settings
+from fastrun.stepping import Update
+from fastrun.transfer.frozen import frozen_body
+from fastrun.transfer.rates import slow_body
 
 
 def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> Update:
@@ -31,7 +34,12 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
     Raises:
         ConfigError: arguments of the optimizer or the schedule do not fit.
     """
+    ema, frozen = settings.ema, frozen_body(settings.transfer, net, plan.release)
     made = optimizer(settings, net)
+    if frozen is not None:
+        frozen.note(made)
+        if frozen.until == inf:
+            ema = replace(ema, refit=0)  # norms that never train go by the statistics that were loaded
     if precision.scaler is not None and needs_closure(made):
         raise ConfigError("amp=fp16 scales losses, which an optimizer with a closure does not allow", "use amp=bf16")
     seconds = settings.early_stopping.seconds
@@ -50,8 +58,9 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
         precision,
         settings.batch.accumulate,
         settings.seed,
-        average(settings.ema, net, plan.steps_per_epoch, plan.total_steps),
+        average(ema, net, plan.steps_per_epoch, plan.total_steps),
         Budget(seconds, plan.total_steps) if seconds else None,
+        frozen,
     )
 
 
@@ -83,6 +92,8 @@ def optimizer(settings: Settings, net: nn.Module) -> torch.optim.Optimizer:
         raise ConfigError(f"optimizer._target_={config['_target_']} makes no optimizer that has learning rates")
     scale_rates(made, net, factors)
     _scale_to_batch(made, settings.batch)
+    if settings.transfer.kind == "finetune":
+        slow_body(made, net, settings.transfer.lr_scale, settings.transfer.layer_decay)
     if has_modes(made):
         made.train()  # type: ignore[attr-defined]
     return made

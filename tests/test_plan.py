@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +45,14 @@ def test_a_call_is_as_long_as_wanted_unless_it_ends_at_a_mark(plan, count, data)
     stop = plan.stop_of(start, count)
     at_mark = plan.validates(stop) or plan.saves(stop) or plan.ends_epoch(stop)
     assert stop == start + count or (stop < start + count and at_mark)
+
+
+@settings(deadline=None)
+@given(plans, st.integers(0, 120), st.data())
+def test_no_call_crosses_the_release_of_a_frozen_body(plan, release, data):
+    plan = replace(plan, release=release)
+    made = calls(plan, 0, iter(lambda: data.draw(st.integers(1, 64)), None))
+    assert not any(call.start < release < call.stop for call in made)
 
 
 @settings(deadline=None)

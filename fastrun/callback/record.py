@@ -13,8 +13,9 @@ import torch
 from fastrun.errors import Diverged
 from fastrun.logger.start import Tracking
 from fastrun.metric import Known
-from fastrun.module import Done, Training
+from fastrun.module import Training
 from fastrun.rundir import RunDir
+from fastrun.stepping import Done
 
 _SECONDS = 1.0  # between two transfers of losses from the device
 
@@ -95,7 +96,7 @@ class Record(pl.Callback):
         if not math.isfinite(loss):
             raise Diverged(
                 f"the loss is {loss} at step {step}",
-                f"try a lower optimizer.lr than {module._rates[0]:g}, clip=norm, or schedule.warmup=5%",
+                f"try a lower optimizer.lr than {module.stepper.rates[0]:g}, clip=norm, or schedule.warmup=5%",
             )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -7,7 +7,8 @@ the kernels called, and so the weights, are the same to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.optim import optimizer as of_torch
 Advance = Callable[[], object]
 Kernel = Callable[[list[Tensor]], None]  # takes the gradients of a group
 Group = tuple[Sequence[Tensor], Kernel]
+Values = MutableMapping[str, Any]  # of a group, as they are at the step
 
 _UNKNOWN = ("amsgrad", "maximize", "differentiable", "capturable")  # flags that no option of fastrun sets
 
@@ -26,16 +28,19 @@ _UNKNOWN = ("amsgrad", "maximize", "differentiable", "capturable")  # flags that
 def stepper(optimizer: Optimizer) -> Advance:
     """Return what advances an optimizer: its own ``step`` or, from the second step on, its fused kernels alone.
 
-    Only torch's Adam, AdamW, SGD and Adagrad with ``fused=True`` are known; a step in which a weight has no gradient,
-    or an SGD without momentum is given some, is left to the optimizer as well. A group's rate, decay, momentum and
-    betas are those that it has at the step.
+    Only torch's Adam, AdamW, SGD and Adagrad with ``fused=True`` are known; a step in which other weights have
+    gradients than before, or an SGD without momentum is given some, is left to the optimizer as well. A group's rate,
+    decay, momentum and betas are those that it has at the step.
     """
     groups: list[Group] | None = None
     plain: list[dict[str, Any]] = []  # groups of an SGD that have no memory of gradients
+    idle: list[Tensor] = []  # weights that had no gradient when the groups were made
 
     def advance() -> None:
-        nonlocal groups, plain
+        nonlocal groups, plain, idle
         if plain and any(group["momentum"] for group in plain):
+            groups = None
+        if idle and any(weight.grad is not None for weight in idle):
             groups = None
         if groups:
             gradients = [[weight.grad for weight in weights] for weights, _ in groups]
@@ -47,6 +52,7 @@ def stepper(optimizer: Optimizer) -> Advance:
         optimizer.step()
         if groups is None:
             groups = _groups(optimizer)  # after a step, for it makes the optimizer's memory
+            idle = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is None]
             plain = [group for group in optimizer.param_groups if not group.get("momentum", True)]
 
     return advance if _is_known(optimizer) else optimizer.step
@@ -69,19 +75,25 @@ def _is_known(optimizer: Optimizer) -> bool:
 
 
 def _groups(optimizer: Optimizer) -> list[Group]:
-    """Return the kernel of each group; none at all where torch would have to cut a group by device or type."""
+    """Return the kernel of each group, over its weights that have gradients.
+
+    There are none at all where torch would have to cut a group by device or type.
+    """
     kernel_of = _KERNELS[type(optimizer)]
-    groups = []
+    groups: list[Group] = []
     for group in optimizer.param_groups:
-        weights = group["params"]
+        weights = [weight for weight in group["params"] if weight.grad is not None]
+        if not weights:
+            continue
         states = [optimizer.state.get(weight, {}) for weight in weights]
         if len({(weight.device, weight.dtype) for weight in weights}) > 1 or len({frozenset(s) for s in states}) > 1:
             return []
-        groups.append((weights, kernel_of(group, states)))
+        seen = group if len(weights) == len(group["params"]) else ChainMap({"params": weights}, group)
+        groups.append((weights, kernel_of(seen, states)))
     return groups
 
 
-def _adam(kernel: Callable[..., object], group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
+def _adam(kernel: Callable[..., object], group: Values, states: list[dict[str, Tensor]]) -> Kernel:
     first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
     weights = group["params"]
     step = partial(kernel, eps=group["eps"], amsgrad=False, maximize=False)
@@ -94,7 +106,7 @@ def _adam(kernel: Callable[..., object], group: dict[str, Any], states: list[dic
     return run
 
 
-def _sgd(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
+def _sgd(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
     memory = [state["momentum_buffer"] for state in states] if group["momentum"] else []
     names = ("dampening", "nesterov", "maximize")
     step = partial(torch._fused_sgd_, **{name: group[name] for name in names}, is_first_step=False)
@@ -107,7 +119,7 @@ def _sgd(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
     return run
 
 
-def _adagrad(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
+def _adagrad(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
     sums, steps = ([state[name] for state in states] for name in ("sum", "step"))
     step = partial(torch._fused_adagrad_, lr_decay=group["lr_decay"], eps=group["eps"], maximize=False)
 
@@ -118,7 +130,7 @@ def _adagrad(group: dict[str, Any], states: list[dict[str, Tensor]]) -> Kernel:
     return run
 
 
-_KERNELS: dict[type, Callable[[dict[str, Any], list[dict[str, Tensor]]], Kernel]] = {
+_KERNELS: dict[type, Callable[[Values, list[dict[str, Tensor]]], Kernel]] = {
     Adam: partial(_adam, torch._fused_adam_),
     AdamW: partial(_adam, torch._fused_adamw_),
     SGD: _sgd,

@@ -124,6 +124,34 @@ def test_a_weight_without_a_gradient_is_left_alone() -> None:
     assert same(train(net, optimizer, advance, later), train(twin, reference, reference.step, later))
 
 
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("parts", [(0, 1), (4,)], ids=["body", "head"])
+def test_weights_that_are_frozen_at_first_begin_later(kind: str, parts: tuple[int, ...], monkeypatch) -> None:
+    nets, optimizers = [network(), network()], []
+    for net in nets:
+        later = {id(weight) for part in parts for weight in net[part].parameters()}
+        optimizer = made(kind, net)
+        groups = [(group, [(id(w) in later, w) for w in group["params"]]) for group in optimizer.param_groups]
+        optimizer.param_groups[:] = [  # all of a group begin together: fused SGD takes no other groups
+            {**group, "params": chosen}
+            for group, weights in groups
+            for wanted in (True, False)
+            if (chosen := [weight for is_later, weight in weights if is_later == wanted])
+        ]
+        optimizers.append(optimizer)
+    calls: list[int] = []
+    own = optimizers[0].step
+    monkeypatch.setattr(optimizers[0], "step", lambda: (calls.append(1), own()))
+    advances = [stepper(optimizers[0]), optimizers[1].step]
+    for trains, steps in ((False, range(3)), (True, range(3, 7)), (False, range(7, 9)), (True, range(9, 11))):
+        for net in nets:
+            for part in parts:
+                net[part].requires_grad_(trains)
+        ours, theirs = (train(*three, steps) for three in zip(nets, optimizers, advances, strict=True))
+        assert same(ours, theirs)
+    assert len(calls) == 1 + 1 + 2  # the first step, the first with all, and those without some again
+
+
 @pytest.mark.parametrize("flags", [{"fused": False}, {"amsgrad": True}, {"maximize": True}], ids=str)
 def test_what_is_not_known_steps_by_itself(flags: dict[str, bool]) -> None:
     optimizer = made("adam", network(), **flags)
