@@ -20,9 +20,16 @@ def cnn(
 ) -> nn.Module:
     """Build ``depth`` 3x3 convolutions in three stages, pooling, and a linear head behind ``dropout``.
 
-    The stages have ``width``, ``2 width`` and ``4 width`` channels, each next one at half the resolution while there
-    is more than a pixel; the first have a convolution more where three do not divide the depth.
     Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        depth: convolutions; the first stages have one more where three do not divide them.
+        width: the first stage's channels; each next one has twice as many, at half the resolution while there is more
+            than a pixel.
+        dropout: the share of the head's inputs that a training step sets to zero.
+        norm: what builds the norm after a layer; None: no norms, and biases instead.
 
     Raises:
         ConfigError: depth or width is below 1, or the input is not an image.

@@ -19,10 +19,17 @@ def gpt(
 ) -> nn.Module:
     """Build ``depth`` causal transformer blocks between embeddings of tokens and positions, and a linear head.
 
-    ``dropout`` is on the embeddings, the attention and both branches of a block. With ``tie`` the head's weights are
-    the tokens' embeddings (Press & Wolf 2017), as in GPT-2.
     Input tokens ``[batch, length]``, length at most the data's; output logits ``[batch, length, vocabulary]``, those at
     a place for the token after it.
+
+    Args:
+        in_shape: of a sample, ``(length,)``.
+        vocabulary: how many different tokens the data has; None where it has none.
+        width: the values of a token, which the heads share.
+        depth: transformer blocks.
+        heads: of each attention.
+        dropout: the share of embeddings, attention and branches that a training step sets to zero.
+        tie: the head's weights are the tokens' embeddings (Press & Wolf 2017), as in GPT-2.
 
     Raises:
         ConfigError: the data has no tokens, or a size makes no network.

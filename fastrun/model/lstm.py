@@ -17,10 +17,17 @@ def lstm(
 ) -> nn.Module:
     """Build an embedding of tokens, ``depth`` LSTM layers of ``width`` units, and a linear head.
 
-    ``dropout`` is before, between and after the layers, not from step to step (Zaremba et al. 2014). With ``tie`` the
-    head's weights are the tokens' embeddings (Press & Wolf 2017).
     Input tokens ``[batch, length]``, output logits ``[batch, length, vocabulary]``, those at a place for the token
     after it; each sequence starts from a state of zeros.
+
+    Args:
+        in_shape: of a sample, ``(length,)``.
+        vocabulary: how many different tokens the data has; None where it has none.
+        width: the units of a layer, and the values of an embedding.
+        depth: LSTM layers.
+        dropout: the share of values before, between and after the layers that a training step sets to zero; from a
+            token to the next nothing is lost (Zaremba et al. 2014).
+        tie: the head's weights are the tokens' embeddings (Press & Wolf 2017).
 
     Raises:
         ConfigError: the data has no tokens, or a size makes no network.

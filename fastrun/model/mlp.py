@@ -27,8 +27,17 @@ def mlp(
 
     Input ``[batch, *in_shape]``, output logits ``[batch, num_classes]``.
 
+    Args:
+        in_shape: of a sample; it is flattened.
+        num_classes: how many outputs.
+        hidden: the units of each layer between input and head; none: the model is linear.
+        activation: relu, gelu, tanh or sigmoid.
+        dropout: the share of each layer's outputs that a training step sets to zero.
+        norm: what builds the norm after a layer; None: no norms, and biases instead.
+        vocabulary: how many different tokens the data has; None where it has none.
+
     Raises:
-        ConfigError: a layer has no units, or the data is tokens (``vocabulary`` says how many different ones).
+        ConfigError: a layer has no units, or the data is tokens.
     """
     if vocabulary is not None:
         raise ConfigError("model=mlp needs images or vectors; this data is text", "use model=gpt or model=lstm")

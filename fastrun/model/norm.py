@@ -23,8 +23,13 @@ class Norm(Protocol):
 def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5, scale: bool = True) -> nn.Module:
     """Batch normalization: each channel over the batch (and its pixels). Source: Ioffe & Szegedy 2015.
 
-    ``momentum`` is the new batch's share of the running statistics, PyTorch's meaning of the word. Without ``scale``
-    the gains stay at one and only the biases train (airbench94, which has a momentum of 0.4 and an eps of 1e-12).
+    Args:
+        channels: of the layer before it.
+        dims: 1 for vectors, 2 for images.
+        momentum: the new batch's share of the running statistics, PyTorch's meaning of the word.
+        eps: added to the variance.
+        scale: train the gains; without, they stay at one and only the biases train (airbench94, which has a momentum of
+            0.4 and an eps of 1e-12).
     """
     kind = nn.BatchNorm1d if dims == 1 else nn.BatchNorm2d
     layer = kind(channels, eps=eps, momentum=momentum)
@@ -35,8 +40,12 @@ def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5, sc
 def group(channels: int, dims: int, groups: int = 8, eps: float = 1e-5) -> nn.Module:
     """Group normalization: each sample's channels in groups (and their pixels). Source: Wu & He 2018.
 
-    ``groups`` is the most there are: in a layer whose channels they do not share evenly, or with fewer than two
-    channels each, the groups are the next smaller number that does. One group is layer normalization.
+    Args:
+        channels: of the layer before it.
+        dims: 1 for vectors, 2 for images.
+        groups: at most; in a layer whose channels they do not share evenly, or with fewer than two channels each, the
+            next smaller number that does. One group is layer normalization.
+        eps: added to the variance.
 
     Raises:
         ConfigError: ``groups`` is below 1.
@@ -52,12 +61,22 @@ def layer(channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
 
     Over pixels too, as the paper's "all units of a layer" and as Wu & He 2018 measured it, not each pixel over its
     channels, which is ConvNeXt's: as one group it needs no copy of a channels-last batch.
+
+    Args:
+        channels: of the layer before it.
+        dims: 1 for vectors, 2 for images.
+        eps: added to the variance.
     """
     return nn.LayerNorm(channels, eps) if dims == 1 and channels > 1 else Grouped(1, channels, eps)
 
 
 def instance(channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
     """Instance normalization: each channel of each sample over its pixels. Source: Ulyanov et al. 2016.
+
+    Args:
+        channels: of the layer before it.
+        dims: 2, for images.
+        eps: added to the variance.
 
     Raises:
         ConfigError: of vectors, whose channels have one value each.

@@ -20,9 +20,15 @@ def resnet(
 ) -> nn.Module:
     """Build a network of ``depth = 6n + 2`` layers: a stem, three stages of n blocks, pooling, a linear head.
 
-    The stages have ``width``, ``2 width`` and ``4 width`` channels; each next one halves the resolution. With
-    ``skip=False`` the same network without its shortcuts: the paper's "plain" counterpart.
     Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        depth: the stem, the convolutions of the blocks, and the head: 6n + 2.
+        width: the first stage's channels; each next one has twice as many, at half the resolution.
+        skip: with shortcuts; without, this is the paper's "plain" counterpart.
+        norm: what builds the norm after a layer; None: no norms, and biases instead.
 
     Raises:
         ConfigError: the depth is not 6n + 2, or the input is not an image.

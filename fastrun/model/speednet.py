@@ -21,7 +21,15 @@ def speednet(
 
     The first layer has two channels for each value of a ``patch x patch`` window: a whitening filter and its negative,
     with ``init=whiten``. Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
-    ``scale`` is the older airbench94's; airbench94_muon's is one over the last width, with ``init.head_std=1``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        widths: the channels of each block.
+        patch: the side of the first layer's filters, in pixels.
+        scale: the logits' factor: the older airbench94's; airbench94_muon's is one over the last width, with
+            ``init.head_std=1``.
+        norm: what builds the norm after a layer; None: no norms, and biases instead.
 
     Raises:
         ConfigError: the input is not an image, or smaller than a patch.

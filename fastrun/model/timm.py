@@ -14,8 +14,14 @@ from fastrun.model import check
 def timm(in_shape: tuple[int, ...], num_classes: int, name: str = "resnet18", **arguments: Any) -> nn.Module:
     """Build timm's network of that name for the images' channels and classes, and for their size where it is fixed.
 
-    Other arguments are passed on: ``+model.drop_rate=0.1``. Pretrained weights are loaded by ``transfer``.
+    Pretrained weights are loaded by ``transfer``.
     Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        name: as ``timm.list_models()`` has it.
+        arguments: passed on to timm: ``+model.drop_rate=0.1``.
 
     Raises:
         ConfigError: timm is not installed or has no such network, or the input is not an image.

@@ -29,11 +29,21 @@ def vit(
 ) -> nn.Module:
     """Build a projection of patches, ``depth`` transformer blocks, a norm, pooling and a linear head.
 
-    ``patch`` is the side of a patch in pixels; None takes the largest divisor of both sides of the image up to the
-    root of the longer one. Where a patch does not divide a side, the image gets a margin of zeros. The defaults for
-    positions and pooling are those of Beyer et al. 2022, "Better plain ViT baselines"; ``learned`` and ``token`` those
-    of the first paper.
+    The defaults for positions and pooling are those of Beyer et al. 2022, "Better plain ViT baselines"; ``learned``
+    and ``token`` those of the first paper.
     Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        patch: the side of a patch in pixels; None: the largest divisor of both sides of the image up to the root of the
+            longer one. Where a patch does not divide a side, the image gets a margin of zeros.
+        width: the values of a token, which the heads share.
+        depth: transformer blocks.
+        heads: of each attention.
+        dropout: the share of tokens' values, attention and branches that a training step sets to zero.
+        positions: sincos (fixed) or learned.
+        pool: mean, of all tokens, or token: one more in front, which the classes are read from.
 
     Raises:
         ConfigError: the input is not an image, or a size makes no network.

@@ -23,9 +23,16 @@ def wide_resnet(
 ) -> nn.Module:
     """Build WRN-depth-widen, ``depth = 6n + 4``: a stem, three stages of n blocks, norm, pooling, a linear head.
 
-    The stages have ``16 widen``, ``32 widen`` and ``64 widen`` channels; each next one halves the resolution.
-    ``dropout`` is between the two convolutions of a block; ``skip=False`` leaves out the shortcuts.
     Input ``[batch, channels, height, width]``, output logits ``[batch, num_classes]``.
+
+    Args:
+        in_shape: of a sample, ``(channels, height, width)``.
+        num_classes: how many outputs.
+        depth: the stem, the convolutions of the blocks, and three projections: 6n + 4.
+        widen: the stages have 16, 32 and 64 times as many channels; each next one halves the resolution.
+        dropout: the share of values between the two convolutions of a block that a training step sets to zero.
+        skip: with shortcuts.
+        norm: what builds the norm after a layer; None: no norms, and biases instead.
 
     Raises:
         ConfigError: the depth is not 6n + 4, or the input is not an image.
