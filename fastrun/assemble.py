@@ -88,7 +88,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     if where.rank == 0:
         run.describe(sets.told())
     feed = feeding.feed(settings, sets, order, scale, where, used)
-    val = feeding.evaluation(settings, sets.val, scale, where)
+    val = feeding.evaluation(settings, sets, sets.val, scale, where)
     module = Training(net, loss, Metrics(sets.task, loss), feed, val, changes, plan)
     module.attach(clock, settings.speed, settings.views)
 
@@ -171,7 +171,7 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
     metrics = Metrics(sets.task, loss_of(settings, sets.task)).to(where.device)
 
     def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for x, y in feeding.evaluation(settings, samples, scale, where):
+        for x, y in feeding.evaluation(settings, sets, samples, scale, where):
             with amp.autocast():
                 logits = logits_of(net, x, settings.views)
             yield logits, y

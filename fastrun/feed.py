@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import cast
 
 from torch.utils.data import TensorDataset
@@ -96,11 +97,12 @@ def _pipeline(
     return Workers(sets.train, order, augment, scale, place.device, pipeline.num_workers, pipeline.prefetch)
 
 
-def evaluation(settings: Settings, samples: Samples, scale: Standardize, place: Place) -> Evaluation:
+def evaluation(settings: Settings, sets: Sets, samples: Samples, scale: Standardize, place: Place) -> Evaluation:
     """Return what yields the batches of a part of the data to measure it."""
     workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
     resident = not_resident([samples], place) is None
-    return Evaluation(samples, scale, place.device, place.rank, place.world, resident, workers)
+    outputs = prod(sets.task.shape(1, sets.in_shape))
+    return Evaluation(samples, scale, place.device, place.rank, place.world, resident, workers, outputs)
 
 
 def not_resident(parts: list[Samples], place: Place) -> str | None:

@@ -26,9 +26,10 @@ class Evaluation:
         world: int = 1,
         resident: bool = True,
         num_workers: int = 0,
+        outputs: int = 1,
     ) -> None:
         self.scale, self.device = scale.to(device), device
-        numel = torch.as_tensor(samples[0][0]).numel()
+        numel = max(torch.as_tensor(samples[0][0]).numel(), outputs)  # a text's outputs are larger than its tokens
         limit = _BATCH_BYTES if device.type == "cpu" else 32 * _BATCH_BYTES
         self.size = max(64, limit // (4 * numel))
         self.resident: Batch | None = None

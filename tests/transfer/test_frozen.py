@@ -101,9 +101,7 @@ def tuned(start: Path, *overrides: str, kind: str = "finetune") -> Path:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["speed.steps_per_call=1"],
-        ["speed.steps_per_call=5"],
-        ["speed.steps_per_call=50", "clip=norm", "clip.max=0.1"],
+        ["clip=norm", "clip.max=0.1"],
         ["speed.fused=false", "clip=agc"],
         ["optimizer=nesterov", "clip=value", "clip.max=0.01"],
         ["optimizer=nesterov", "transfer.lr_scale=1", "transfer.layer_decay=1"],
@@ -124,6 +122,12 @@ def test_the_body_moves_after_the_freeze_and_not_before(start: Path, overrides: 
     moving = changed(found[FREEZE], found[FREEZE + 1])
     assert moving >= {name for name in before if not name.endswith("num_batches_tracked")}
     assert changed(found[FREEZE + 1], found[FREEZE + 2]) >= moving
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_the_steps_a_call_do_not_move_the_release(start: Path, count: int) -> None:
+    rarely = ["checkpoint.every=100", "val_every=100", f"speed.steps_per_call={count}"]
+    assert not changed(states(tuned(start))[STEPS], states(tuned(start, *rarely))[STEPS])
 
 
 def test_a_first_step_of_the_body_is_as_of_a_fresh_optimizer(start: Path) -> None:
