@@ -86,7 +86,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     used.use("speed", *kernels.told(levers), is_long=True)
 
     if where.rank == 0:
-        run.describe(sets.told())
+        run.describe({"config": settings.data} | sets.told())
     feed = feeding.feed(settings, sets, order, scale, where, used)
     val = feeding.evaluation(settings, sets, sets.val, scale, where)
     module = Training(net, loss, Metrics(sets.task, loss), feed, val, changes, plan)
