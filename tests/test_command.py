@@ -37,7 +37,7 @@ def test_train_help_is_ours_and_lists_the_groups(shell) -> None:
     assert done.returncode == 0
     assert "fastrun train:" in done.stdout
     assert "Powered by Hydra" not in done.stdout
-    assert "optimizer: adagrad, adam, adamw" in done.stdout
+    assert "optimizer: adafactor, adagrad, adam, adamw" in done.stdout
     assert "+recipe=NAME" in done.stdout
 
 
@@ -72,7 +72,7 @@ def test_a_recipe_of_ones_own_extends_a_shipped_one(folder: Path, capfd) -> None
 
 
 def test_options_lists_groups_then_options_with_their_arguments(capfd) -> None:
-    assert "optimizer       adagrad adam adamw" in said(capfd, "options")
+    assert "optimizer       adafactor adagrad adam adamw" in said(capfd, "options")
     out = said(capfd, "options", "optimizer")
     assert "optimizer=nesterov" in out
     assert "optimizer.lr=3e-3" in out

@@ -49,7 +49,7 @@ def strict(text: str):
 
 
 def test_a_new_run_keeps_what_was_asked_for(run):
-    assert run.config()["clip"] == {"kind": "norm", "max": 2.0}
+    assert run.config()["clip"] == {"kind": "norm", "max": 2.0, "eps": 1e-3}
     assert run.overrides() == ["clip=norm", "clip.max=2"]
     assert run.checkpoints.is_dir()
 
