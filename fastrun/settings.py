@@ -227,6 +227,8 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"early_stopping.seconds={stopping.seconds} is too small", "it must be above 0")
     if settings.ema.decay >= 1:
         raise ConfigError(f"ema.decay={settings.ema.decay} never takes in a weight", "it must be below 1, as 0.999 is")
+    if settings.transfer.kind == "none" and settings.transfer.source is not None:
+        raise ConfigError("transfer.source is set, but transfer=none", "transfer=finetune or transfer=linear_probe")
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "a part needs one sample at least")
 

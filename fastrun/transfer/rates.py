@@ -6,7 +6,7 @@ Source: Howard & Ruder 2018, "Universal language model fine-tuning for text clas
 from __future__ import annotations
 
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
 
 from fastrun.errors import ConfigError
 from fastrun.optimizer.depth import depths
@@ -19,7 +19,12 @@ def slow_body(optimizer: Optimizer, net: nn.Module, lr_scale: float, layer_decay
 
     No group holds parameters of both body and head, whatever the factors: a fused kernel takes a group in which all
     have momentum or none has yet, and those of a body that was frozen get theirs later than the head's.
+
+    Raises:
+        ConfigError: a value is out of its range, or the optimizer has one rate for all parameters.
     """
+    if isinstance(optimizer, LBFGS):
+        raise ConfigError("transfer=finetune trains layers at rates of their own, LBFGS at one", "use optimizer=adamw")
     factors = body_rates(net, lr_scale, layer_decay)
     scale_rates(optimizer, net, dict.fromkeys(factors, 2.0))  # parts them, even where the factors are one
     scale_rates(optimizer, net, {name: factor / 2 for name, factor in factors.items()})

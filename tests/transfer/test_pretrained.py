@@ -45,6 +45,14 @@ def test_offline_it_says_which_file_to_fetch_from_where(offline: list[str]) -> N
     assert caught.value.exit_code == 3
 
 
+def test_told_to_stay_offline_it_asks_nobody(offline: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match="are not here and cannot be downloaded"):
+        pretrained.of_name("test_resnet")
+    assert offline == []
+
+
 def test_a_network_of_timm_asks_for_its_own(offline: list[str]) -> None:
     net = nn.Sequential(nn.Identity(), timm.create_model("tf_efficientnet_lite0", num_classes=3))
     with pytest.raises(DataError, match=r"timm:tf_efficientnet_lite0\.in1k"):
@@ -62,7 +70,7 @@ def test_a_network_of_nobody_has_none() -> None:
     [
         ("resnet19", "no such network", "did you mean resnet1"),
         ("resnet18.nonsense", "no weights", "did you mean resnet18."),
-        ("vit_base_r26_s32_224", "no weights", ""),
+        (next(name for name in timm.list_models() if not timm.is_model_pretrained(name)), "no weights", ""),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(offline: list[str], name: str, message: str, hint: str) -> None:

@@ -69,6 +69,12 @@ def test_no_group_is_both_body_and_head_even_at_one_rate() -> None:
     assert rates(made, net) == dict.fromkeys(dict(net.named_parameters()), 0.3)
 
 
+def test_an_optimizer_of_one_rate_is_refused() -> None:
+    net = nn.Linear(1, 1)
+    with pytest.raises(ConfigError, match="LBFGS"):
+        slow_body(torch.optim.LBFGS(net.parameters()), net, 1.0, 1.0)
+
+
 @pytest.mark.parametrize("values", [(0.0, 0.5), (-1.0, 0.5), (0.1, 0.0), (0.1, 1.1), (float("nan"), 0.5)])
 def test_values_out_of_range_are_refused(values: tuple[float, float]) -> None:
     with pytest.raises(ConfigError, match="transfer"):

@@ -110,6 +110,7 @@ def test_a_freeze_that_outlasts_the_run_is_said(own: Path) -> None:
         (["transfer=finetune", "transfer.source=weights.pt", "transfer.layer_decay=2"], 2, "is not in (0, 1]"),
         (["transfer=finetune", "transfer.source=weights.pt", "model.width=8"], 6, "does not fit the model"),
         (["transfer=finetune", "transfer.source=weights.pt", "model.width=8", "transfer.freeze=x"], 2, "not a length"),
+        (["transfer.source=weights.pt"], 2, "but transfer=none"),
         (["transfer=frozen"], 2, "no such option"),
         (["transfer=linear_probe", "transfer.source=weights.pt", "optimizer=muon"], 2, "muon"),
     ],
