@@ -18,13 +18,14 @@ from fastrun.amp import Precision, precision
 from fastrun.data.sets import Sets
 from fastrun.hardware import place
 from fastrun.heuristics import Heuristics
-from fastrun.metric import Loss
+from fastrun.losses import loss_of
 from fastrun.network import network
 from fastrun.pipeline.standardize import Standardize, fitted
 from fastrun.plan import Plan
 from fastrun.schedule import Curve
 from fastrun.seed import generator
 from fastrun.settings import Settings, Speed
+from fastrun.task import Loss
 
 
 @dataclass
@@ -96,7 +97,8 @@ def twin(settings: Settings, sets: Sets, fast_kernels: bool = True) -> Twin:
     curve = updating.curve(settings, plan_of(settings, sets))
     amp = precision(settings.amp.kind, device)
     data = data_of(settings, sets, scale, device, kernels.layout(net))
-    return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, assemble.loss_of(settings), amp, data, device)
+    loss = loss_of(settings, sets.task)
+    return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, loss, amp, data, device)
 
 
 def plan_of(settings: Settings, sets: Sets) -> Plan:
