@@ -30,7 +30,8 @@ from fastrun.execute import Run
 
 NET = ["model=timm", "model.name=tf_efficientnet_lite0", "optimizer=adamw", "schedule=cosine", "schedule.warmup=5%"]
 SCRATCH = [*NET, "optimizer.lr=3e-3"]
-TUNED = [*NET, "optimizer.lr=3e-3", "transfer=finetune", "transfer.match=order", "transfer.freeze=1ep"]
+RATES = ["optimizer.lr=3e-3", "transfer.lr_scale=0.3", "transfer.layer_decay=0.95"]  # it has some twenty layers
+TUNED = [*NET, *RATES, "transfer=finetune", "transfer.match=order", "transfer.freeze=1ep"]
 SMALL = ["model=resnet", "model.width=16", "batch.size=64", "optimizer.lr=3e-3", "augment=crop_flip"]
 SAME = ["transfer.freeze=1ep", "transfer.lr_scale=1", "transfer.layer_decay=1", "transfer.new_head=true"]
 
