@@ -1,0 +1,23 @@
+"""What runs and the folders of a sweep are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from omegaconf import DictConfig, OmegaConf
+
+from fastrun.rundir import check_name
+
+
+def name_of(_root_: DictConfig) -> str:
+    """Return the run's name: as set, else its recipes', else ``train``."""
+    if _root_.get("name"):
+        return check_name(str(_root_["name"]))
+    recipe = OmegaConf.select(_root_, "hydra.runtime.choices.recipe")
+    recipes = recipe if isinstance(recipe, Sequence) and not isinstance(recipe, str) else [recipe or "train"]
+    return check_name("+".join(str(one).replace("/", "-") for one in recipes))
+
+
+def slug(text: str) -> str:
+    """Return overrides as a folder's name, cut where a file system would refuse it."""
+    return "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in text)[:80] or "defaults"
