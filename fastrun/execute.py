@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from fastrun.clock import Clock, process_start
 from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory
 from fastrun.rundir import RunDir, Saved
+from fastrun.runlog import logging_to, show
 from fastrun.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
     clock = Clock(_started.pop() if _started else time.time())
     console = Console(quiet=quiet, soft_wrap=True, highlight=False)
     run.begin()
-    with _logging(run, console), _recorded(run):
+    with logging_to(run, console), _recorded(run):
         from fastrun import assemble, ranks
         from fastrun.summary import rows, summarize
 
@@ -133,7 +133,7 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
         run.end("finished", 0)
         if outcome.tracker is not None:
             outcome.tracker.finish(summary)
-        _show(rows(summary, run), console)
+        show(rows(summary, run), console)
     return Run(run.path, summary, settings)
 
 
@@ -182,46 +182,3 @@ def _explained(settings: Settings) -> Iterator[None]:
             f"out of memory with batch.size={size}{peak}",
             f"try batch.accumulate={settings.batch.accumulate * 2}, which changes no result",
         ) from error
-
-
-class _ConsoleHandler(logging.Handler):
-    def __init__(self, console: Console) -> None:
-        super().__init__(logging.INFO)
-        self.console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if not getattr(record, "file_only", False):
-            self.console.print(record.getMessage(), markup=False)
-
-
-@contextmanager
-def _logging(run: RunDir, console: Console) -> Iterator[None]:
-    """Send what a run says to the console and, with the time, to run.log."""
-    file = logging.FileHandler(run.path / "run.log")
-    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    handlers: list[logging.Handler] = [file, _ConsoleHandler(console)]
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    for handler in handlers:
-        log.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
-
-
-def _show(rows: list[tuple[str, str]], console: Console) -> None:
-    for name, value in rows:
-        log.debug(f"{name}: {value}")
-    if not console.is_terminal:
-        for name, value in rows:
-            console.print(f"{name:<11} {value}", markup=False)
-        return
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, value)
-    console.print(table)

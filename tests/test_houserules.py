@@ -29,7 +29,7 @@ LAYERS = [
     ("callback", "calls", "feed", "updating", "trainer", "losses"),
     ("callbacks", "batch_size"),
     ("assemble",),
-    ("summary", "ranks"),
+    ("summary", "ranks", "runlog"),
     ("execute", "report"),
     ("__init__",),  # fastrun.train, the whole from Python
     ("command",),

@@ -1,0 +1,58 @@
+"""What a run says: to the console, and with the time to run.log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from fastrun.rundir import RunDir
+
+log = logging.getLogger("fastrun")
+
+
+class _ConsoleHandler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, "file_only", False):
+            self.console.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def logging_to(run: RunDir, console: Console) -> Iterator[None]:
+    """Send what a run says to the console and to its log for a block."""
+    file = logging.FileHandler(run.path / "run.log")
+    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handlers: list[logging.Handler] = [file, _ConsoleHandler(console)]
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+
+
+def show(rows: list[tuple[str, str]], console: Console) -> None:
+    """Write the lines that end a run to its log, and to the console as a table."""
+    for name, value in rows:
+        log.debug(f"{name}: {value}")
+    if not console.is_terminal:
+        for name, value in rows:
+            console.print(f"{name:<11} {value}", markup=False)
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)
