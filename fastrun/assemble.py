@@ -136,13 +136,19 @@ def plan_of(settings: Settings, steps_per_epoch: int) -> Plan:
     return Plan(steps_per_epoch, total, length(settings.val_every, "val_every"), every, release)
 
 
-def check_fits(settings: Settings, saved: Saved) -> None:
+def check_fits(settings: Settings, saved: Saved, inexact: bool) -> None:
     """Check that a run with these settings can go on from a checkpoint.
 
     Raises:
         CheckpointError: it is of another network.
-        ConfigError: it is past the last step already.
+        ConfigError: it is past the last step already, or, unless ``inexact``, of another number of processes.
     """
+    world = checkpoint_io.load(saved.path)["fastrun"].get("world", settings.device.count)
+    if world != settings.device.count and not inexact:
+        raise ConfigError(
+            f"device.count={settings.device.count}: the run had {world}, and would take other steps from here",
+            "--inexact goes on all the same",
+        )
     sets = feeding.load(settings)
     order = feeding.order(settings, sets, place(settings.device), Heuristics({}))
     total = plan_of(settings, order.steps).total_steps

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from fastrun import signals
 from fastrun.clock import Clock, process_start
 from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory
+from fastrun.lock import locked
 from fastrun.rundir import RunDir, Saved
 from fastrun.runlog import logging_to, show
 from fastrun.settings import Settings
@@ -61,26 +63,47 @@ def train(settings: Settings, folder: Path, overrides: list[str], quiet: bool = 
     Raises:
         FastrunError: what ended the run; its directory says the same.
     """
-    run = RunDir.create(folder, settings, overrides)
-    return _attempt(settings, run, None, quiet)
+    with locked(folder) as notes:
+        run = RunDir.create(folder, settings, overrides)
+        return _attempt(settings, run, None, quiet, notes)
 
 
-def resume(settings: Settings, run: RunDir, overrides: Sequence[str] = (), quiet: bool = False) -> Run:
+def resume(
+    settings: Settings, run: RunDir, overrides: Sequence[str] = (), quiet: bool = False, inexact: bool = False
+) -> Run:
     """Go on from the newest good checkpoint, with other values if there are overrides.
 
+    A run that ended before its first checkpoint starts at its first step, and says so.
+
+    Args:
+        settings: the run's, the overrides among them.
+        run: its directory.
+        overrides: what the command line said beside it.
+        quiet: print nothing.
+        inexact: go on with another number of processes, too, though its steps are others then.
+
     Raises:
-        CheckpointError: there is none, or it is of another network; nothing is changed then.
-        ConfigError: the run is past its last step already.
+        CheckpointError: no checkpoint is whole, none is kept, or it is of another network; nothing is changed then.
+        ConfigError: the run is past its last step already, or had another number of processes.
+        InUse: another process has the run.
         FastrunError: what ended the run.
     """
-    saved, broken = run.newest_good()
-    if overrides:
-        from fastrun import assemble
+    with locked(run.path) as notes:
+        if run.is_unsaved() and settings.checkpoint.kind != "none":
+            saved, step = None, 0
+            notes.append("no checkpoint yet: starting from the first step")
+        else:
+            saved, broken = run.newest_good()
+            step = saved.step
+            notes += [f"{one.path.name} is damaged: passed over" for one in broken]
+        if overrides:
+            if saved is not None:
+                from fastrun import assemble
 
-        assemble.check_fits(settings, saved)
-        run.change(settings, overrides)
-    run.forget_after(saved.step)
-    return _attempt(settings, run, saved, quiet, [f"{one.path.name} is damaged: passed over" for one in broken])
+                assemble.check_fits(settings, saved, inexact)
+            run.change(settings, overrides)
+        run.forget_after(step)
+        return _attempt(settings, run, saved, quiet, notes)
 
 
 def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
@@ -107,11 +130,10 @@ def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
     return max(measured, key=lambda saved: (sign * saved.metrics[metric.name], -saved.step)).path
 
 
-def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, notes: list[str] = []) -> Run:  # noqa: B006
+def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, notes: list[str]) -> Run:
     clock = Clock(_started.pop() if _started else time.time())
     console = Console(quiet=quiet, soft_wrap=True, highlight=False)
-    run.begin()
-    with logging_to(run, console), _recorded(run):
+    with signals.listening(), logging_to(run, console), _recorded(run, settings):
         from fastrun import assemble, ranks
         from fastrun.summary import rows, summarize
 
@@ -130,6 +152,7 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
             outcome = assemble.fit(settings, run, saved.path if saved else None, clock, terminal)
         summary = summarize(settings, run, outcome, "finished")
         run.write_summary(summary)
+        signals.hold()
         run.end("finished", 0)
         if outcome.tracker is not None:
             outcome.tracker.finish(summary)
@@ -138,10 +161,12 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
 
 
 @contextmanager
-def _recorded(run: RunDir) -> Iterator[None]:
-    """Write how the run ended into its directory, whatever ended it."""
+def _recorded(run: RunDir, settings: Settings) -> Iterator[None]:
+    """Mark the run as running, and write how it ended into its directory, whatever ended it."""
+    run.begin()
     try:
-        yield
+        with _interruptible(run, settings):
+            yield
     except FastrunError as error:
         log.debug("ended by", exc_info=True)
         log.error(error.show(), extra={"file_only": True})
@@ -153,6 +178,22 @@ def _recorded(run: RunDir) -> Iterator[None]:
         interrupted = isinstance(error, KeyboardInterrupt)
         run.end("interrupted" if interrupted else "failed", 130 if interrupted else 1)
         raise
+
+
+@contextmanager
+def _interruptible(run: RunDir, settings: Settings) -> Iterator[None]:
+    """Break off at a signal where the run is not training, and blame it for what else goes wrong after one."""
+    try:
+        signals.release()
+        yield
+    except (signals.Stopped, Exception) as error:
+        signals.hold()
+        if isinstance(error, FastrunError) or not signals.caught():
+            raise
+        # a signal for all processes of a job ends workers in the middle of a step
+        when = "while nothing was trained" if isinstance(error, signals.Stopped) else "in a step, which is lost"
+        hint = None if settings.checkpoint.kind == "none" else f"go on with: fastrun resume {run.path}"
+        raise Interrupted(signals.number(), f"stopped by a signal {when}", hint) from error
 
 
 @contextmanager

@@ -243,6 +243,7 @@ class Training(pl.LightningModule):
         scaler = self.update.precision.scaler
         checkpoint["fastrun"] = {
             "tally": self.tally.state(),
+            "world": self.trainer.world_size,
             "clock": self.clock.state(),
             "measured": dict(self.measured) if self.plan.validates(self.tally.step) else {},
             "scaler": scaler.state_dict() if scaler is not None else None,

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -51,16 +51,21 @@ def _free_port() -> int:
 
 
 def main(run: str, resume: str | None = None) -> None:
-    """Train as one of the other processes."""
-    from fastrun import assemble
-    from fastrun.clock import Clock, process_start
-    from fastrun.hydra_app import frozen
-    from fastrun.rundir import RunDir
+    """Train as one of the other processes; a signal that only this one gets stops all of them at the same step."""
+    from fastrun import signals
 
-    sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
-    directory = RunDir(Path(run))
-    settings = frozen(directory.config(), [])
-    assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+    with signals.listening(breaks_off=False):
+        from fastrun import assemble
+        from fastrun.clock import Clock, process_start
+        from fastrun.errors import Interrupted
+        from fastrun.hydra_app import frozen
+        from fastrun.rundir import RunDir
+
+        sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
+        directory = RunDir(Path(run))
+        settings = frozen(directory.config(), [])
+        with suppress(Interrupted):  # the first process says it
+            assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from fastrun.errors import CheckpointError, ConfigError, StorageError
+from fastrun.process import Process
 from fastrun.settings import Settings
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -174,7 +175,7 @@ class RunDir:
         before = self.read("status.json")
         status = {
             "status": "running",
-            "pid": os.getpid(),
+            **asdict(Process.this()),
             "exit_code": None,
             "attempts": before.get("attempts", 0) + 1,
             "started": before.get("started", time.time()),
@@ -189,9 +190,10 @@ class RunDir:
         write_atomic(self.path / "status.json", json.dumps(ended, indent=2))
 
     def status(self) -> str:
-        """Return the run's status; ``killed`` where it says running but its process is gone."""
+        """Return the run's status; ``killed`` where it says running but its process, of this machine, is gone."""
         status = self.read("status.json")
-        if status.get("status") == "running" and not _is_alive(int(status["pid"])):
+        process = Process.of(status)
+        if status.get("status") == "running" and process is not None and process.is_gone():
             return "killed"
         return str(status.get("status", "unknown"))
 
@@ -250,18 +252,12 @@ class RunDir:
             )
         raise CheckpointError(f"{self.path} has no checkpoint to go on from", "start it again: fastrun train …")
 
+    def is_unsaved(self) -> bool:
+        """Say whether no checkpoint was ever whole: at most the first one was under way when the run ended."""
+        return not any(self.checkpoints.glob("step-*.json")) and len(list(self.checkpoints.glob("step-*.ckpt"))) < 2
+
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

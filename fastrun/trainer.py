@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.loggers.logger import Logger
 
 from fastrun.checkpoint_io import DurableCheckpointIO
@@ -23,7 +24,7 @@ def trainer(
     logger: Logger | None = None,
 ) -> pl.Trainer:
     """Return a Trainer whose own logging, progress, saving and clipping are off: callbacks and module do it."""
-    return pl.Trainer(
+    made = pl.Trainer(
         accelerator="gpu" if place.device.type == "cuda" else "cpu",
         devices=place.world if place.world > 1 or place.device.type == "cpu" else [place.device.index or 0],
         strategy="ddp" if place.strategy == "ddp" else "auto",
@@ -32,7 +33,7 @@ def trainer(
         deterministic=deterministic,
         benchmark=False if deterministic else None,
         callbacks=callbacks,
-        plugins=[DurableCheckpointIO()],
+        plugins=[DurableCheckpointIO(), LightningEnvironment()],  # fastrun.ranks starts processes, whatever SLURM says
         default_root_dir=folder,
         logger=False if logger is None else logger,
         log_every_n_steps=None if logger is None else 1,  # calls, for callbacks of Lightning that log
@@ -42,6 +43,9 @@ def trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+    # Lightning would end at SIGTERM with exit code 0, nothing saved; fastrun.signals is asked between two calls.
+    made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return made
 
 
 @contextmanager

@@ -19,12 +19,26 @@ CONF = PACKAGE.parent / "conf"
 
 # From the ground up: a module imports from lower lines only, wherever in its code the import stands.
 LAYERS = [
-    ("errors", "paths", "seed", "plan", "tally", "clock", "heuristics", "task", "views", "swap", "budget"),
+    (
+        "errors",
+        "paths",
+        "seed",
+        "plan",
+        "tally",
+        "clock",
+        "heuristics",
+        "task",
+        "views",
+        "swap",
+        "budget",
+        "process",
+        "signals",
+    ),
     ("metric", "settings", "component", "menu", "span", "parsing", "amp"),
     ("augment", "init", "optimizer", "schedule", "model", "data", "loss"),
     ("clip", "average", "kernels", "pace", "hardware", "refusal", "rundir", "pipeline", "sweep"),
     ("transfer",),
-    ("stepping", "hydra_app", "checkpoint_io", "network", "logger"),
+    ("stepping", "hydra_app", "checkpoint_io", "network", "logger", "lock"),
     ("module",),
     ("callback", "calls", "feed", "updating", "trainer", "losses"),
     ("callbacks", "batch_size"),

@@ -10,6 +10,7 @@ import torch
 
 import fastrun
 import fastrun.cli
+from fastrun.lock import locked
 from fastrun.rundir import RunDir
 
 HARD = ["data=synthetic", "data.samples=512", "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[32]",
@@ -204,8 +205,8 @@ def test_a_run_without_checkpoints_cannot_be_resumed(folder: Path, capfd) -> Non
 
 def test_a_run_that_is_running_is_left_alone(folder: Path, capfd) -> None:
     run = train_here()
-    RunDir(run).begin()  # this process, alive
-    assert fastrun.cli.main(["resume", str(run)]) == 8
+    with locked(run):
+        assert fastrun.cli.main(["resume", str(run), "epochs=3"]) == 8
     assert "is running in process" in capfd.readouterr().err
 
 

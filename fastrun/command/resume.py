@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastrun.errors import InUse
 from fastrun.parsing import parser
 from fastrun.rundir import RunDir
 
@@ -14,18 +13,14 @@ def run(arguments: list[str]) -> int:
     verb = parser("resume", __doc__)
     verb.add_argument("run", type=Path, metavar="RUN", help="a run directory")
     verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
+    verb.add_argument("--inexact", action="store_true", help="go on with another number of processes (device.count)")
     given = verb.parse_args(arguments)
     directory = RunDir.open(given.run)
-    status = directory.status()
-    if status == "running":
-        raise InUse(
-            f"{given.run} is running in process {directory.read('status.json').get('pid')}", "wait for it, or stop it"
-        )
-    if status == "finished" and not given.overrides:
+    if directory.status() == "finished" and not given.overrides:
         print(f"{given.run} is finished; `fastrun resume {given.run} epochs=…` would train it further")
         return 0
     from fastrun import execute, hydra_app
 
     settings = hydra_app.frozen(directory.config(), given.overrides)
-    execute.resume(settings, directory, given.overrides)
+    execute.resume(settings, directory, given.overrides, inexact=given.inexact)
     return 0

@@ -1,0 +1,100 @@
+"""SIGINT, SIGTERM and SIGUSR1, which SLURM sends before a job's time is over: one asks a run to stop, two end it.
+
+Between two steps the run is where it can be saved, so a signal is only noted while it trains (:func:`hold`). At other
+times there is nothing to save, and what is under way (imports, data, a compiler) may take long: it is broken off.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+_ASKING = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+
+
+class Stopped(BaseException):
+    """A signal came while nothing had to be saved. No Exception, which imports and trials would pass over."""
+
+
+@dataclass
+class _State:
+    pid: int = 0  # of the process that listens: workers that it forks are not asked
+    caught: int = 0
+    is_held: bool = True
+    breaks_off: bool = False
+
+
+_state = _State()
+
+
+@contextmanager
+def listening(breaks_off: bool = True) -> Iterator[None]:
+    """Listen for a block; signals are held at first.
+
+    Python lets the main thread alone listen: elsewhere nothing changes.
+
+    Args:
+        breaks_off: raise Stopped where a signal comes while none is held. The other processes of a run never do:
+            the first one would wait for them.
+    """
+    global _state
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    outer, _state = _state, _State(os.getpid(), breaks_off=breaks_off)
+    before = {number: signal.signal(number, _catch) for number in _ASKING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        _state = outer
+
+
+def _catch(number: int, frame: FrameType | None) -> None:
+    if os.getpid() != _state.pid:
+        if number == signal.SIGINT:
+            return  # a terminal sends it to workers as well; the run stops them when it has done its step
+        _leave_by(number)
+    if _state.caught:
+        _leave_by(number)
+    _state.caught = number
+    if not _state.is_held:
+        raise Stopped
+
+
+def _leave_by(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def caught() -> bool:
+    """Say whether a run was asked to stop."""
+    return bool(_state.caught)
+
+
+def number() -> int:
+    """Return the signal that a run which was asked to stop ends like: SIGINT or, whatever else it was, SIGTERM."""
+    return signal.SIGINT if _state.caught == signal.SIGINT else signal.SIGTERM
+
+
+def hold() -> None:
+    """Only note signals from now on: somebody looks at :func:`caught` often."""
+    _state.is_held = True
+
+
+def release() -> None:
+    """Break off at a signal from now on.
+
+    Raises:
+        Stopped: one has come already.
+    """
+    if _state.breaks_off:
+        _state.is_held = False
+        if _state.caught:
+            raise Stopped
