@@ -15,10 +15,10 @@ from rich.console import Console
 
 from fastrun import signals
 from fastrun.clock import Clock, process_start
+from fastrun.console import logging_to, show
 from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory
 from fastrun.lock import locked
 from fastrun.rundir import RunDir, Saved
-from fastrun.runlog import logging_to, show
 from fastrun.settings import Settings
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ LAYERS = [
     ("callback", "calls", "feed", "updating", "trainer", "losses"),
     ("callbacks", "batch_size"),
     ("assemble",),
-    ("summary", "ranks", "runlog"),
+    ("summary", "ranks", "console"),
     ("execute", "report"),
     ("__init__",),  # fastrun.train, the whole from Python
     ("command",),
