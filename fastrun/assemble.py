@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     val = feeding.evaluation(settings, sets, sets.val, scale, where)
     module = Training(net, loss, Metrics(sets.task, loss), feed, val, changes, plan)
     module.attach(clock, settings.speed, settings.views)
+    module.goes_further = resume is not None and _is_changed_since(run, resume)
 
     metric = chosen(settings.target.metric, sets.task, "target.metric")
     with quiet():
@@ -101,6 +103,11 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     if module.compile_failure:
         used.use("speed", *kernels.told(levers | {"compile": module.compile_failure}), is_long=True)
     return Outcome(module, metric, used, where, tracker)
+
+
+def _is_changed_since(run: RunDir, checkpoint: Path) -> bool:
+    saved = run.read(f"checkpoints/{checkpoint.stem}.json").get("config_sha256")
+    return bool(saved != hashlib.sha256((run.path / "config.yaml").read_bytes()).hexdigest())
 
 
 def share_cores(where: Place) -> None:

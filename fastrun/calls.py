@@ -23,9 +23,13 @@ class Calls:
         return _MANY if self.module.update.budget else max(1, self.module.plan.total_steps - self.module.tally.step)
 
     def __iter__(self) -> Iterator[range]:
-        """Yield the steps of each call, up to the next epoch's end, validation or checkpoint at most."""
+        """Yield the steps of each call, up to the next epoch's end, validation or checkpoint at most.
+
+        There are none for a run that had stopped already when it was broken off.
+        """
         plan, step = self.module.plan, self.module.tally.step
-        while step < plan.total_steps:
+        had_stopped = self.module.tally.stopped is not None
+        while step < plan.total_steps and not had_stopped:
             stop = plan.stop_of(step, self.module.pace.count)
             yield range(step, stop)
             step = stop

@@ -59,6 +59,7 @@ class Training(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
+        self.goes_further = False  # than where a checkpoint's run had stopped: other values were asked for
         self._batches: Iterator[Batch] | None = None
         self._first = True
         self._agreed = 0
@@ -263,6 +264,8 @@ class Training(pl.LightningModule):
         check_state(self.update.optimizer, checkpoint["optimizer_states"][0])
         state = checkpoint["fastrun"]
         self.tally.load(state["tally"])
+        if self.goes_further:
+            self.tally.stopped = None
         self.clock.carry(state["clock"])
         if self.update.precision.scaler is not None and state["scaler"]:
             self.update.precision.scaler.load_state_dict(state["scaler"])

@@ -42,8 +42,9 @@ class Checkpoint(pl.Callback):
         self.saved_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start to count minutes."""
-        self.since = self.now()
+        """Start to count minutes; what the run goes on from is saved."""
+        assert isinstance(pl_module, Training)
+        self.saved_at, self.since = pl_module.tally.step, self.now()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too."""
