@@ -28,7 +28,8 @@ from fastrun.module import Training
 from fastrun.network import check_takes_one, network
 from fastrun.pipeline.standardize import fitted
 from fastrun.plan import Plan
-from fastrun.rundir import RunDir, Saved
+from fastrun.rundir import RunDir
+from fastrun.saved import Saved
 from fastrun.settings import Settings
 from fastrun.span import minutes_in, steps_in
 from fastrun.task import Units

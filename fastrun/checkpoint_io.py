@@ -1,4 +1,4 @@
-"""Checkpoints that survive: written beside their final place, made durable, renamed, described by a manifest.
+"""Checkpoints that survive: each is written durably, then described by a manifest, and only then counts.
 
 Training waits for the copy of the state only; a thread writes it while the next steps run.
 """
@@ -6,19 +6,23 @@ Training waits for the copy of the state only; a thread writes it while the next
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from copy import copy
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 import fastrun
+from fastrun.durable import check_room, remove, replace, sha256_of, storage, sync, write_atomic
 from fastrun.errors import CheckpointError
-from fastrun.rundir import fsync_folder, sha256_of, storage, write_atomic
+
+_RECORD, _PLAIN = 512, 16  # bytes in a file: of a tensor's header and name, of a number
+_SPARE = 1 << 16  # bytes beyond it: for the manifest and for lines of metrics
 
 
 class DurableCheckpointIO(CheckpointIO):
@@ -31,7 +35,7 @@ class DurableCheckpointIO(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Callable[[], None] | None = None
     ) -> None:
-        """Copy the state and have it written; first wait for the one before.
+        """Copy the state and have it written; first wait for the one before, and look whether there is room.
 
         Args:
             checkpoint: tensors and plain values.
@@ -39,9 +43,10 @@ class DurableCheckpointIO(CheckpointIO):
             storage_options: called once the checkpoint is there.
 
         Raises:
-            StorageError: the one before could not be written.
+            StorageError: the one before could not be written, or the disk has no room for this one.
         """
         self.wait()
+        check_room(Path(path), _size(checkpoint) + _SPARE)
         self._pending = self._writer.submit(_save, _copied(checkpoint), Path(path), storage_options)
 
     def wait(self) -> None:
@@ -53,6 +58,15 @@ class DurableCheckpointIO(CheckpointIO):
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()
+
+    def poll(self) -> None:
+        """Say at once what is known to have gone wrong with the last checkpoint; wait for nothing.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        if self._pending is not None and self._pending.done():
+            self.wait()
 
     def teardown(self) -> None:
         """End the thread, the last checkpoint written.
@@ -73,8 +87,8 @@ class DurableCheckpointIO(CheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint and its manifest."""
-        Path(path).with_suffix(".json").unlink(missing_ok=True)
-        Path(path).unlink(missing_ok=True)
+        remove(Path(path).with_suffix(".json"))
+        remove(Path(path))
 
 
 def _copied(value: Any) -> Any:
@@ -90,20 +104,24 @@ def _copied(value: Any) -> Any:
     return value
 
 
+def _size(value: Any) -> int:
+    """Return about how many bytes a file of the content takes, rather too many than too few."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes + _RECORD
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(inner) for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return _PLAIN + (len(value) if isinstance(value, str) else 0)
+
+
 def _save(checkpoint: dict[str, Any], path: Path, then: Callable[[], None] | None) -> None:
-    """Write a file, then its manifest; a checkpoint counts from the moment that its manifest is there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with storage(path):
-        try:
-            with temporary.open("wb") as file:
-                _write(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            manifest = _manifest(checkpoint, temporary, path.parent.parent / "config.yaml")
-            temporary.replace(path)
-            fsync_folder(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    """Write the file, have the metrics up to its step on the disk, then write the manifest, by which it counts."""
+    sha256 = replace(path, partial(_write, checkpoint))
+    run = path.parent.parent
+    with storage(run / "metrics.jsonl"), suppress(FileNotFoundError):
+        sync(run / "metrics.jsonl")
+    manifest = _manifest(checkpoint, path, sha256, run / "config.yaml")
     write_atomic(path.with_suffix(".json"), json.dumps(manifest, indent=2))
     if then is not None:
         then()
@@ -123,7 +141,7 @@ def load(path: Path) -> dict[str, Any]:
     return found
 
 
-def _write(checkpoint: dict[str, Any], file: Any) -> None:
+def _write(checkpoint: dict[str, Any], file: BinaryIO) -> None:
     try:
         torch.save(checkpoint, file)
     except RuntimeError as error:
@@ -132,11 +150,11 @@ def _write(checkpoint: dict[str, Any], file: Any) -> None:
         raise
 
 
-def _manifest(checkpoint: dict[str, Any], file: Path, config: Path) -> dict[str, Any]:
+def _manifest(checkpoint: dict[str, Any], file: Path, sha256: str, config: Path) -> dict[str, Any]:
     state = checkpoint.get("fastrun", {})
     return {
         "step": state.get("tally", {}).get("step", 0),
-        "sha256": sha256_of(file),
+        "sha256": sha256,
         "size": file.stat().st_size,
         "metrics": state.get("measured", {}),
         "config_sha256": sha256_of(config) if config.is_file() else None,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fastrun.rundir import RunDir
+from fastrun.runlog import RunLog
 
 log = logging.getLogger("fastrun")
 
@@ -27,9 +28,7 @@ class _ConsoleHandler(logging.Handler):
 @contextmanager
 def logging_to(run: RunDir, console: Console) -> Iterator[None]:
     """Send what a run says to the console and to its log for a block."""
-    file = logging.FileHandler(run.path / "run.log")
-    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    handlers: list[logging.Handler] = [file, _ConsoleHandler(console)]
+    handlers: list[logging.Handler] = [RunLog(run.path / "run.log"), _ConsoleHandler(console)]
     log.setLevel(logging.DEBUG)
     log.propagate = False
     for handler in handlers:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,10 @@ from rich.console import Console
 from fastrun import signals
 from fastrun.clock import Clock, process_start
 from fastrun.console import logging_to, show
-from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory
+from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory, StorageError
 from fastrun.lock import locked
-from fastrun.rundir import RunDir, Saved
+from fastrun.rundir import RunDir
+from fastrun.saved import Saved
 from fastrun.settings import Settings
 
 if TYPE_CHECKING:
@@ -168,16 +168,22 @@ def _recorded(run: RunDir, settings: Settings) -> Iterator[None]:
         with _interruptible(run, settings):
             yield
     except FastrunError as error:
-        log.debug("ended by", exc_info=True)
-        log.error(error.show(), extra={"file_only": True})
         status = {Interrupted: "interrupted", Diverged: "diverged"}.get(type(error), "failed")
-        run.end(status, error.exit_code)
+        _end(run, status, error.exit_code, error.show())
         raise
     except BaseException as error:
-        log.error(traceback.format_exc(), extra={"file_only": True})
         interrupted = isinstance(error, KeyboardInterrupt)
-        run.end("interrupted" if interrupted else "failed", 130 if interrupted else 1)
+        status, code = ("interrupted", 130) if interrupted else ("failed", 1)
+        _end(run, status, code, f"{type(error).__name__}: {error}")
         raise
+
+
+def _end(run: RunDir, status: str, exit_code: int, text: str) -> None:
+    """Write down an end by an error, as far as the disk lets: it may be what failed, and the error is to be told."""
+    with suppress(StorageError):
+        log.error(text, exc_info=True, extra={"file_only": True})
+    with suppress(StorageError):
+        run.end(status, exit_code)
 
 
 @contextmanager

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import math
-import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fastrun import saved
+from fastrun.durable import append, storage, write_atomic
 from fastrun.errors import CheckpointError, ConfigError, StorageError
 from fastrun.process import Process
+from fastrun.saved import Saved
 from fastrun.settings import Settings
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _ENDED = "finished", "failed", "interrupted", "diverged"
 
 
@@ -45,64 +44,6 @@ def check_name(name: str) -> str:
     ):
         raise ConfigError(f"name={name} cannot be a folder", "use letters, digits, '_' and '-'")
     return name
-
-
-@contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Turn any failure of the operating system to write below ``path`` into a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        where = Path(error.filename) if isinstance(error.filename, str) else path
-        hint = "free some space" if error.errno in _FULL else "choose another place with outputs=…"
-        raise StorageError(f"cannot write {where}: {error.strerror or error}", hint) from error
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file's content so that a reader, or a crash, finds the old one or the new one, never a part."""
-    with storage(path):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with temporary.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A checkpoint and what its manifest says."""
-
-    path: Path
-    step: int
-    sha256: str
-    size: int
-    metrics: dict[str, float]
-
-    def is_good(self) -> bool:
-        """Say whether the file is whole: its size and hash are the manifest's."""
-        try:
-            return self.path.stat().st_size == self.size and sha256_of(self.path) == self.sha256
-        except OSError:
-            return False
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's hash."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class RunDir:
@@ -149,12 +90,14 @@ class RunDir:
 
     def config(self) -> dict[str, Any]:
         """Return the composed config as plain data."""
+        path = self.path / "config.yaml"
         try:
-            loaded = yaml.safe_load((self.path / "config.yaml").read_text())
+            with storage(path, "read"):
+                loaded = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
-            raise ConfigError(f"{self.path / 'config.yaml'} is not YAML: {error}") from error
+            raise ConfigError(f"{path} is not YAML: {error}") from error
         if not isinstance(loaded, dict):
-            raise ConfigError(f"{self.path / 'config.yaml'} holds no config")
+            raise ConfigError(f"{path} holds no config")
         return loaded
 
     def overrides(self) -> list[str]:
@@ -200,21 +143,29 @@ class RunDir:
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append objects to metrics.jsonl, a line each; numbers that JSON has no word for become null."""
         text = "".join(json.dumps({k: _finite(v) for k, v in line.items()}) + "\n" for line in lines)
-        with storage(self.metrics), self.metrics.open("a") as file:
-            file.write(text)
+        append(self.metrics, text)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return metrics.jsonl, without a last line that a crash cut short."""
+        """Return metrics.jsonl, without lines that a crash cut short or a disk damaged; empty if it cannot be read."""
         try:
-            text = self.metrics.read_text()
+            return _whole(self.metrics.read_bytes())
         except OSError:
             return []
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines past a step: a run that resumes there writes them again."""
-        kept = [line for line in self.lines() if line["step"] <= step]
-        write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        """Drop the checkpoints and the lines past a step, and what writers that died left.
+
+        A run that goes on from a whole checkpoint at that step makes them again. Checkpoints go first: none is ever
+        ahead of its lines.
+
+        Raises:
+            StorageError: something cannot be removed, or metrics.jsonl not be read or written.
+        """
+        saved.forget_after(self.checkpoints, step)
+        saved.forget_temporaries(self.path)
+        with storage(self.metrics, "read"):
+            lines = _whole(self.metrics.read_bytes()) if self.metrics.exists() else []
+        write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
 
     def describe(self, data: Mapping[str, Any]) -> None:
         """Write data.json: what the run trains on."""
@@ -226,14 +177,7 @@ class RunDir:
 
     def saved(self) -> list[Saved]:
         """Return the checkpoints that have a manifest, the newest first."""
-        found = []
-        for manifest in self.checkpoints.glob("step-*.json"):
-            content = self.read(f"checkpoints/{manifest.name}")
-            if {"step", "sha256", "size"} <= content.keys():
-                path = manifest.with_suffix(".ckpt")
-                metrics = content.get("metrics", {})
-                found.append(Saved(path, content["step"], content["sha256"], content["size"], metrics))
-        return sorted(found, key=lambda saved: -saved.step)
+        return saved.saved_in(self.checkpoints)
 
     def newest_good(self) -> tuple[Saved, list[Saved]]:
         """Return the newest whole checkpoint and the newer ones that had to be passed over.
@@ -241,20 +185,22 @@ class RunDir:
         Raises:
             CheckpointError: there is none.
         """
-        broken: list[Saved] = []
-        for saved in self.saved():
-            if saved.is_good():
-                return saved, broken
-            broken.append(saved)
-        if broken:
-            raise CheckpointError(
-                f"no checkpoint in {self.checkpoints} is whole", "start the run again from config.yaml"
-            )
-        raise CheckpointError(f"{self.path} has no checkpoint to go on from", "start it again: fastrun train …")
+        return saved.newest_good(self.checkpoints)
 
     def is_unsaved(self) -> bool:
         """Say whether no checkpoint was ever whole: at most the first one was under way when the run ended."""
         return not any(self.checkpoints.glob("step-*.json")) and len(list(self.checkpoints.glob("step-*.ckpt"))) < 2
+
+
+def _whole(text: bytes) -> list[dict[str, Any]]:
+    """Return the lines that end, are JSON, and name a step."""
+    found = []
+    for line in text.split(b"\n")[:-1]:
+        with suppress(ValueError):
+            content = json.loads(line)
+            if isinstance(content, dict) and isinstance(content.get("step"), int):
+                found.append(content)
+    return found
 
 
 def _finite(value: Any) -> Any:

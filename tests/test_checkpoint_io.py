@@ -128,7 +128,7 @@ def test_what_follows_a_save_finds_it_there(path):
 
 def test_a_save_waits_for_the_one_before_and_says_what_went_wrong_with_it(path):
     checkpoints = DurableCheckpointIO()
-    checkpoints.save_checkpoint(checkpoint(), path.parent / "missing" / path.name)
+    checkpoints.save_checkpoint(checkpoint() | {"more": Unwritable()}, path)
     with pytest.raises(StorageError, match="cannot write"):
         checkpoints.save_checkpoint(checkpoint(), path)
     checkpoints.teardown()

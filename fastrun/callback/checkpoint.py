@@ -10,9 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 
 from fastrun.callback.record import Record
+from fastrun.checkpoint_io import DurableCheckpointIO
 from fastrun.metric import Known
 from fastrun.module import Training
-from fastrun.rundir import RunDir, storage
+from fastrun.rundir import RunDir
 
 
 class Checkpoint(pl.Callback):
@@ -47,14 +48,20 @@ class Checkpoint(pl.Callback):
         self.saved_at, self.since = pl_module.tally.step, self.now()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too."""
+        """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too.
+
+        Raises:
+            StorageError: the last checkpoint could not be written, as it turned out since.
+        """
         assert isinstance(pl_module, Training)
+        _writer(trainer).poll()
         if not pl_module.plan.validates(pl_module.tally.step) and self._due(trainer, pl_module):
             self.save(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save if it is due, the best so far, or the end."""
         assert isinstance(pl_module, Training)
+        _writer(trainer).poll()
         tally = pl_module.tally
         is_best = tally.best is not None and tally.best["step"] == tally.step
         if self._due(trainer, pl_module) or is_best or trainer.should_stop:
@@ -72,20 +79,37 @@ class Checkpoint(pl.Callback):
         due = self.now() - self.since >= self.seconds
         return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
 
-    def save(self, trainer: pl.Trainer, module: Training) -> None:
-        """Have a checkpoint written, and those removed then that are neither among the newest nor the best."""
-        if module.tally.step == self.saved_at:
-            return
-        self.saved_at, self.since = module.tally.step, self.now()
-        self.record.read(module)
-        path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
-        best = module.tally.best["step"] if module.tally.best else None
-        with module.clock.within("checkpoint"):
-            trainer.save_checkpoint(path, storage_options=partial(self._prune, best))
+    def save(self, trainer: pl.Trainer, module: Training, wait: bool = False) -> None:
+        """Have a checkpoint written, and those removed then that are neither among the newest nor the best.
 
-    def _prune(self, best: int | None) -> None:
-        for old in self.run.saved()[self.keep :] if self.keep else ():
+        Args:
+            trainer: whose plugin writes.
+            module: what is saved.
+            wait: return only when the checkpoint is there.
+
+        Raises:
+            StorageError: there is no room for it, the one before could not be written, or this one if waited for.
+        """
+        if module.tally.step != self.saved_at:
+            self.saved_at, self.since = module.tally.step, self.now()
+            self.record.read(module)
+            path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
+            best = module.tally.best["step"] if module.tally.best else None
+            with module.clock.within("checkpoint"):
+                trainer.save_checkpoint(path, storage_options=partial(self._prune, module.tally.step, best))
+        if wait:
+            with module.clock.within("checkpoint"):
+                _writer(trainer).wait()
+
+    def _prune(self, step: int, best: int | None) -> None:
+        """Remove what the checkpoint of this step, which is there, makes one too many."""
+        older = [saved for saved in self.run.saved() if saved.step < step]
+        for old in older[self.keep - 1 :] if self.keep else ():
             if old.step != best:
-                with storage(old.path):
-                    old.path.with_suffix(".json").unlink()  # first, so that no manifest is without its file
-                    old.path.unlink(missing_ok=True)
+                old.remove()
+
+
+def _writer(trainer: pl.Trainer) -> DurableCheckpointIO:
+    found = trainer.strategy.checkpoint_io
+    assert isinstance(found, DurableCheckpointIO)
+    return found

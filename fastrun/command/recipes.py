@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fastrun import menu
+from fastrun.durable import storage
 from fastrun.errors import ConfigError, UsageError, nearest
 from fastrun.parsing import parser
 from fastrun.paths import shipped
-from fastrun.rundir import storage
 
 
 def run(arguments: list[str]) -> int:

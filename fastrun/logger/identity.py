@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fastrun.rundir import RunDir, write_atomic
+from fastrun.durable import write_atomic
+from fastrun.rundir import RunDir
 
 _FILE = "logger.json"
 

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 import fastrun
+from fastrun.durable import sha256_of
 from fastrun.errors import CheckpointError, ConfigError
-from fastrun.rundir import RunDir, sha256_of
+from fastrun.rundir import RunDir
 from fastrun.transfer.source import best_of, read, weights_in
 
 WEIGHTS = {"0.weight": torch.arange(6.0).reshape(2, 3), "0.bias": torch.ones(2)}
