@@ -67,6 +67,10 @@ def fit(settings: Settings, run: RunDir, resume: Path | None, clock: Clock, cons
     used.use("device", where.name, where.why)
     if settings.batch.found:
         used.use("batch", f"size {settings.batch.size}", settings.batch.found)
+    if rewinds := settings.on_divergence.rewinds:
+        told = ", ".join(f"from step {rewind['at']} to {rewind['to']}" for rewind in rewinds)
+        share = settings.on_divergence.share(rewinds[-1]["to"])
+        used.use("on_divergence", f"rates times {share:g}", f"it diverged and went back {told}")
 
     sets = feeding.load(settings)
     scale = fitted(sets.train)

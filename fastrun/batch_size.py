@@ -22,6 +22,7 @@ from fastrun.errors import ConfigError
 from fastrun.hardware import Place, place
 from fastrun.heuristics import Heuristics
 from fastrun.losses import loss_of
+from fastrun.memory import ran_out
 from fastrun.network import network
 from fastrun.pipeline.standardize import fitted
 from fastrun.settings import Settings
@@ -76,7 +77,9 @@ def search(trial: Trial, most: int, to_the_limit: bool, clock: Callable[[], floa
     while size <= most and (to_the_limit or idle < 2):
         try:
             pace[size] = _pace(trial, size, clock)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
             is_full = True
             break
         log.debug(f"batch size {size}: {pace[size]:,.0f} samples/s")

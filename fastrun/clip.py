@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from fastrun.settings import Clip
 
-Clipper = Callable[[Sequence[nn.Parameter]], Tensor | None]
+
+@dataclass(frozen=True)
+class Clipper:
+    """Clips gradients in place and returns their norm before it, if it ``measures`` that."""
+
+    clip: Callable[[Sequence[nn.Parameter]], Tensor | None]
+    measures: bool = True
+
+    def __call__(self, parameters: Sequence[nn.Parameter]) -> Tensor | None:
+        """Clip the gradients of some weights."""
+        return self.clip(parameters)
+
 
 _norm: Callable[..., Tensor] = torch.linalg.vector_norm
 _LEAST_NORM = 1e-6  # of a gradient, so that one of zero divides nothing by zero
@@ -23,11 +35,11 @@ def clipper(clip: Clip, net: nn.Module | None = None) -> Clipper | None:
     if clip.kind == "none":
         return None
     if clip.kind == "norm":
-        return lambda parameters: by_norm(parameters, clip.max)
+        return Clipper(lambda parameters: by_norm(parameters, clip.max))
     if clip.kind == "value":
-        return lambda parameters: by_value(parameters, clip.max)
+        return Clipper(lambda parameters: by_value(parameters, clip.max), measures=False)
     spared = frozenset(head(net)) if net is not None else frozenset()
-    return lambda parameters: by_unit(parameters, clip.max, clip.eps, spared)
+    return Clipper(lambda parameters: by_unit(parameters, clip.max, clip.eps, spared))
 
 
 def head(net: nn.Module) -> list[nn.Parameter]:

@@ -4,7 +4,7 @@ FastrunError                 exit code
 |-- UsageError                       2   the command line
 |-- ConfigError                      2   a recipe, option, key or value
 |-- DataError                        3   a data set that is missing, empty or broken
-|-- Diverged                         4   the loss is not a number any more
+|-- Diverged                         4   the loss or a gradient is no finite number any more
 |-- OutOfMemory                      5   the device is full
 |-- CheckpointError                  6   no checkpoint, or none that can be read
 |-- StorageError                     7   the output folder cannot be written
@@ -54,9 +54,13 @@ class DataError(FastrunError):
 
 
 class Diverged(FastrunError):
-    """The loss became infinite or not a number."""
+    """The loss or a gradient became infinite or not a number, at an optimizer step counted from 1."""
 
     exit_code = 4
+
+    def __init__(self, message: str, hint: str | None = None, step: int = 0) -> None:
+        super().__init__(message, hint)
+        self.step = step
 
 
 class OutOfMemory(FastrunError):

@@ -15,7 +15,7 @@ from rich.console import Console
 from fastrun import signals
 from fastrun.clock import Clock, process_start
 from fastrun.console import logging_to, show
-from fastrun.errors import CheckpointError, ConfigError, Diverged, FastrunError, Interrupted, OutOfMemory, StorageError
+from fastrun.errors import CheckpointError, Diverged, FastrunError, Interrupted, StorageError
 from fastrun.lock import locked
 from fastrun.rundir import RunDir
 from fastrun.saved import Saved
@@ -134,7 +134,7 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
     clock = Clock(_started.pop() if _started else time.time())
     console = Console(quiet=quiet, soft_wrap=True, highlight=False)
     with signals.listening(), logging_to(run, console), _recorded(run, settings):
-        from fastrun import assemble, ranks
+        from fastrun import recovery
         from fastrun.summary import rows, summarize
 
         if settings.batch.kind == "auto":
@@ -147,9 +147,8 @@ def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, 
         log.info(f"run directory {run.path}")
         if saved:
             log.info(f"going on from step {saved.step}")
-        with ranks.others(run.path, settings.device.count, saved.path if saved else None), _explained(settings):
-            terminal = console if console.is_terminal and not quiet else None
-            outcome = assemble.fit(settings, run, saved.path if saved else None, clock, terminal)
+        terminal = console if console.is_terminal and not quiet else None
+        settings, outcome = recovery.trained(settings, run, saved, clock, terminal)
         summary = summarize(settings, run, outcome, "finished")
         run.write_summary(summary)
         signals.hold()
@@ -200,32 +199,3 @@ def _interruptible(run: RunDir, settings: Settings) -> Iterator[None]:
         when = "while nothing was trained" if isinstance(error, signals.Stopped) else "in a step, which is lost"
         hint = None if settings.checkpoint.kind == "none" else f"go on with: fastrun resume {run.path}"
         raise Interrupted(signals.number(), f"stopped by a signal {when}", hint) from error
-
-
-@contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    """Say what a user can do about a full device, or a kernel that ``deterministic`` forbids."""
-    import torch
-
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        text = str(error)
-        if "does not have a deterministic implementation" in text:
-            kernel = text.split()[0]
-            raise ConfigError(
-                f"deterministic=true: {kernel} has no deterministic form on {settings.device.accelerator}",
-                "deterministic=false, or a model without it",
-            ) from error
-        if (
-            isinstance(error, RuntimeError)
-            and not isinstance(error, torch.OutOfMemoryError)
-            and "can't allocate memory" not in text
-        ):
-            raise
-        peak = f", peak {torch.cuda.max_memory_allocated() >> 20} MiB" if torch.cuda.is_available() else ""
-        size = settings.batch.size
-        raise OutOfMemory(
-            f"out of memory with batch.size={size}{peak}",
-            f"try batch.accumulate={settings.batch.accumulate * 2}, which changes no result",
-        ) from error

@@ -18,9 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fastrun.durable import storage
 from fastrun.errors import InUse
 from fastrun.process import Process
-from fastrun.rundir import storage
 
 _TAKEN = {errno.EACCES, errno.EAGAIN}
 _UNKNOWN = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}  # a file system without locks

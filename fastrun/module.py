@@ -83,7 +83,7 @@ class Training(pl.LightningModule):
         if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
         backward = self.manual_backward if self.trainer.world_size > 1 else Tensor.backward
-        self.stepper.begin(self.device, self.global_rank, self.clock, backward)
+        self.stepper.begin(self.device, self.global_rank, self.trainer.world_size, self.clock, backward)
         if self.update.frozen is not None and self.tally.step < self.update.frozen.until:
             self._hold(self.update.frozen)
         self._warm_up()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from math import prod
 from typing import Any
 
 from fastrun.errors import ConfigError, nearest
@@ -56,6 +57,20 @@ class Checkpoint:
     kind: str = "standard"  # standard, every or none
     every: str = "1ep"  # between two checkpoints; minutes, too: 10min
     keep: int | None = 2  # how many of the newest stay, beside the best; null or 0: all
+
+
+@dataclass
+class OnDivergence:
+    """What becomes of a run whose loss or gradient is no finite number any more."""
+
+    kind: str = "stop"  # stop, or rewind: go back to the newest checkpoint and on with lower rates
+    factor: float = 0.5  # of every learning rate, once more for each rewind
+    times: int = 3  # rewinds of a run, at most
+    rewinds: list[dict[str, Any]] = field(default_factory=list)  # those there were: at, to, factor; written by fastrun
+
+    def share(self, step: int) -> float:
+        """Return what rewinds have left of the rates of a step, the first being 0."""
+        return prod(float(rewind["factor"]) for rewind in self.rewinds if rewind["to"] <= step)
 
 
 @dataclass
@@ -159,6 +174,7 @@ class Settings:
     clip: Clip = field(default_factory=Clip)
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    on_divergence: OnDivergence = field(default_factory=OnDivergence)
     amp: Amp = field(default_factory=Amp)
     pipeline: Pipeline = field(default_factory=Pipeline)
     transfer: Transfer = field(default_factory=Transfer)
@@ -180,6 +196,7 @@ _WORDS = {
     "transfer.kind": ("none", "finetune", "linear_probe"),
     "transfer.match": ("name", "order"),
     "checkpoint.kind": ("standard", "every", "none"),
+    "on_divergence.kind": ("stop", "rewind"),
     "ema.kind": ("none", "ema", "swa"),
     "amp.kind": ("off", "auto", "bf16", "fp16"),
     "pipeline.kind": ("resident", "workers", "plain"),
@@ -193,6 +210,7 @@ _LEAST = {
     "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
     "checkpoint.keep": 0, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
     "speed.steps_per_call": 0, "clip.eps": 0, "ema.decay": 0, "ema.refit": 0,
+    "on_divergence.times": 1,
 }  # fmt: skip
 
 
@@ -225,6 +243,8 @@ def check(settings: Settings) -> None:
         raise ConfigError("early_stopping=budget needs one of seconds and steps", "early_stopping.seconds=60")
     if stopping.seconds is not None and stopping.seconds <= 0:
         raise ConfigError(f"early_stopping.seconds={stopping.seconds} is too small", "it must be above 0")
+    if not 0 < settings.on_divergence.factor <= 1:
+        raise ConfigError(f"on_divergence.factor={settings.on_divergence.factor} is not in (0, 1]", "0.5 halves rates")
     if settings.ema.decay >= 1:
         raise ConfigError(f"ema.decay={settings.ema.decay} never takes in a weight", "it must be below 1, as 0.999 is")
     if settings.transfer.kind == "none" and settings.transfer.source is not None:

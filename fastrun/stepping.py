@@ -12,10 +12,13 @@ from fastrun.amp import Precision
 from fastrun.budget import Budget
 from fastrun.clip import Clipper
 from fastrun.clock import Clock
+from fastrun.guard import Guard, waits
 from fastrun.optimizer.direct import stepper
+from fastrun.optimizer.gradient import gradients
 from fastrun.optimizer.protocol import configured, needs_closure
 from fastrun.schedule import Curve, Cycling
 from fastrun.seed import derive
+from fastrun.settings import OnDivergence
 from fastrun.task import Loss
 from fastrun.transfer.frozen import Frozen
 
@@ -55,6 +58,7 @@ class Update(NamedTuple):
     average: Averaging | None = None
     budget: Budget | None = None
     frozen: Frozen | None = None
+    caution: OnDivergence | None = None
 
 
 class Done(NamedTuple):
@@ -74,6 +78,8 @@ class Stepper:
         rates: the learning rate of each of the optimizer's groups, where the schedule is at one.
         layout: the memory layout that the network takes batches in, if it is not the usual one.
         backward: computes gradients of a loss.
+        weights: those of the network that train.
+        guard: looks at every loss and gradient before the optimizer does.
     """
 
     backward: Callable[[Tensor], Any]
@@ -86,13 +92,18 @@ class Stepper:
         self._needs_closure = needs_closure(update.optimizer)
         self._momentum = update.curve.momentum if isinstance(update.curve, Cycling) else None
 
-    def begin(self, device: torch.device, rank: int, clock: Clock, backward: Callable[[Tensor], Any]) -> None:
+    def begin(
+        self, device: torch.device, rank: int, processes: int, clock: Clock, backward: Callable[[Tensor], Any]
+    ) -> None:
         """Get ready for the first step, or the first after a checkpoint was loaded."""
         self._device, self._rank, self._clock, self.backward = device, rank, clock, backward
+        scaler = self.update.precision.scaler
+        at_once = scaler is None and (waits(device, processes) or (self._needs_closure and processes == 1))
+        self.guard = Guard(device, at_once, scaler)
         for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
-        self._weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        self._advance = stepper(self.update.optimizer)
+        self.weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        self._advance = stepper(self.update.optimizer, None if at_once or scaler else self.guard.found)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Return a batch's loss."""
@@ -106,9 +117,9 @@ class Stepper:
     def step(self, step: int, x: Tensor, y: Tensor) -> Done:
         """Take a step, the first being 0, with a batch of inputs and targets on the device."""
         self._reseed(step)
-        optimizer, curve, _, precision, _, _, average, budget, _ = self.update
+        optimizer, curve, _, precision, _, _, average, budget, _, caution = self.update
         place = step if budget is None else budget.place(step)
-        factor = curve(place)
+        factor = curve(place) if caution is None else curve(place) * caution.share(step)
         for group, rate in zip(optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         if self._momentum is not None:
@@ -117,7 +128,7 @@ class Stepper:
             loss, norm = self._searched(step, x, y)
         else:
             loss = self._backpropagated(x, y)
-            norm = self._clipped()
+            norm = self._clipped(step, loss)
             if precision.scaler is None:
                 self._advance()
             else:
@@ -145,25 +156,33 @@ class Stepper:
         assert loss is not None
         return loss
 
-    def _clipped(self) -> Tensor | None:
-        """Clip the gradients, if that is wanted, and return their norm before it, where it is known."""
+    def _clipped(self, step: int, loss: Tensor) -> Tensor | None:
+        """Clip the gradients, if that is wanted, and return their norm before it, where it is known.
+
+        Raises:
+            Diverged: they are not finite, or the loss is not, where that can be known without waiting.
+        """
         clip, scaler = self.update.clip, self.update.precision.scaler
-        if clip is None:
-            return None
-        if scaler is not None:
+        if scaler is not None and clip is not None:
             scaler.unscale_(self.update.optimizer)
-        return clip(self._weights)
+        is_known = clip is not None and clip.measures
+        if scaler is None and not is_known:
+            self.guard.look(step, loss, gradients(self.weights))
+        norm = None if clip is None else clip(self.weights)
+        if scaler is None and is_known:
+            self.guard.look(step, loss, [] if norm is None else [norm])  # a norm takes in every gradient
+        return norm
 
     def _searched(self, step: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
         """Take a step of an optimizer that computes the loss as often as it likes; return the first loss and norm."""
         first: list[tuple[Tensor, Tensor | None]] = []
 
         def closure() -> Tensor:
-            for weight in self._weights:
+            for weight in self.weights:
                 weight.grad = None
             self._reseed(step)
             loss = self._backpropagated(x, y)
-            first.append((loss, self._clipped()))
+            first.append((loss, self._clipped(step, loss)))
             return loss
 
         self.update.optimizer.step(closure)  # type: ignore[arg-type]

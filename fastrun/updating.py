@@ -61,6 +61,7 @@ def update(settings: Settings, net: nn.Module, precision: Precision, plan: Plan)
         average(ema, net, plan.steps_per_epoch, plan.total_steps),
         Budget(seconds, plan.total_steps) if seconds else None,
         frozen,
+        settings.on_divergence if settings.on_divergence.rewinds else None,
     )
 
 

@@ -22,7 +22,9 @@ from fastrun.rundir import RunDir
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),  # the child forks no more
+    pytest.mark.filterwarnings(
+        "ignore:This process .* is multi-threaded:DeprecationWarning"
+    ),  # the child forks no more
 ]
 TINY = ["data=synthetic", "data.samples=64", "data.shape=[1,4,4]", "model=mlp", "model.hidden=[8]", "batch.size=8",
         "amp=off", "speed=plain", "val_every=2", "log_every=1", "checkpoint.every=2", "checkpoint.keep=1",

@@ -19,38 +19,28 @@ CONF = PACKAGE.parent / "conf"
 
 # From the ground up: a module imports from lower lines only, wherever in its code the import stands.
 LAYERS = [
-    (
-        "errors",
-        "paths",
-        "seed",
-        "plan",
-        "tally",
-        "clock",
-        "heuristics",
-        "task",
-        "views",
-        "swap",
-        "budget",
-        "process",
-        "signals",
-    ),  # fmt: skip
-    ("metric", "settings", "component", "menu", "span", "parsing", "amp", "durable"),
-    ("augment", "init", "optimizer", "schedule", "model", "data", "loss", "saved"),
-    ("clip", "average", "kernels", "pace", "hardware", "refusal", "rundir", "runlog", "pipeline", "sweep"),
-    ("transfer",),
-    ("stepping", "hydra_app", "checkpoint_io", "network", "logger", "lock"),
-    ("module",),
-    ("callback", "calls", "feed", "updating", "trainer", "losses"),
-    ("callbacks", "batch_size"),
-    ("assemble",),
-    ("summary", "ranks", "console"),
-    ("execute", "report"),
-    ("__init__",),  # fastrun.train, the whole from Python
-    ("command",),
-    ("cli",),
-    ("__main__",),
+    line.split()
+    for line in """
+        errors paths seed plan tally clock heuristics task views swap budget process signals
+        metric settings component menu span parsing amp durable
+        augment init optimizer schedule model data loss saved
+        clip average kernels pace hardware refusal rundir runlog pipeline sweep guard memory
+        transfer
+        stepping hydra_app checkpoint_io network logger lock
+        module
+        callback calls feed updating trainer losses
+        callbacks batch_size
+        assemble
+        summary ranks console
+        recovery
+        execute report
+        __init__
+        command
+        cli
+        __main__
+    """.strip().splitlines()
 ]
-WRITTEN = {"found"}  # keys that fastrun fills in
+WRITTEN = {"found", "rewinds"}  # keys that fastrun fills in
 SIBLINGS = ("init", "optimizer", "schedule", "model", "data", "callback")
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 

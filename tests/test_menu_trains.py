@@ -54,7 +54,7 @@ def of_kind(folder: Path, kind: str, has_model: bool) -> list[str]:
 def test_the_menu_is_not_empty(record_property) -> None:
     print(f"{len(CHOICES)} options of {len(menu.groups())} groups, {len(menu.recipes())} recipes")
     record_property("options", len(CHOICES))
-    assert len(menu.groups()) == 19
+    assert len(menu.groups()) == 20
     assert len(CHOICES) >= 85
 
 

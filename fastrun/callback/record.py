@@ -1,9 +1,10 @@
-"""metrics.jsonl and the same for a tracker, the best value so far, and the watch for a loss that is not a number."""
+"""metrics.jsonl and the same for a tracker, the best value so far, and the word of the guard."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -51,25 +52,41 @@ class Record(pl.Callback):
             self.read(pl_module)
 
     def read(self, module: Training) -> None:
-        """Bring the results of finished steps to the host, in one transfer, and write them down."""
+        """Bring the results of finished steps to the host, in one transfer, and write them down.
+
+        Raises:
+            Diverged: a step was bad; the lines of those before it are written.
+        """
         done, module.done = module.done, []
         self._read_at = perf_counter()
         if not done:
             return
         losses = torch.stack([one.loss.float() for one in done])
         norms = [one.grad_norm for one in done if one.grad_norm is not None]
-        results = torch.cat([losses, torch.stack(norms).float()] if norms else [losses])
+        unread = module.stepper.guard.unread(module.stepper.weights)
+        results = torch.cat([losses, *([torch.stack(norms).float()] if norms else []), unread])
         if module.trainer.world_size > 1:
             torch.distributed.all_reduce(results)
             results /= module.trainer.world_size
         values = results.tolist()
+        trouble = module.stepper.guard.verdict(done[-1].step, values[: len(done)], *values[-2:])
         lines = []
         for place, one in enumerate(done):
+            if trouble is not None and one.step >= trouble.step:
+                break
             norm = values[len(done) + place] if norms else None
-            self._check(one.step, values[place], module)
             lines += self._line(one, values[place], norm, module)
         self._write(lines)
         module.tally.last |= {key: value for key, value in (lines or [{}])[-1].items() if "/" in key or key == "lr"}
+        if trouble is not None:
+            raise trouble
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Write the lines of the good steps where a bad one ended the run."""
+        assert isinstance(pl_module, Training)
+        if isinstance(exception, Diverged):
+            with suppress(Diverged):
+                self.read(pl_module)
 
     def _line(self, done: Done, loss: float, norm: float | None, module: Training) -> list[dict[str, Any]]:
         per_epoch = module.plan.steps_per_epoch
@@ -91,13 +108,6 @@ class Record(pl.Callback):
             line["train/grad_norm"] = sum(norm or 0.0 for _, norm in self.waiting) / count
         self.waiting.clear()
         return [line]
-
-    def _check(self, step: int, loss: float, module: Training) -> None:
-        if not math.isfinite(loss):
-            raise Diverged(
-                f"the loss is {loss} at step {step}",
-                f"try a lower optimizer.lr than {module.stepper.rates[0]:g}, clip=norm, or schedule.warmup=5%",
-            )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write a line of what the validation measured and note the best value."""

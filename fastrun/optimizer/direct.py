@@ -3,6 +3,9 @@
 ``Optimizer.step`` looks for hooks, gathers and groups tensors anew and opens a profiler's range: 200 µs for a small
 network, twice what the kernel itself takes. What it gathers is the same at every step, so it is gathered once here;
 the kernels called, and so the weights, are the same to the bit.
+
+A step may be told by a flag on the device to change nothing. Fused kernels look at it themselves; other optimizers are
+handed gradients of zero instead, which their momentum and decay outlive: weights stay finite, but not where they are.
 """
 
 from __future__ import annotations
@@ -17,21 +20,32 @@ from torch import Tensor
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 from torch.optim import optimizer as of_torch
 
+from fastrun.optimizer.gradient import gradients as gradients_of
+
 Advance = Callable[[], object]
 Kernel = Callable[[list[Tensor]], None]  # takes the gradients of a group
 Group = tuple[Sequence[Tensor], Kernel]
 Values = MutableMapping[str, Any]  # of a group, as they are at the step
+States = list[dict[str, Tensor]]  # of a group's weights
 
 _UNKNOWN = ("amsgrad", "maximize", "differentiable", "capturable")  # flags that no option of fastrun sets
 
 
-def stepper(optimizer: Optimizer) -> Advance:
+def stepper(optimizer: Optimizer, found: Tensor | None = None) -> Advance:
     """Return what advances an optimizer: its own ``step`` or, from the second step on, its fused kernels alone.
 
     Only torch's Adam, AdamW, SGD and Adagrad with ``fused=True`` are known; a step in which other weights have
     gradients than before, or an SGD without momentum is given some, is left to the optimizer as well. A group's rate,
     decay, momentum and betas are those that it has at the step.
+
+    Args:
+        optimizer: any.
+        found: float32 without dimensions, on the device of the weights: a step in which it is 1 takes no gradient in.
     """
+    if found is not None:
+        if not getattr(optimizer, "_step_supports_amp_scaling", False):  # torch's mark of its fused kernels
+            return _masking(optimizer, found)
+        optimizer.found_inf = found  # type: ignore[attr-defined]  # for the steps that the optimizer takes itself
     groups: list[Group] | None = None
     plain: list[dict[str, Any]] = []  # groups of an SGD that have no memory of gradients
     idle: list[Tensor] = []  # weights that had no gradient when the groups were made
@@ -51,11 +65,33 @@ def stepper(optimizer: Optimizer) -> Advance:
                 return
         optimizer.step()
         if groups is None:
-            groups = _groups(optimizer)  # after a step, for it makes the optimizer's memory
+            groups = _groups(optimizer, found)  # after a step, for it makes the optimizer's memory
             idle = [weight for group in optimizer.param_groups for weight in group["params"] if weight.grad is None]
             plain = [group for group in optimizer.param_groups if not group.get("momentum", True)]
 
     return advance if _is_known(optimizer) else optimizer.step
+
+
+def _masking(optimizer: Optimizer, found: Tensor) -> Advance:
+    """Return a step whose gradients are zeros where ``found`` is 1, a not-a-number among them or not.
+
+    Multiplying would not do for those; torch's fused SGD adds to zeros unless it is told not to, in one kernel for all.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    values = {"weight_decay": 0.0, "momentum": 0.0, "lr": -1.0, "dampening": 0.0, "nesterov": False}
+    add = partial(torch._fused_sgd_, **values, maximize=False, is_first_step=False, found_inf=found)
+
+    def advance() -> None:
+        gradients = gradients_of(weights)
+        for dtype in {gradient.dtype for gradient in gradients}:
+            some = [gradient for gradient in gradients if gradient.dtype == dtype]
+            sums = [torch.empty_like(gradient) for gradient in some]
+            torch._foreach_zero_(sums)
+            add(sums, some, [])
+            torch._foreach_copy_(some, sums)
+        optimizer.step()
+
+    return advance
 
 
 def _is_known(optimizer: Optimizer) -> bool:
@@ -74,7 +110,7 @@ def _is_known(optimizer: Optimizer) -> bool:
     )
 
 
-def _groups(optimizer: Optimizer) -> list[Group]:
+def _groups(optimizer: Optimizer, found: Tensor | None) -> list[Group]:
     """Return the kernel of each group, over its weights that have gradients.
 
     There are none at all where torch would have to cut a group by device or type.
@@ -89,14 +125,14 @@ def _groups(optimizer: Optimizer) -> list[Group]:
         if len({(weight.device, weight.dtype) for weight in weights}) > 1 or len({frozenset(s) for s in states}) > 1:
             return []
         seen = group if len(weights) == len(group["params"]) else ChainMap({"params": weights}, group)
-        groups.append((weights, kernel_of(seen, states)))
+        groups.append((weights, kernel_of(seen, states, found)))
     return groups
 
 
-def _adam(kernel: Callable[..., object], group: Values, states: list[dict[str, Tensor]]) -> Kernel:
+def _adam(kernel: Callable[..., object], group: Values, states: States, found: Tensor | None) -> Kernel:
     first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
     weights = group["params"]
-    step = partial(kernel, eps=group["eps"], amsgrad=False, maximize=False)
+    step = partial(kernel, eps=group["eps"], amsgrad=False, maximize=False, found_inf=found)
 
     def run(gradients: list[Tensor]) -> None:
         torch._foreach_add_(steps, 1)
@@ -106,10 +142,11 @@ def _adam(kernel: Callable[..., object], group: Values, states: list[dict[str, T
     return run
 
 
-def _sgd(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
+def _sgd(group: Values, states: States, found: Tensor | None) -> Kernel:
     memory = [state["momentum_buffer"] for state in states] if group["momentum"] else []
     names = ("dampening", "nesterov", "maximize")
-    step = partial(torch._fused_sgd_, **{name: group[name] for name in names}, is_first_step=False)
+    own = {name: group[name] for name in names}
+    step = partial(torch._fused_sgd_, **own, is_first_step=False, found_inf=found)
     weights = group["params"]
 
     def run(gradients: list[Tensor]) -> None:
@@ -119,9 +156,10 @@ def _sgd(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
     return run
 
 
-def _adagrad(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
+def _adagrad(group: Values, states: States, found: Tensor | None) -> Kernel:
     sums, steps = ([state[name] for state in states] for name in ("sum", "step"))
-    step = partial(torch._fused_adagrad_, lr_decay=group["lr_decay"], eps=group["eps"], maximize=False)
+    own = {"lr_decay": group["lr_decay"], "eps": group["eps"]}
+    step = partial(torch._fused_adagrad_, **own, maximize=False, found_inf=found)
 
     def run(gradients: list[Tensor]) -> None:
         torch._foreach_add_(steps, 1)
@@ -130,7 +168,7 @@ def _adagrad(group: Values, states: list[dict[str, Tensor]]) -> Kernel:
     return run
 
 
-_KERNELS: dict[type, Callable[[Values, list[dict[str, Tensor]]], Kernel]] = {
+_KERNELS: dict[type, Callable[[Values, States, Tensor | None], Kernel]] = {
     Adam: partial(_adam, torch._fused_adam_),
     AdamW: partial(_adam, torch._fused_adamw_),
     SGD: _sgd,

@@ -1,0 +1,142 @@
+"""What becomes of a run that diverged or ran out of memory: another attempt with other values, or an error that helps.
+
+An attempt goes on from the newest good checkpoint, or from the first step. What it changes is in the run's config from
+then on, so a resumed run takes the same steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from fastrun import assemble, checkpoint_io, memory, ranks
+from fastrun.assemble import Outcome
+from fastrun.clock import Clock
+from fastrun.errors import ConfigError, Diverged, OutOfMemory
+from fastrun.rundir import RunDir
+from fastrun.saved import Saved
+from fastrun.settings import Settings
+
+log = logging.getLogger("fastrun")
+
+
+def trained(
+    settings: Settings, run: RunDir, saved: Saved | None, clock: Clock, console: Console | None
+) -> tuple[Settings, Outcome]:
+    """Train, again with other values where that may help; return the values that the run ended with.
+
+    Raises:
+        Diverged: a loss or a gradient is not finite, and the run may not go back, or not any more.
+        OutOfMemory: the device is full, and the batch is not the one that ``batch=auto`` chose, or cannot be parted.
+        FastrunError: what else ended the run.
+    """
+    while True:
+        path = saved.path if saved else None
+        try:
+            with ranks.others(run.path, settings.device.count, path), explained(settings):
+                return settings, assemble.fit(settings, run, path, clock, console)
+        except (Diverged, OutOfMemory) as error:
+            saved = run.newest_good()[0] if run.saved() else None
+            step = saved.step if saved else 0
+            changed = _rewound(settings, error, step) if isinstance(error, Diverged) else _parted(settings, error)
+            if changed is None and isinstance(error, Diverged):
+                raise _advised(error, settings, run, step) from error
+            if changed is None:
+                raise
+            settings = changed
+        _free()
+        run.change(settings, ())
+        run.forget_after(step)
+        clock = _carried(clock, path=saved.path if saved else None)
+        log.info(f"going on from step {step}")
+
+
+def _rewound(settings: Settings, error: Diverged, step: int) -> Settings | None:
+    """Return the settings with lower rates from ``step`` on; None where the run may not go back."""
+    answer = settings.on_divergence
+    count = len(answer.rewinds) + 1
+    if answer.kind == "stop" or count > answer.times:
+        return None
+    log.warning(f"{error.message}: back to step {step}, rates times {answer.factor:g} ({count} of {answer.times})")
+    earlier = [{**rewind, "to": min(rewind["to"], step)} for rewind in answer.rewinds]
+    rewind = {"at": error.step, "to": step, "factor": answer.factor}
+    return replace(settings, on_divergence=replace(answer, rewinds=[*earlier, rewind]))
+
+
+def _parted(settings: Settings, error: OutOfMemory) -> Settings | None:
+    """Return the settings with the batch in twice as many parts; None where a user chose it, or parts are of one."""
+    batch = settings.batch
+    parts = 2 * batch.accumulate
+    if not batch.found or parts > batch.size // settings.device.count:
+        return None
+    log.warning(f"{error.message}: on with batch.accumulate={parts}, the same batch in smaller parts")
+    found = f"{batch.found.partition('; out of memory')[0]}; out of memory until accumulate={parts}"
+    return replace(settings, batch=replace(batch, accumulate=parts, found=found))
+
+
+def _advised(error: Diverged, settings: Settings, run: RunDir, step: int) -> Diverged:
+    """Return the error with what a user can do about it."""
+    count = len(settings.on_divergence.rewinds)
+    tried = f", after {count} rewind{'s' * (count > 1)}" if count else ""
+    return Diverged(error.message + tried, _advice(settings, run, step), error.step)
+
+
+def _advice(settings: Settings, run: RunDir, step: int) -> str:
+    rate = settings.optimizer.get("lr")
+    lower = f"optimizer.lr={rate / 2:g}" if isinstance(rate, (int, float)) else "on_divergence.kind=rewind"
+    if step:
+        tried = f"fastrun resume {run.path} {lower} goes on from step {step}"
+    else:
+        tried = f"nothing was saved before it: start again with {lower}"
+    others = [] if settings.clip.kind == "norm" else ["clip=norm"]
+    others += [] if settings.schedule.get("warmup") not in (None, 0, "0") else ["schedule.warmup=5%"]
+    others += [] if settings.on_divergence.kind == "rewind" else ["on_divergence=rewind"]
+    return f"{tried}; {' or '.join(others)} may help, too" if others else tried
+
+
+def _carried(clock: Clock, path: Path | None) -> Clock:
+    """Return a clock that counts all the run has taken, once what the checkpoint has on its own is added to it."""
+    kept = checkpoint_io.load(path)["fastrun"]["clock"] if path else {}
+    spent = {phase: seconds - kept.get(phase, 0.0) for phase, seconds in clock.state().items()}
+    return Clock(time.time(), spent)
+
+
+def _free() -> None:
+    """Let go of the attempt before: its memory, and what tied it to other processes, which are gone."""
+    memory.release()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """Say what a user can do about a full device, or a kernel that ``deterministic`` forbids."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if "does not have a deterministic implementation" in str(error):
+            kernel = str(error).split()[0]
+            raise ConfigError(
+                f"deterministic=true: {kernel} has no deterministic form on {settings.device.accelerator}",
+                "deterministic=false, or a model without it",
+            ) from error
+        if not memory.ran_out(error):
+            raise
+        raise _full(settings) from error
+
+
+def _full(settings: Settings) -> OutOfMemory:
+    batch = settings.batch
+    parts = f" in {batch.accumulate} parts" if batch.accumulate > 1 else ""
+    smaller = f"batch.accumulate={2 * batch.accumulate} needs about half the memory and changes no result"
+    if 2 * batch.accumulate > batch.size // settings.device.count:
+        smaller = "a smaller model"
+    halved = "" if settings.amp.kind in ("bf16", "fp16") else ", or amp=bf16 on a device that has it"
+    return OutOfMemory(f"out of memory with batch.size={batch.size}{parts}{memory.peak()}", f"try {smaller}{halved}")

@@ -1,0 +1,176 @@
+"""A loss or a gradient that is not finite never reaches the weights, nor a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import fastrun
+import fastrun.cli
+from fastrun import menu
+from fastrun.errors import Diverged
+from fastrun.rundir import RunDir
+
+TINY = ["data=synthetic", "data.shape=[4]", "data.classes=2", "data.samples=96", "data.val_fraction=0.2", "model=mlp",
+        "model.hidden=[8]", "batch.size=8", "amp=off", "checkpoint.every=3", "val_every=100%"]  # fmt: skip
+
+# A callback that makes what the 7th step sees, or computes, not finite; what is needed of it is chosen by an argument.
+BREAKING = """
+import pytorch_lightning as pl
+import torch
+
+class Poison(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * float("nan")
+
+class Break(pl.Callback):
+    def __init__(self, how, at=7, below=None):
+        self.how, self.at, self.below = how, at, below
+
+    def on_train_start(self, trainer, module):
+        inner, stepper = module.stepper.forward, module.stepper
+        step = module.stepper.step
+
+        def noted(number, x, y):
+            self.step = number + 1
+            return step(number, x, y)
+
+        def forward(x, y):
+            rate = stepper.update.optimizer.param_groups[0]["lr"]
+            if self.step != self.at or (self.below is not None and rate < self.below):
+                return inner(x, y)
+            if self.how == "data":
+                return inner(torch.full_like(x, float("nan")), y)
+            if self.how == "gradient":
+                return Poison.apply(inner(x, y))
+            return inner(x, y) + float("inf")
+
+        module.stepper.step, module.stepper.forward = noted, forward
+
+    def on_exception(self, trainer, module, error):
+        torch.save({name: weight.data for name, weight in module.net.named_parameters()}, "weights.pt")
+"""
+
+
+@pytest.fixture
+def breaking(folder: Path) -> str:
+    """The name of a callback that breaks a step."""
+    (folder / "breaking.py").write_text(BREAKING)
+    return "+callbacks.breaking._target_=breaking.Break"
+
+
+def saved(run: Path) -> list[int]:
+    return sorted(int(path.stem.removeprefix("step-")) for path in run.glob("checkpoints/*.ckpt"))
+
+
+def is_finite(path: Path) -> bool:
+    found = torch.load(path, weights_only=True)
+    return all(value.isfinite().all() for value in found.get("state_dict", found).values())
+
+
+@pytest.mark.parametrize("how", ["data", "gradient", "loss"])
+def test_a_bad_step_ends_the_run_with_its_number_and_what_to_do(folder, breaking, lines, capfd, how) -> None:
+    assert fastrun.cli.main(["train", *TINY, breaking, f"+callbacks.breaking.how={how}", "epochs=2"]) == 4
+    error, hint = capfd.readouterr().err.splitlines()
+    said = {"data": "the loss is nan", "gradient": "a gradient is not finite", "loss": "the loss is inf"}
+    assert error.startswith(f"error: {said[how]} at step 7")
+    (run,) = folder.glob("outputs/train/*")
+    assert hint.startswith(f"hint: fastrun resume {run} optimizer.lr=")
+    assert "step 6" in hint
+    assert RunDir(run).status() == "diverged"
+    assert saved(run) == [3, 6]
+    assert all(map(is_finite, run.glob("checkpoints/*.ckpt")))
+    assert is_finite(folder / "weights.pt")
+    assert [line["step"] for line in lines(run)] == list(range(1, 7))
+
+
+def test_a_rate_that_no_network_survives_leaves_no_bad_checkpoint(folder: Path) -> None:
+    with pytest.raises(Diverged, match=r"the (loss|weights)"):
+        fastrun.train([*TINY, "optimizer=sgd", "optimizer.lr=1e30", "checkpoint.every=1", "epochs=2"], quiet=True)
+    assert all(map(is_finite, folder.glob("outputs/train/*/checkpoints/*.ckpt")))
+
+
+def test_weights_that_an_update_made_infinite_are_not_saved(folder: Path) -> None:
+    with pytest.raises(Diverged, match="the weights are not finite after step 1"):
+        fastrun.train([*TINY, "optimizer=sgd", "optimizer.lr=1e39", "schedule=constant", "steps=1"], quiet=True)
+    assert not list(folder.glob("outputs/train/*/checkpoints/*.ckpt"))
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "by a flag on the device"])
+@pytest.mark.parametrize("optimizer", menu.options("optimizer"))
+def test_every_optimizer_keeps_the_weights_finite(folder, breaking, monkeypatch, at_once: bool, optimizer) -> None:
+    monkeypatch.setattr("fastrun.stepping.waits", lambda *_: at_once)
+    with pytest.raises(Diverged, match="a gradient is not finite at step 3, where"):
+        fastrun.train([*TINY, f"optimizer={optimizer}", breaking, "+callbacks.breaking.how=gradient",
+                       "+callbacks.breaking.at=3", "checkpoint.every=20", "steps=6"], quiet=True)  # fmt: skip
+    assert is_finite(folder / "weights.pt")
+
+
+@pytest.mark.parametrize("clip", ["norm", "value", "agc"])
+@pytest.mark.parametrize("how", ["data", "gradient", "loss"])
+def test_the_flag_names_the_first_bad_step(folder, breaking, monkeypatch, lines, how, clip) -> None:
+    monkeypatch.setattr("fastrun.stepping.waits", lambda *_: False)
+    own = [f"+callbacks.breaking.how={how}", f"clip={clip}", "steps=20", "speed.steps_per_call=5"]
+    with pytest.raises(Diverged, match="at step 7") as error:
+        fastrun.train([*TINY, breaking, *own], quiet=True)
+    assert error.value.step == 7
+    (run,) = folder.glob("outputs/train/*")
+    assert saved(run) == [3, 6]
+    assert is_finite(folder / "weights.pt")
+    assert [line["step"] for line in lines(run)] == list(range(1, 7))
+
+
+def test_a_flag_that_is_not_raised_changes_no_bit(folder, monkeypatch) -> None:
+    runs = []
+    for at_once in (True, False):
+        monkeypatch.setattr("fastrun.stepping.waits", lambda *_, at_once=at_once: at_once)
+        for optimizer in ("adamw", "nesterov", "lion"):
+            run = fastrun.train([*TINY, f"optimizer={optimizer}", "steps=5", f"name={optimizer}"], quiet=True)
+            runs.append(run.load_model("last").state_dict())
+    for one, other in zip(runs[:3], runs[3:], strict=True):
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+REWIND = ["on_divergence=rewind", "schedule=constant", "optimizer=sgd", "optimizer.lr=0.1", "steps=20"]
+
+
+def test_a_rewind_goes_on_from_the_newest_checkpoint_with_half_the_rate(folder, breaking, lines, capfd) -> None:
+    run = fastrun.train([*TINY, *REWIND, breaking, "+callbacks.breaking.how=loss", "+callbacks.breaking.below=0.06"])
+    assert "the loss is inf at step 7: back to step 6, rates times 0.5 (1 of 3)" in capfd.readouterr().out
+    trained = [line for line in lines(run.directory) if "lr" in line]
+    assert [line["step"] for line in trained] == list(range(1, 21))
+    assert [line["lr"] for line in trained] == [0.1] * 6 + [0.05] * 14
+    told = run.summary["heuristics"]["on_divergence"]
+    assert told == {
+        "requested": "rewind",
+        "used": "rates times 0.5",
+        "why": "it diverged and went back from step 7 to 6",
+    }
+    config = yaml.safe_load((run.directory / "config.yaml").read_text())
+    assert config["on_divergence"]["rewinds"] == [{"at": 7, "to": 6, "factor": 0.5}]
+    assert run.summary["clock"]["total"] >= run.summary["clock"]["train"]
+
+
+def test_a_rewind_without_checkpoints_starts_over_and_a_second_one_keeps_the_first_factor(folder, breaking, lines):
+    how = [breaking, "+callbacks.breaking.how=data", "+callbacks.breaking.below=0.03", "checkpoint=none"]
+    run = fastrun.train([*TINY, *REWIND, *how], quiet=True)
+    rates = [line["lr"] for line in lines(run.directory) if "lr" in line]
+    assert rates == [0.025] * 20
+
+
+def test_rewinds_that_do_not_help_end_with_exit_code_4(folder, breaking, capfd) -> None:
+    how = [breaking, "+callbacks.breaking.how=data", "on_divergence.times=2"]
+    assert fastrun.cli.main(["train", *TINY, *REWIND, *how]) == 4
+    captured = capfd.readouterr()
+    assert captured.out.count("back to step 6") == 2
+    assert captured.err.startswith("error: the loss is nan at step 7, after 2 rewinds")
+    (run,) = folder.glob("outputs/train/*")
+    assert RunDir(run).status() == "diverged"
