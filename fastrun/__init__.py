@@ -21,13 +21,13 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
     Raises:
         fastrun.errors.FastrunError: whatever the command line would end with; it knows its exit code and a hint.
     """
-    from fastrun import execute, hydra_app
+    from fastrun import execute, hydra_app, trust
     from fastrun.errors import UsageError
 
     runs: list[Run] = []
-    hydra_app.run(
-        list(overrides), lambda settings, folder, said: runs.append(execute.train(settings, folder, said, quiet))
-    )
+    given, names = trust.taken(overrides)
+    with trust.granted(names):
+        hydra_app.run(given, lambda settings, folder, said: runs.append(execute.train(settings, folder, said, quiet)))
     if len(runs) != 1:
         raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
     return runs[0]

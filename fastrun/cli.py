@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 import fastrun
+from fastrun import trust
 from fastrun.command import verbs
 from fastrun.errors import FastrunError, UsageError, nearest
 
@@ -21,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getcwd() not in sys.path:  # noqa: PTH109 (sys.path takes strings)
         sys.path.append(os.getcwd())  # noqa: PTH109 (console scripts lack it; a user's own modules lie there)
     try:
-        return _dispatch(given)
+        given, names = trust.taken(given)
+        with trust.granted(names):
+            return _dispatch(given)
     except FastrunError as error:
         if debug:
             traceback.print_exc()

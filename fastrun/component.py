@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Union
 
+from fastrun import trust
 from fastrun.errors import ConfigError, nearest
 
 Bound = functools.partial[Any]
@@ -25,12 +26,14 @@ def locate(target: str, key: str) -> Callable[..., Any]:
     """Import the callable that a dotted path names.
 
     Raises:
-        ConfigError: there is no such module or name, or it cannot be called; ``key`` says which group asked.
+        ConfigError: there is no such module or name, it cannot be called, or it is not to be trusted
+            (:mod:`fastrun.trust`); ``key`` says which group asked.
     """
     if not isinstance(target, str) or not all(target.split(".")):
         raise ConfigError(
             f"{key}._target_={target}: no such module", "a module of yours must lie in the folder you start fastrun in"
         )
+    trust.check_name(target, key)
     parts = target.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:cut])
@@ -45,6 +48,8 @@ def locate(target: str, key: str) -> Callable[..., Any]:
             if not hasattr(found, name):
                 raise ConfigError(f"{key}._target_={target}: no {name} there", nearest(name, dir(found)))
             found = getattr(found, name)
+            if callable(found) or inspect.ismodule(found):
+                trust.check_found(found, target, key)
         if not callable(found):
             raise ConfigError(f"{key}._target_={target} is not a function or a class")
         return typing.cast(Callable[..., Any], found)

@@ -33,6 +33,8 @@ def refusal(error: BaseException, overrides: Sequence[str]) -> FastrunError:
 def unknown(name: str) -> ConfigError:
     """Return the error for a key or group that does not exist."""
     group, dot, _ = name.partition(".")
+    if group == "trust":
+        return ConfigError("trust is yours to give, not a config's", "write trust=NAME on the command line")
     if group in ("recipe", "callbacks"):
         return ConfigError(f"{name} is not in the config yet", f"add it with a plus: +{name}=…")
     known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in menu.keys(g))}

@@ -38,6 +38,10 @@ COMPOSING = [
     (["train", "name=../../x"], 2, "cannot be a folder"),
     (["train", "recipe=resnet_amp"], 2, "+recipe="),
     (["train", "model=mlp", "model.depth=3"], 2, "which option has it"),
+    (["train", "model._target_=nowhere.Net"], 2, "no such module"),
+    (["train", "model._target_=os.system"], 2, "add trust=os"),
+    (["train", "trust=../os"], 2, "write trust=package"),
+    (["train", "+trust=os"], 2, "write trust=NAME"),
     (["resume"], 2, "fastrun resume --help"),
     (["recipes", "nothing_like_it"], 2, "`fastrun recipes` lists them"),
     (["options", "optimzer"], 2, "did you mean optimizer?"),
@@ -84,7 +88,6 @@ TRAINING = [
     (["train", "data=synthetic", "data.classes=1"], 3, "one class only"),
     (["train", "data=synthetic", "data.val_fraction=0"], 3, "the val set is empty"),
     (["train", "data=synthetic", "data.val_fraction=1.5"], 2, "nothing to train on"),
-    (["train", "model._target_=nowhere.Net"], 2, "no such module"),
     (["train", "+callbacks.mine._target_=torch.nn.ReLU"], 2, "is not a Lightning Callback"),
     (["train", "optimizer.lr=1e30", "optimizer=sgd", "epochs=2"], 4, "try a lower optimizer.lr"),
 ]

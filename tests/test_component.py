@@ -160,12 +160,14 @@ def test_a_target_that_cannot_be_found_is_a_config_error(target, said, hint):
 @pytest.mark.parametrize("module", ["own_net", "lacking_net"])
 def test_a_module_that_needs_an_absent_package_says_which(tmp_path, monkeypatch, module):
     (tmp_path / f"{module}.py").write_text("import lacking\n")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match="lacking, which is not here"):
         component.bind("model", {"_target_": f"{module}.Net"})
 
 
 def test_a_module_is_imported_only_when_it_is_bound(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "own_model.py").write_text("def net(width: int): return width * 2\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert "own_model" not in sys.modules

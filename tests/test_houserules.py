@@ -22,6 +22,7 @@ LAYERS = [
     line.split()
     for line in """
         errors paths seed plan tally clock heuristics task views swap budget process signals
+        trust
         metric settings component menu span parsing amp durable
         augment init optimizer schedule model data loss saved
         clip average kernels pace hardware refusal rundir runlog pipeline sweep guard memory

@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_refused_in_a_line(overrides, message, hint) -> Non
 
 def test_a_target_that_makes_no_optimizer_is_refused() -> None:
     with pytest.raises(ConfigError, match="makes no optimizer"):
-        optimizer(configured(_target_="builtins.list"), net())
+        optimizer(configured(_target_="torch.nn.Identity"), net())
 
 
 def test_a_package_that_is_not_here_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from fastrun import trust
 from fastrun.errors import ConfigError
 from fastrun.hydra_app.registering import register
 from fastrun.hydra_app.translated import translated
@@ -71,6 +72,7 @@ def typed(config: Any, choices: dict[str, Any]) -> Settings:
     plain = {group: list(c) if not isinstance(c, (str, type(None))) else c for group, c in choices.items()}
     settings.choices = {group: c for group, c in plain.items() if not group.startswith("hydra/")}
     check(settings)
+    trust.check_all(asdict(settings))
     return settings
 
 

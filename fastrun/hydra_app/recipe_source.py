@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, ClassVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,6 +16,7 @@ from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, ListConfig
 
+from fastrun.errors import ConfigError
 from fastrun.paths import roots
 
 
@@ -35,6 +38,7 @@ class RecipeSource(FileConfigSource):
         """Load ``recipe/x`` from ``x.yaml``."""
         loaded = super().load_config(_inside(config_path))
         if isinstance(loaded.config, DictConfig):
+            _check_stays_in_place(loaded, f"{self.path}/{_inside(config_path)}.yaml")
             for group, option in _overridden(loaded.config):
                 if self.chosen.setdefault(group, option) != option:
                     loaded.config.pop(group, None)
@@ -62,6 +66,26 @@ def _overridden(recipe: DictConfig) -> Iterator[tuple[str, Any]]:
         for key, option in entry.items() if isinstance(entry, DictConfig) else ():
             if str(key).startswith("override /"):
                 yield str(key).removeprefix("override /"), option
+
+
+_NOT_A_RECIPES = re.compile(r"(^|[\s/@.])hydra([/@.]|$)|(^|/)\.\.(/|$)")  # in a key, a group, a package or an option
+
+
+def _check_stays_in_place(loaded: ConfigResult, path: str) -> None:
+    """Refuse a recipe that says how Hydra runs (launcher, callbacks, folders, search path), or that leads out of conf/.
+
+    Raises:
+        ConfigError: it does.
+    """
+    assert isinstance(loaded.config, DictConfig)
+    defaults = loaded.config.get("defaults")
+    entries = list(defaults) if isinstance(defaults, ListConfig) else []
+    named = [str(part) for one in entries for part in (chain(*one.items()) if isinstance(one, DictConfig) else [one])]
+    for name in [str(loaded.header.get("package")), *map(str, loaded.config), *named]:
+        if _NOT_A_RECIPES.search(name):
+            raise ConfigError(
+                f"{path}: a recipe cannot set {name}", "what is Hydra's is said on the command line: hydra/launcher=…"
+            )
 
 
 def _is_recipe(config_path: str) -> bool:

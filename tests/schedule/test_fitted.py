@@ -129,7 +129,8 @@ def mine(
     return {0: hold, 1: at[0], 2: at[-1], 3: by, 4: steps, 5: steps_per_epoch}.__getitem__
 
 
-def test_a_schedule_of_ones_own_gets_its_lengths_as_shares_of_its_curve_defaults_too() -> None:
+def test_a_schedule_of_ones_own_gets_its_lengths_as_shares_of_its_curve_defaults_too(monkeypatch) -> None:
+    monkeypatch.setenv("FASTRUN_TRUST", __name__)
     config = {"_target_": f"{__name__}.mine", "warmup": "2ep"}
     curve = fitted(config | {"at": ["4ep", 800]}, steps_per_epoch=100, total_steps=1000)
     assert [curve(200 + now) for now in range(6)] == pytest.approx([0.625, 0.25, 0.75, 3.0, 800, 100])
