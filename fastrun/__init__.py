@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastrun.execute import Run
+    from fastrun.job import Job, Row
 
 __version__ = "0.1.0"
 
@@ -25,9 +26,14 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
     from fastrun.errors import UsageError
 
     runs: list[Run] = []
+
+    def job(job: Job) -> None:
+        runs.append(execute.train(job.settings, job.folder, job.said, quiet))
+
+    def sweep(*_: object) -> list[Row]:
+        raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
+
     given, names = trust.taken(overrides)
     with trust.granted(names):
-        hydra_app.run(given, lambda settings, folder, said: runs.append(execute.train(settings, folder, said, quiet)))
-    if len(runs) != 1:
-        raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
+        hydra_app.run(given, job, sweep)
     return runs[0]

@@ -29,6 +29,11 @@ log = logging.getLogger("fastrun")
 _started = [process_start()]  # of the first run in this process; later ones start when they are asked for
 
 
+def forked(started: float) -> None:
+    """Take note that this process is a copy of another and began only now, in seconds since the epoch."""
+    _started[:] = [started]
+
+
 @dataclass
 class Run:
     """A run that has ended.

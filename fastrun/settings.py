@@ -148,6 +148,18 @@ class Target:
 
 
 @dataclass
+class Sweep:
+    """How ``fastrun train -m`` runs its jobs; no part of what a job is."""
+
+    jobs: int = 1  # at a time, each in a process of its own with its share of the cores and GPUs
+    timeout: str | None = None  # of a job: 90s, 30min or 2h; null: none
+    zip: Any = False  # true: swept keys go side by side, not each with each; or a list of the keys that do
+    random: int | None = None  # try so many points of the grid, drawn at random
+    seed: int = 0  # of that draw
+    file: str | None = None  # a file of override lines, a job each
+
+
+@dataclass
 class Settings:
     """One run, whole."""
 
@@ -181,6 +193,7 @@ class Settings:
     ema: Ema = field(default_factory=Ema)
     speed: Speed = field(default_factory=Speed)
     device: Device = field(default_factory=Device)
+    sweep: Sweep = field(default_factory=Sweep)
     callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning Callback, …}
     choices: dict[str, Any] = field(default_factory=dict)  # group: option, written by fastrun
 
@@ -210,7 +223,7 @@ _LEAST = {
     "batch.base_size": 1, "early_stopping.patience": 1, "early_stopping.steps": 1, "early_stopping.min_delta": 0,
     "checkpoint.keep": 0, "pipeline.num_workers": 0, "pipeline.prefetch": 1, "device.count": 1,
     "speed.steps_per_call": 0, "clip.eps": 0, "ema.decay": 0, "ema.refit": 0,
-    "on_divergence.times": 1,
+    "on_divergence.times": 1, "sweep.jobs": 1, "sweep.random": 1, "sweep.seed": 0,
 }  # fmt: skip
 
 

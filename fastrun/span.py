@@ -7,6 +7,7 @@ import re
 from fastrun.errors import ConfigError
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(st|ep|%|)")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h)")
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*min")
 
 
@@ -47,3 +48,19 @@ def minutes_in(span: str) -> float | None:
     """
     match = _TIME.fullmatch(span.strip())
     return float(match[1]) if match else None
+
+
+def seconds_in(span: str, key: str) -> float:
+    """Return how many seconds a span of time is.
+
+    Raises:
+        ConfigError: the text is no time, or none at all; ``key`` names it in the message.
+
+    >>> seconds_in("1.5min", "sweep.timeout")
+    90.0
+    """
+    match = _SECONDS.fullmatch(span.strip())
+    seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]] if match else 0.0
+    if not seconds:
+        raise ConfigError(f"{key}={span} is not a time", "write 90s, 30min or 2h")
+    return seconds

@@ -25,7 +25,7 @@ LAYERS = [
         trust
         metric settings component menu span parsing amp durable
         augment init optimizer schedule model data loss saved
-        clip average kernels pace hardware refusal rundir runlog pipeline sweep guard memory
+        clip average kernels pace hardware refusal rundir runlog job pipeline guard memory
         transfer
         stepping hydra_app checkpoint_io network logger lock
         module
@@ -35,6 +35,7 @@ LAYERS = [
         summary ranks console
         recovery
         execute report
+        sweep
         __init__
         command
         cli

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from fastrun.errors import FastrunError, Interrupted
-
-if TYPE_CHECKING:
-    from fastrun.settings import Settings
+from fastrun.job import Job, Launch, Row, Source
+from fastrun.settings import Sweep
 
 
 def run(arguments: list[str]) -> int:
     """Pass the arguments to Hydra, whose whole grammar they may use."""
-    from fastrun import execute, hydra_app
-    from fastrun.sweep.table import Row, show
+    from fastrun import hydra_app
+    from fastrun.sweep.run import exit_code, sweep
 
-    if "-m" not in arguments and "--multirun" not in arguments:
-        hydra_app.run(arguments, execute.train)
-        return 0
     rows: list[Row] = []
 
-    def job(settings: Settings, folder: Path, overrides: list[str]) -> None:
-        try:
-            done = execute.train(settings, folder, overrides)
-            rows.append(Row(overrides, folder, done.summary))
-        except FastrunError as error:
-            print(error.show())
-            rows.append(Row(overrides, folder, None, error))
-            if isinstance(error, Interrupted):
-                raise
+    def many(folder: Path, source: Source, settings: Sweep, launch: Launch | None) -> list[Row]:
+        rows.extend(sweep(folder, source, settings, launch))
+        return rows
 
-    try:
-        hydra_app.run(arguments, job)
-    finally:
-        if rows:
-            show(rows)
-    return next((row.error.exit_code for row in rows if row.error), 0)
+    hydra_app.run(arguments, one, many)
+    return exit_code(rows)
+
+
+def one(job: Job) -> Any:
+    """Run a single run, or a job that another launcher than ours runs."""
+    from fastrun import execute
+    from fastrun.sweep import alone
+
+    return alone.run(job) if alone.is_part(job) else execute.train(job.settings, job.folder, job.said)

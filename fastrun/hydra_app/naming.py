@@ -20,4 +20,5 @@ def name_of(_root_: DictConfig) -> str:
 
 def slug(text: str) -> str:
     """Return overrides as a folder's name, cut where a file system would refuse it."""
-    return "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in text)[:80] or "defaults"
+    plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in text)[:80]
+    return plain.encode()[:200].decode(errors="ignore") or "defaults"

@@ -7,26 +7,26 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra._internal.utils import _run_hydra, get_args_parser
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
 
-from fastrun.errors import Interrupted, UsageError
-from fastrun.hydra_app.composing import typed
+from fastrun.errors import UsageError
 from fastrun.hydra_app.registering import register
+from fastrun.hydra_app.task import Stop, Task
 from fastrun.hydra_app.translated import translated
+from fastrun.job import Job, Sweeping
 from fastrun.paths import shipped
 from fastrun.rundir import stamp
-from fastrun.settings import Settings
-
-Job = Callable[[Settings, Path, list[str]], Any]
 
 
-def run(arguments: list[str], job: Job) -> None:
-    """Compose what a command line says, in the whole of Hydra's grammar, and hand each job its settings and folder.
+def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping) -> None:
+    """Compose what a command line says, in the whole of Hydra's grammar, and hand over what is to run.
+
+    Args:
+        arguments: the command line.
+        job: runs a single run, or a job of a sweep that another launcher than ours runs.
+        sweep: runs a sweep.
 
     Raises:
         UsageError: an unknown flag.
@@ -34,22 +34,7 @@ def run(arguments: list[str], job: Job) -> None:
         StorageError: the output folder cannot be made.
     """
     register()
-    failed: list[Exception] = []
-
-    def task(config: DictConfig) -> Any:
-        hydra = HydraConfig.get()
-        folder = Path(hydra.runtime.output_dir)
-        try:
-            settings = typed(config, dict(hydra.runtime.choices))
-            return job(settings, folder, list(hydra.overrides.task))
-        except Exception as error:  # carried past Hydra, which would print it
-            failed.append(error)
-            with suppress(OSError):
-                folder.rmdir()  # only if nothing has been written there
-            if isinstance(error, Interrupted):
-                raise _Stop from error
-            return None
-
+    task = Task(job, sweep)
     mark = stamp()
     places = [
         f"hydra.run.dir=${{outputs}}/${{fastrun_name:}}/{mark}",
@@ -61,14 +46,10 @@ def run(arguments: list[str], job: Job) -> None:
     if parsed.shell_completion or parsed.info:
         parsed.overrides = parsed.overrides[len(places) :]
     with translated(parsed.overrides):
-        with _raising(), suppress(_Stop):
+        with _raising(), suppress(Stop):
             _run_hydra(parsed, parser, task, str(shipped("conf")), "train")
-        if failed:
-            raise failed[0]
-
-
-class _Stop(BaseException):
-    """Ends a sweep at once, past Hydra, which would go on with the next job."""
+        if task.failed:
+            raise task.failed[0]
 
 
 class _Parser(argparse.ArgumentParser):

@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.errors import FastrunError
+from fastrun.job import FAILED, UNFINISHED, Row
+from fastrun.rundir import RunDir
+from fastrun.sweep.ledger import Ledger
 
 
-@dataclass(frozen=True)
-class Row:
-    """How one job ended."""
-
-    overrides: list[str]
-    folder: Path
-    summary: dict[str, Any] | None
-    error: FastrunError | None = None
-
-
-def show(rows: list[Row]) -> None:
-    """Print a line a job: the overrides that tell it from the others, its best metric and its time to target."""
-    shared = set.intersection(*(set(row.overrides) for row in rows)) if len(rows) > 1 else set()
-    table = Table("#", "overrides", "best", "target", "trained", title=f"{rows[0].folder.parent}", title_justify="left")
-    for number, row in enumerate(rows):
-        own = " ".join(text for text in row.overrides if text not in shared) or "-"
-        table.add_row(str(number), own, *_results(row))
+def show(ledger: Ledger, rows: Sequence[Row]) -> None:
+    """Print a line a job, its own overrides, its best metric and its time to target; and how to go on."""
+    table = Table("#", "overrides", "best", "target", "trained", title=f"{ledger.folder}", title_justify="left")
+    for row in rows:
+        table.add_row(str(row.number), " ".join(row.own) or "-", *_results(row, ledger.run(row)))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=max(80, *(len(" ".join(row.overrides)) + 60 for row in rows)))
+        widest = max((len(" ".join(row.own)) + len(row.error or "") for row in rows), default=0)
+        console = Console(highlight=False, width=max(80, widest + 60))
     console.print(table)
-    failed = sum(row.error is not None for row in rows)
-    print(f"{len(rows)} jobs, {failed} failed" if failed else f"{len(rows)} jobs, all finished")
+    print(counted(rows))
+    for line in ways_on(ledger.folder, rows):
+        print(line)
 
 
-def _results(row: Row) -> tuple[str, str, str]:
-    if row.summary is None:
-        return (f"failed: {row.error.message if row.error else ''}", "-", "-")
-    best, target, clock = row.summary["best"], row.summary["target"], row.summary["clock"]
+def counted(rows: Sequence[Row]) -> str:
+    """Return how many jobs there are, and how many ended in which state."""
+    states = Counter(row.state for row in rows)
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{len(rows)} jobs, all finished" if set(states) <= {"finished"} else f"{len(rows)} jobs: {told}"
+
+
+def ways_on(folder: Path, rows: Sequence[Row]) -> list[str]:
+    """Return the commands that run what has not finished."""
+    states = {row.state for row in rows}
+    lines = [f"go on with: fastrun resume {folder}"] if states & set(UNFINISHED) else []
+    return lines + ([f"try what failed again: fastrun resume {folder} --failed"] if states & set(FAILED) else [])
+
+
+def _results(row: Row, run: RunDir) -> tuple[str, str, str]:
+    summary = run.read("summary.json") if row.state == "finished" else {}
+    if not {"best", "target", "clock"} <= summary.keys():
+        return (f"{row.state}: {row.error}" if row.error else row.state, "-", "-")
+    best, target, clock = summary["best"], summary["target"], summary["clock"]
     reached = "not set" if target["value"] is None else "not reached"
     if target["reached"]:
         reached = f"{target['train_seconds']:.2f} s"

@@ -31,7 +31,7 @@ def test_a_failed_job_leaves_the_others_alone_and_shows_in_the_exit_code(folder:
     assert fastrun.cli.main(["train", *QUICK, "-m", "optimizer=sgd", "optimizer.lr=0.1,-1,0.2"]) == 2
     assert len(list(folder.glob("outputs/train/sweep-*/*/summary.json"))) == 2
     out = capfd.readouterr().out
-    assert "3 jobs, 1 failed" in out
+    assert "3 jobs: 2 finished, 1 failed" in out
     assert "Invalid learning rate" in out
 
 

@@ -1,0 +1,83 @@
+"""The server of a sweep, as seen by whoever started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fastrun.errors import FastrunError
+from fastrun.sweep.server import GRACE
+
+COMMAND = (sys.executable, "-P", "-m", "fastrun.sweep.server")
+
+
+class ServerLost(FastrunError):
+    """The server died, and its jobs with it."""
+
+
+class Client:
+    """Starts a server, speaks its lines, ends it."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in map(str, sys.path) if path),
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs the other way makes them unusable after a fork
+        }
+        self.process = subprocess.Popen(
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=environment
+        )
+        self._rest = b""
+        self.ready = False  # it has imported all it has to
+
+    def start(self, job: int, folder: Path, settings: dict[str, Any], said: list[str], **share: Any) -> None:
+        """Have a job started, with its share of the machine."""
+        self._say({"start": job, "folder": str(folder.absolute()), "settings": settings, "said": said} | share)
+
+    def stop(self, job: int, number: signal.Signals) -> None:
+        """Have a signal sent to a job."""
+        self._say({"stop": job, "signal": int(number)})
+
+    def heard(self, seconds: float) -> Iterator[dict[str, Any]]:
+        """Yield what the server says, waiting for it for so long at most.
+
+        Raises:
+            ServerLost: it is gone.
+        """
+        assert self.process.stdout is not None
+        handle = self.process.stdout.fileno()
+        if not select.select([handle], [], [], seconds)[0]:
+            return
+        read = os.read(handle, 1 << 16)
+        if not read:
+            raise ServerLost("the server of the sweep is gone", "out of memory? try fewer sweep.jobs")
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        for said in map(json.loads, lines):
+            self.ready = self.ready or "ready" in said
+            yield said
+
+    def close(self) -> None:
+        """End it and its jobs, which save first."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        try:
+            self.process.wait(GRACE + 5)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+    def _say(self, what: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # heard() tells
+            self.process.stdin.write(json.dumps(what, default=str).encode() + b"\n")
+            self.process.stdin.flush()

@@ -1,0 +1,116 @@
+"""A job in the process that was forked for it."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from fastrun import assemble, execute, hydra_app, ranks, summary  # noqa: F401 (what a run needs, once for all jobs)
+from fastrun.clock import process_start
+from fastrun.errors import CheckpointError, FastrunError
+from fastrun.rundir import RunDir
+from fastrun.settings import Settings
+
+_PR_SET_PDEATHSIG = 1
+
+
+def prepare() -> int:
+    """Import what a run needs, and return the number of GPUs, without a context on any."""
+    return torch.cuda.device_count()
+
+
+def main(order: dict[str, Any], inherited: Sequence[int]) -> NoReturn:
+    """Run a job, and end the process."""
+    code = 1
+    try:
+        _own(order, inherited)
+        code = _run(order)
+        atexit._run_exitfuncs()
+        threading._shutdown()  # type: ignore[attr-defined]
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _own(order: dict[str, Any], inherited: Sequence[int]) -> None:
+    """Part from the server: group, signals, output, devices and cores of its own."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    if sys.platform == "linux":  # elsewhere the server alone sees to it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != order["server"]:  # it died before this could have been told
+        os._exit(1)
+    _redirect(Path(order["folder"]), inherited)
+    if order["threads"] is not None:
+        os.environ["OMP_NUM_THREADS"] = str(order["threads"])  # of processes that the job starts
+        torch.set_num_threads(order["threads"])
+    if order["gpus"] is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(order["gpus"])
+
+
+def _redirect(folder: Path, inherited: Sequence[int]) -> None:
+    """Read nothing, write to output.log, and have no part in what the server reads and says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for own, standard in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(own, standard)
+    for handle in (nothing, log, *inherited):
+        os.close(handle)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _run(order: dict[str, Any]) -> int:
+    """Train, or go on, as the command line would, and return the exit code."""
+    execute.forked(process_start())
+    try:
+        _train(hydra_app.frozen(order["settings"], []), RunDir(Path(order["folder"])), order["said"])
+    except FastrunError as error:
+        print(error.show(), file=sys.stderr)
+        return error.exit_code
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except BaseException as error:
+        traceback.print_exc()
+        print(f"error: {type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _train(settings: Settings, run: RunDir, said: list[str]) -> None:
+    """Go on from the newest good checkpoint, or start where there is none."""
+    try:
+        run.newest_good()
+    except CheckpointError:
+        _clear(run.path)
+        execute.train(settings, run.path, said)
+    else:
+        execute.resume(hydra_app.frozen(run.config(), []), run)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an attempt left that never saved; what it printed stays."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "output.log":
+            path.unlink()

@@ -1,0 +1,70 @@
+"""How a job ended, read off its exit code and what its run left."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from fastrun.errors import Diverged
+from fastrun.job import Row
+from fastrun.rundir import RunDir
+
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 0) -> None:
+    """Write into a row how its job ended.
+
+    Args:
+        row: the row.
+        run: the job's run directory.
+        code: its exit code, or less than 0: the signal that ended it.
+        wanted: the state that it was stopped for, if it was.
+        log_from: where in output.log this attempt begins.
+    """
+    finished = code == 0 and run.read("status.json").get("status") == "finished"
+    row.state = "finished" if finished else wanted or _state(code)
+    row.exit_code = 128 - code if code < 0 else code
+    row.error = None if finished else _said(run.path / "output.log", log_from) or _why(row.state, code)
+    best = run.read("summary.json").get("best") if finished else None
+    row.best = best if isinstance(best, dict) else None
+    row.ended, row.pid = time.time(), None
+    row.seconds += row.ended - (row.started or row.ended)
+
+
+def settle(row: Row, run: RunDir) -> None:
+    """Write into a row that says running, while nothing runs, what became of its job."""
+    status = run.read("status.json")
+    code = status.get("exit_code")
+    if run.status() in ("unknown", "killed", "running") or not isinstance(code, int):
+        close(row, run, -signal.SIGKILL, "killed")
+    else:
+        close(row, run, code, None)
+    row.ended = float(status.get("updated", row.started or time.time()))
+
+
+def _state(code: int) -> str:
+    if code < 0:
+        return "killed"
+    if code in _INTERRUPTED:
+        return "interrupted"
+    return "diverged" if code == Diverged.exit_code else "failed"
+
+
+def _said(log: Path, start: int) -> str | None:
+    """Return the last error that a job printed."""
+    try:
+        with log.open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return None
+    found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return found[-1] if found else None
+
+
+def _why(state: str, code: int) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return f"{state} with exit code {code}" + (", but the run is not finished" if code == 0 else "")

@@ -1,0 +1,68 @@
+"""A sweep from its first job to the table that ends it. Read :func:`sweep` as its story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from fastrun.errors import Interrupted
+from fastrun.job import Job, Launch, Row, Source
+from fastrun.settings import Sweep
+from fastrun.span import seconds_in
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.lock import held
+from fastrun.sweep.supervisor import Supervisor
+from fastrun.sweep.table import show
+from fastrun.sweep.view import View
+
+
+def sweep(
+    folder: Path, source: Source, settings: Sweep, launch: Launch | None = None, quiet: bool = False
+) -> list[Row]:
+    """Run the jobs of a source, in processes of their own, and return the ledger.
+
+    Args:
+        folder: the sweep's, new or one to go on with.
+        source: where the jobs come from.
+        settings: how many at a time, and for how long at most.
+        launch: what runs jobs in place of processes of ours; it is handed all that are known.
+        quiet: print nothing.
+
+    Raises:
+        ConfigError: a timeout that is none.
+        InUse: somebody else runs this sweep.
+        Interrupted: a signal stopped it.
+        StorageError: the folder cannot be written.
+    """
+    if settings.timeout:
+        seconds_in(settings.timeout, "sweep.timeout")
+    ledger = Ledger.create(folder, source.asked | {"total": source.total, "sweep": asdict(settings)})
+    with held(folder):
+        for job in source.known():
+            ledger.add(job)
+        number = _run(ledger, source, settings, launch, quiet)
+    rows = ledger.rows()
+    if not quiet:
+        show(ledger, rows)
+    if number:
+        raise Interrupted(number, "the sweep is stopped, what ran is saved", f"go on with: fastrun resume {folder}")
+    return rows
+
+
+def _run(ledger: Ledger, source: Source, settings: Sweep, launch: Launch | None, quiet: bool) -> int:
+    if launch is None:
+        with View(source.total, quiet) as view:
+            return Supervisor(ledger, source, settings, view).run()
+    jobs: list[Job] = []
+    while not source.done and (job := source.next()):
+        jobs.append(job)
+    launch(jobs)
+    return 0
+
+
+def exit_code(rows: Sequence[Row]) -> int:
+    """Return 0 if all jobs finished or were pruned, else the first other one's code if it is fastrun's, else 1."""
+    failed = [row.exit_code or 1 for row in rows if row.state not in ("finished", "pruned")]
+    codes = [code if code in range(1, 9) else 1 for code in failed]  # what a signal ended has none of fastrun's
+    return codes[0] if codes else 0

@@ -1,0 +1,135 @@
+"""The process that jobs are forked from: it imports torch and Lightning once, and never uses them.
+
+It is told what to do, and tells what happened, in lines of JSON:
+
+    <- {"ready": true, "gpus": 2}
+    -> {"start": 3, "folder": …, "settings": …, "said": …, "threads": 4, "gpus": ["0"]}
+    <- {"started": 3, "pid": 4711}
+    -> {"stop": 3, "signal": 15}
+    <- {"ended": 3, "code": -15}
+
+It has one thread, so that forking is safe, and no context on a GPU, so that jobs can make their own. Where its input
+ends, whoever started it is gone: it has the jobs save and end, and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import selectors
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+GRACE = 30.0  # seconds that a job has to save after a SIGTERM, before a SIGKILL
+
+
+class Server:
+    """Forks jobs, and reaps them."""
+
+    def __init__(self, told: int, says: int) -> None:
+        self.told, self.says = told, says
+        self.jobs: dict[int, int] = {}  # process id to job
+        self.handles = [says]  # no business of jobs
+        self._rest = b""
+        self._open = True
+
+    def serve(self) -> None:
+        """Do what is asked for until the input ends; then end the jobs."""
+        wakes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.EpollSelector() as waiting:
+            self.handles += [wakes, wake, waiting.fileno()]
+            waiting.register(self.told, selectors.EVENT_READ)
+            waiting.register(wakes, selectors.EVENT_READ)
+            while self._open:
+                ready = {key.fd for key, _ in waiting.select()}
+                if wakes in ready:
+                    os.read(wakes, 4096)
+                    self.reap()
+                if self.told in ready:
+                    self.listen()
+        self.end()
+
+    def listen(self) -> None:
+        """Do what the next lines ask for."""
+        read = os.read(self.told, 1 << 20)
+        self._open = bool(read)
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            if "start" in order:
+                self.start(order)
+            else:
+                self.stop(order["stop"], order["signal"])
+
+    def start(self, order: dict[str, Any]) -> None:
+        """Fork a job."""
+        order["server"] = os.getpid()
+        pid = os.fork()
+        if not pid:
+            from fastrun.sweep import forked
+
+            forked.main(order, self.handles)
+        with suppress(OSError):  # done already by the job itself, if it was faster
+            os.setpgid(pid, pid)
+        self.jobs[pid] = order["start"]
+        self.say({"started": order["start"], "pid": pid})
+
+    def stop(self, job: int, number: int) -> None:
+        """Send a signal to a job: to save, to itself alone; to be gone, to all that it started as well."""
+        for pid, running in self.jobs.items():
+            if running == job:
+                (os.killpg if number == signal.SIGKILL else os.kill)(pid, number)
+
+    def reap(self) -> None:
+        """Tell which jobs have ended, nothing that they started left."""
+        for pid, job in list(self.jobs.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            with suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)  # before its number is free for another process
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            del self.jobs[pid]
+            self.say({"ended": job, "code": code})
+
+    def end(self) -> None:
+        """Have all jobs save and end."""
+        deadline = time.monotonic() + GRACE
+        for job in self.jobs.values():
+            self.stop(job, signal.SIGTERM)
+        while self.jobs and time.monotonic() < deadline:
+            time.sleep(0.05)
+            self.reap()
+        for job in self.jobs.values():
+            self.stop(job, signal.SIGKILL)
+
+    def say(self, what: dict[str, Any]) -> None:
+        """Tell something, if somebody still listens."""
+        try:
+            os.write(self.says, json.dumps(what).encode() + b"\n")
+        except BrokenPipeError:
+            self._open = False
+
+
+def main() -> None:
+    """Import, and serve."""
+    says = os.dup(1)
+    os.dup2(2, 1)  # what an import prints is no answer
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    from fastrun.sweep import forked
+
+    gpus = forked.prepare()
+    gc.collect()
+    gc.freeze()  # a job's garbage collector leaves alone, and so does not copy, what is here already
+    server = Server(0, says)
+    server.say({"ready": True, "gpus": gpus})
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()

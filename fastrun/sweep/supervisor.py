@@ -1,0 +1,188 @@
+"""Running the jobs of a sweep, some at a time, whatever becomes of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastrun.job import Job, Row, Source
+from fastrun.rundir import RunDir
+from fastrun.settings import Sweep
+from fastrun.span import seconds_in
+from fastrun.sweep import outcome, share
+from fastrun.sweep.client import Client, ServerLost
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.server import GRACE
+from fastrun.sweep.signals import Signals
+from fastrun.sweep.view import View
+
+POLL = 0.25  # seconds between two looks at what jobs measured, and at the clock
+
+
+@dataclass
+class Running:
+    """A job that runs.
+
+    Attributes:
+        since: when it started, on the monotonic clock.
+        log_from: where in its output.log this attempt begins.
+        read: how much of its metrics.jsonl has been read.
+        wanted: the state that it was asked to stop for.
+        kill_at: when it is killed, if it has not saved and ended until then.
+    """
+
+    job: Job
+    row: Row
+    run: RunDir
+    gpus: list[str] | None
+    log_from: int
+    since: float = field(default_factory=time.monotonic)
+    read: int = 0
+    wanted: str | None = None
+    kill_at: float = float("inf")
+
+
+class Supervisor:
+    """Starts jobs, watches them, and keeps the ledger."""
+
+    def __init__(self, ledger: Ledger, source: Source, sweep: Sweep, view: View) -> None:
+        self.ledger, self.source, self.sweep, self.view = ledger, source, sweep, view
+        self.timeout = seconds_in(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
+        self.running: dict[int, Running] = {}
+        self.gpus: list[str] = []
+        self.signals = Signals()
+        self.losses = 0  # of servers, since a job ended
+
+    def run(self) -> int:
+        """Run all jobs, and return the signal that asked to stop, or 0."""
+        with self.signals:
+            self.client = Client()
+            try:
+                while self._has_work():
+                    self._step()
+            finally:
+                self.client.close()
+        return self.signals.number
+
+    def _has_work(self) -> bool:
+        return bool(self.running) or not (self.signals.count or self.source.done)
+
+    def _step(self) -> None:
+        """Start what may start, hear what happened, see what is due."""
+        if self.signals.count:
+            self._stop_all()
+        elif self.client.ready:
+            self._fill()
+        try:
+            for said in self.client.heard(POLL):
+                self._hear(said)
+        except ServerLost:
+            self._lost()
+        for one in self.running.values():
+            self._look(one)
+            self._watch_time(one)
+        self.view.draw(self.running.keys())
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if "gpus" in said:
+            self.gpus = share.visible(said["gpus"])
+        elif "started" in said:
+            row = self.running[said["started"]].row
+            row.pid = said["pid"]
+            self.ledger.write(row)
+        else:
+            self._end(self.running.pop(said["ended"]), said["code"])
+
+    def _fill(self) -> None:
+        while len(self.running) < self.sweep.jobs and not self.source.done and (job := self.source.next()):
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        row, run = self.ledger.add(job), RunDir(job.folder)
+        gpus = share.gpus(job.settings, self.gpus, (one.gpus or [] for one in self.running.values()))
+        row.state, row.attempts, row.started, row.error = "running", row.attempts + 1, time.time(), None
+        self.ledger.write(row)
+        self.running[job.number] = Running(job, row, run, gpus, _size(run.path / "output.log"))
+        threads = share.threads(self.sweep.jobs)
+        self.client.start(job.number, job.folder, row.config, job.said, threads=threads, gpus=gpus)
+        self.view.started(row)
+
+    def _look(self, one: Running) -> None:
+        """Read what a job measured since the last look, and have it stopped if the source says so."""
+        with suppress(OSError), one.run.metrics.open("rb") as file:
+            file.seek(one.read)
+            whole = file.read().rpartition(b"\n")[0]
+            one.read += len(whole) + 1 if whole else 0
+            for line in map(json.loads, whole.splitlines()):
+                metrics = {key: value for key, value in line.items() if key.startswith("val/") and value is not None}
+                if metrics:
+                    self.view.measured(one.row, line["step"], metrics)
+                    if self.source.measured(one.job, line["step"], metrics):
+                        self._stop(one, "pruned")
+
+    def _watch_time(self, one: Running) -> None:
+        now = time.monotonic()
+        if now - one.since > self.timeout:
+            self._stop(one, "timeout")
+        if now > one.kill_at:
+            one.kill_at = now + 1
+            self.client.stop(one.job.number, signal.SIGKILL)
+
+    def _stop(self, one: Running, state: str) -> None:
+        """Have a job save and end, once."""
+        if one.wanted is None:
+            one.wanted, one.kill_at = state, time.monotonic() + GRACE
+            self.client.stop(one.job.number, signal.SIGTERM)
+
+    def _stop_all(self) -> None:
+        for one in self.running.values():
+            self._stop(one, "interrupted")
+            if self.signals.count > 1:
+                one.wanted, one.kill_at = "killed", min(one.kill_at, time.monotonic())
+
+    def _end(self, one: Running, code: int) -> None:
+        self._look(one)
+        outcome.close(one.row, one.run, code, one.wanted, one.log_from)
+        self._note(one)
+        self.losses = 0
+
+    def _note(self, one: Running) -> None:
+        self.ledger.write(one.row)
+        self.source.ended(one.job, one.row)
+        self.view.ended(one.row)
+
+    def _lost(self) -> None:
+        """Note what became of the jobs of a server that died, once they have saved, and start another.
+
+        Raises:
+            ServerLost: the one before it ended no job either.
+        """
+        self.losses += 1
+        for one in self.running.values():
+            wait_for(one.run, one.row)
+            outcome.settle(one.row, one.run)
+            self._note(one)
+        self.running.clear()
+        self.client.close()
+        if self.losses > 1:
+            raise ServerLost("the process that starts the jobs of the sweep dies", "out of memory? try sweep.jobs=1")
+        self.client = Client()
+
+
+def wait_for(run: RunDir, row: Row) -> None:
+    """Wait for a job that nobody watches any more to save and end; kill it if it does not."""
+    deadline = time.monotonic() + GRACE
+    while run.status() == "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if run.status() == "running" and row.pid:
+        with suppress(ProcessLookupError):
+            os.killpg(row.pid, signal.SIGKILL)
+
+
+def _size(path: Any) -> int:
+    return path.stat().st_size if path.is_file() else 0
