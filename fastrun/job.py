@@ -38,8 +38,13 @@ class Job:
 
     def sha256(self) -> str:
         """Return the hash of the composed config, without where it goes and how the sweep runs it."""
-        config = {key: value for key, value in asdict(self.settings).items() if key not in ("outputs", "sweep")}
-        return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
+        return sha256_of(asdict(self.settings))
+
+
+def sha256_of(config: dict[str, Any]) -> str:
+    """Return the hash of a composed config, without where it goes and how a sweep runs it."""
+    own = {key: value for key, value in config.items() if key not in ("outputs", "sweep")}
+    return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass
@@ -77,8 +82,8 @@ class Row:
             row = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError:
             return None
-        is_whole = isinstance(row.number, int) and isinstance(row.config, dict) and isinstance(row.folder, str)
-        return row if is_whole and isinstance(row.own, list) and isinstance(row.said, list) else None
+        is_whole = isinstance(row.number, int) and isinstance(row.folder, str) and isinstance(row.config, dict)
+        return row if is_whole and sha256_of(row.config) == row.config_sha256 else None
 
 
 class Source(Protocol):

@@ -153,6 +153,7 @@ class Sweep:
 
     jobs: int = 1  # at a time, each in a process of its own with its share of the cores and GPUs
     timeout: str | None = None  # of a job: 90s, 30min or 2h; null: none
+    grace: str = "30s"  # what a job that is told to stop has to save, before it is killed
     zip: Any = False  # true: swept keys go side by side, not each with each; or a list of the keys that do
     random: int | None = None  # try so many points of the grid, drawn at random
     seed: int = 0  # of that draw

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from fastrun.errors import UsageError
 from fastrun.parsing import parser
 from fastrun.rundir import RunDir
+from fastrun.sweep.ledger import is_sweep
 
 
 def run(arguments: list[str]) -> int:
@@ -18,6 +20,8 @@ def run(arguments: list[str]) -> int:
     verb.add_argument("--ckpt", default="best", metavar="CKPT", help="best, last or a path (best)")
     verb.add_argument("--json", action="store_true", help="print a JSON object")
     given = verb.parse_args(arguments)
+    if is_sweep(given.run):
+        raise UsageError(f"{given.run} is a sweep, not a run", "name one of the runs in it")
     directory = RunDir.open(given.run)
     from fastrun import assemble, execute, hydra_app
 

@@ -1,20 +1,30 @@
-"""Go on with a run from its newest good checkpoint, values changed by overrides such as epochs=20."""
+"""Go on with a run from its newest good checkpoint, or with a sweep; change values such as epochs=20."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from fastrun.errors import UsageError
 from fastrun.parsing import parser
 from fastrun.rundir import RunDir
+from fastrun.sweep.ledger import is_sweep
+from fastrun.sweep.run import exit_code
 
 
 def run(arguments: list[str]) -> int:
     """Resume, unless the run is finished and nothing new is asked of it."""
     verb = parser("resume", __doc__)
-    verb.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    verb.add_argument("run", type=Path, metavar="RUN", help="the directory of a run, or of a sweep")
     verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
     verb.add_argument("--inexact", action="store_true", help="go on with another number of processes (device.count)")
+    verb.add_argument("--failed", action="store_true", help="of a sweep: what failed or diverged, too")
     given = verb.parse_args(arguments)
+    if is_sweep(given.run):
+        from fastrun.sweep.resume import resume
+
+        return exit_code(resume(given.run, given.overrides, given.failed))
+    if given.failed:
+        raise UsageError(f"{given.run} is no sweep, which --failed is for", "leave it out")
     directory = RunDir.open(given.run)
     if directory.status() == "finished" and not given.overrides:
         print(f"{given.run} is finished; `fastrun resume {given.run} epochs=…` would train it further")

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.errors import FastrunError
-from fastrun.sweep.server import GRACE
 
 COMMAND = (sys.executable, "-P", "-m", "fastrun.sweep.server")
 
@@ -26,13 +25,18 @@ class ServerLost(FastrunError):
 class Client:
     """Starts a server, speaks its lines, ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float) -> None:
+        self.grace = grace  # seconds that jobs have to save
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in map(str, sys.path) if path),
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs the other way makes them unusable after a fork
         }
         self.process = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env=environment
+            [*COMMAND, str(grace)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
         )
         self._rest = b""
         self.ready = False  # it has imported all it has to
@@ -71,7 +75,7 @@ class Client:
             self.process.stdin.close()
         self.process.stdout.close()
         try:
-            self.process.wait(GRACE + 5)
+            self.process.wait(self.grace + 5)
         finally:
             self.process.kill()
             self.process.wait()

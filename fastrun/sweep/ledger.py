@@ -6,14 +6,14 @@ Every file is replaced whole, so a sweep that is killed at any moment can be rea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fastrun.errors import CheckpointError
-from fastrun.job import Job, Row
+from fastrun.job import Job, Row, Source
 from fastrun.rundir import RunDir, storage, write_atomic
+from fastrun.settings import Sweep
 
 
 class Ledger:
@@ -24,7 +24,7 @@ class Ledger:
         self.path = folder / "ledger"
 
     @classmethod
-    def create(cls, folder: Path, asked: Mapping[str, Any]) -> Ledger:
+    def create(cls, folder: Path, source: Source, sweep: Sweep) -> Ledger:
         """Begin a ledger, or go on with the one that is there.
 
         Raises:
@@ -33,6 +33,8 @@ class Ledger:
         ledger = cls(folder)
         with storage(folder):
             ledger.path.mkdir(parents=True, exist_ok=True)
+        known = [{"own": job.own, "said": job.said} for job in source.known()]
+        asked = source.asked | {"total": source.total, "sweep": asdict(sweep), "jobs": ledger._jobs() + known}
         write_atomic(folder / "sweep.json", json.dumps(asked, indent=2, default=str))
         return ledger
 
@@ -50,6 +52,27 @@ class Ledger:
     def asked(self) -> dict[str, Any]:
         """Return what sweep.json says; nothing where it is broken."""
         return RunDir(self.folder).read("sweep.json")
+
+    def expected(self) -> range:
+        """Return the numbers of the jobs that there are for certain."""
+        return range(max([-1, *self.numbers(), len(self._jobs()) - 1]) + 1)
+
+    def overrides(self, number: int) -> tuple[list[str], list[str]]:
+        """Return a job's own overrides, and all of them, as sweep.json has them.
+
+        Raises:
+            CheckpointError: it has not.
+        """
+        try:
+            job = self._jobs()[number]
+            return list(job["own"]), list(job["said"])
+        except (LookupError, TypeError) as error:
+            raise CheckpointError(
+                f"{self._file(number)} is broken", "start the sweep again: fastrun train …"
+            ) from error
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        return list(self.asked().get("jobs", ()))
 
     def write(self, row: Row) -> None:
         """Replace a job's row."""
@@ -86,11 +109,3 @@ class Ledger:
 def is_sweep(folder: Path) -> bool:
     """Say whether a folder is that of a sweep."""
     return (folder / "sweep.json").is_file() or (folder / "ledger").is_dir()
-
-
-def runs_of(folder: Path) -> Iterator[Path]:
-    """Yield the run directories of a sweep, in the order of its jobs."""
-    ledger = Ledger(folder)
-    for row in ledger.rows():
-        if (path := ledger.run(row).path).is_dir():
-            yield path

@@ -33,6 +33,14 @@ def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 
     row.seconds += row.ended - (row.started or row.ended)
 
 
+def has_ended(run: RunDir, seconds: float) -> bool:
+    """Wait so long at most for a job that nobody watches any more to save and end, and say whether it has."""
+    deadline = time.monotonic() + seconds
+    while (running := run.status() == "running") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not running
+
+
 def settle(row: Row, run: RunDir) -> None:
     """Write into a row that says running, while nothing runs, what became of its job."""
     status = run.read("status.json")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from fastrun.errors import Interrupted
+from fastrun.errors import Interrupted, StorageError
 from fastrun.job import Job, Launch, Row, Source
 from fastrun.settings import Sweep
 from fastrun.span import seconds_in
-from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.lock import held
 from fastrun.sweep.supervisor import Supervisor
 from fastrun.sweep.table import show
@@ -30,27 +29,42 @@ def sweep(
         quiet: print nothing.
 
     Raises:
-        ConfigError: a timeout that is none.
+        ConfigError: a timeout or a grace that is no time.
         InUse: somebody else runs this sweep.
         Interrupted: a signal stopped it.
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or holds a sweep already.
     """
-    if settings.timeout:
-        seconds_in(settings.timeout, "sweep.timeout")
-    ledger = Ledger.create(folder, source.asked | {"total": source.total, "sweep": asdict(settings)})
+    for key in ("timeout", "grace"):
+        seconds_in(getattr(settings, key) or "1s", f"sweep.{key}")
+    if is_sweep(folder) and {job.number for job in source.known()} & set(Ledger(folder).numbers()):
+        raise StorageError(f"{folder} holds a sweep already", f"go on with: fastrun resume {folder}")
+    ledger = Ledger.create(folder, source, settings)
     with held(folder):
         for job in source.known():
             ledger.add(job)
-        number = _run(ledger, source, settings, launch, quiet)
+        number = carry_out(ledger, source, settings, launch, quiet)
+    return conclude(ledger, number, quiet)
+
+
+def conclude(ledger: Ledger, number: int, quiet: bool = False) -> list[Row]:
+    """Show what became of a sweep, and return it.
+
+    Raises:
+        Interrupted: a signal, of this number, stopped it.
+    """
     rows = ledger.rows()
     if not quiet:
         show(ledger, rows)
     if number:
-        raise Interrupted(number, "the sweep is stopped, what ran is saved", f"go on with: fastrun resume {folder}")
+        hint = f"go on with: fastrun resume {ledger.folder}"
+        raise Interrupted(number, "the sweep is stopped, what ran is saved", hint)
     return rows
 
 
-def _run(ledger: Ledger, source: Source, settings: Sweep, launch: Launch | None, quiet: bool) -> int:
+def carry_out(
+    ledger: Ledger, source: Source, settings: Sweep, launch: Launch | None = None, quiet: bool = False
+) -> int:
+    """Run the jobs of a source; return the signal that asked to stop, or 0."""
     if launch is None:
         with View(source.total, quiet) as view:
             return Supervisor(ledger, source, settings, view).run()

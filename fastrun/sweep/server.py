@@ -19,18 +19,17 @@ import json
 import os
 import selectors
 import signal
+import sys
 import time
 from contextlib import suppress
 from typing import Any
 
-GRACE = 30.0  # seconds that a job has to save after a SIGTERM, before a SIGKILL
-
 
 class Server:
-    """Forks jobs, and reaps them."""
+    """Forks jobs, and reaps them; ``grace`` is how many seconds they have to save, once nobody wants them any more."""
 
-    def __init__(self, told: int, says: int) -> None:
-        self.told, self.says = told, says
+    def __init__(self, told: int, says: int, grace: float) -> None:
+        self.told, self.says, self.grace = told, says, grace
         self.jobs: dict[int, int] = {}  # process id to job
         self.handles = [says]  # no business of jobs
         self._rest = b""
@@ -98,7 +97,7 @@ class Server:
 
     def end(self) -> None:
         """Have all jobs save and end."""
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + self.grace
         for job in self.jobs.values():
             self.stop(job, signal.SIGTERM)
         while self.jobs and time.monotonic() < deadline:
@@ -126,7 +125,7 @@ def main() -> None:
     gpus = forked.prepare()
     gc.collect()
     gc.freeze()  # a job's garbage collector leaves alone, and so does not copy, what is here already
-    server = Server(0, says)
+    server = Server(0, says, float(sys.argv[1]))
     server.say({"ready": True, "gpus": gpus})
     server.serve()
 

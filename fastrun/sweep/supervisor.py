@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -17,7 +16,7 @@ from fastrun.span import seconds_in
 from fastrun.sweep import outcome, share
 from fastrun.sweep.client import Client, ServerLost
 from fastrun.sweep.ledger import Ledger
-from fastrun.sweep.server import GRACE
+from fastrun.sweep.measured import Measured
 from fastrun.sweep.signals import Signals
 from fastrun.sweep.view import View
 
@@ -31,7 +30,6 @@ class Running:
     Attributes:
         since: when it started, on the monotonic clock.
         log_from: where in its output.log this attempt begins.
-        read: how much of its metrics.jsonl has been read.
         wanted: the state that it was asked to stop for.
         kill_at: when it is killed, if it has not saved and ended until then.
     """
@@ -40,9 +38,9 @@ class Running:
     row: Row
     run: RunDir
     gpus: list[str] | None
+    measured: Measured
     log_from: int
     since: float = field(default_factory=time.monotonic)
-    read: int = 0
     wanted: str | None = None
     kill_at: float = float("inf")
 
@@ -53,6 +51,7 @@ class Supervisor:
     def __init__(self, ledger: Ledger, source: Source, sweep: Sweep, view: View) -> None:
         self.ledger, self.source, self.sweep, self.view = ledger, source, sweep, view
         self.timeout = seconds_in(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
+        self.grace = seconds_in(sweep.grace, "sweep.grace")
         self.running: dict[int, Running] = {}
         self.gpus: list[str] = []
         self.signals = Signals()
@@ -61,7 +60,7 @@ class Supervisor:
     def run(self) -> int:
         """Run all jobs, and return the signal that asked to stop, or 0."""
         with self.signals:
-            self.client = Client()
+            self.client = Client(self.grace)
             try:
                 while self._has_work():
                     self._step()
@@ -107,23 +106,17 @@ class Supervisor:
         gpus = share.gpus(job.settings, self.gpus, (one.gpus or [] for one in self.running.values()))
         row.state, row.attempts, row.started, row.error = "running", row.attempts + 1, time.time(), None
         self.ledger.write(row)
-        self.running[job.number] = Running(job, row, run, gpus, _size(run.path / "output.log"))
+        self.running[job.number] = Running(job, row, run, gpus, Measured(run.metrics), _size(run.path / "output.log"))
         threads = share.threads(self.sweep.jobs)
         self.client.start(job.number, job.folder, row.config, job.said, threads=threads, gpus=gpus)
         self.view.started(row)
 
     def _look(self, one: Running) -> None:
         """Read what a job measured since the last look, and have it stopped if the source says so."""
-        with suppress(OSError), one.run.metrics.open("rb") as file:
-            file.seek(one.read)
-            whole = file.read().rpartition(b"\n")[0]
-            one.read += len(whole) + 1 if whole else 0
-            for line in map(json.loads, whole.splitlines()):
-                metrics = {key: value for key, value in line.items() if key.startswith("val/") and value is not None}
-                if metrics:
-                    self.view.measured(one.row, line["step"], metrics)
-                    if self.source.measured(one.job, line["step"], metrics):
-                        self._stop(one, "pruned")
+        for step, metrics in one.measured.news():
+            self.view.measured(one.row, step, metrics)
+            if self.source.measured(one.job, step, metrics):
+                self._stop(one, "pruned")
 
     def _watch_time(self, one: Running) -> None:
         now = time.monotonic()
@@ -136,7 +129,7 @@ class Supervisor:
     def _stop(self, one: Running, state: str) -> None:
         """Have a job save and end, once."""
         if one.wanted is None:
-            one.wanted, one.kill_at = state, time.monotonic() + GRACE
+            one.wanted, one.kill_at = state, time.monotonic() + self.grace
             self.client.stop(one.job.number, signal.SIGTERM)
 
     def _stop_all(self) -> None:
@@ -164,24 +157,16 @@ class Supervisor:
         """
         self.losses += 1
         for one in self.running.values():
-            wait_for(one.run, one.row)
+            if not outcome.has_ended(one.run, self.grace) and one.row.pid:
+                with suppress(ProcessLookupError):
+                    os.killpg(one.row.pid, signal.SIGKILL)
             outcome.settle(one.row, one.run)
             self._note(one)
         self.running.clear()
         self.client.close()
         if self.losses > 1:
             raise ServerLost("the process that starts the jobs of the sweep dies", "out of memory? try sweep.jobs=1")
-        self.client = Client()
-
-
-def wait_for(run: RunDir, row: Row) -> None:
-    """Wait for a job that nobody watches any more to save and end; kill it if it does not."""
-    deadline = time.monotonic() + GRACE
-    while run.status() == "running" and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if run.status() == "running" and row.pid:
-        with suppress(ProcessLookupError):
-            os.killpg(row.pid, signal.SIGKILL)
+        self.client = Client(self.grace)
 
 
 def _size(path: Any) -> int:

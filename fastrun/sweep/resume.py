@@ -1,0 +1,87 @@
+"""Going on with a sweep: what is missing, what was stopped and, if asked for, what failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastrun import hydra_app
+from fastrun.errors import ConfigError, InUse
+from fastrun.job import FAILED, UNFINISHED, Job, Listed, Row, Source
+from fastrun.rundir import RunDir
+from fastrun.settings import Sweep
+from fastrun.span import seconds_in
+from fastrun.sweep import outcome
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.lock import held
+from fastrun.sweep.run import carry_out, conclude
+
+_MAY = ("sweep.jobs", "sweep.timeout", "sweep.grace")
+
+
+def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
+    """Run the jobs of a sweep that have not ended, from their newest checkpoint where there is one.
+
+    Args:
+        folder: the sweep's.
+        overrides: other values of ``sweep.jobs``, ``sweep.timeout`` and ``sweep.grace``.
+        with_failed: run what failed or diverged as well.
+
+    Raises:
+        CheckpointError: there is no sweep in the folder.
+        ConfigError: an override of something else.
+        InUse: the sweep, or a job of it, runs.
+        Interrupted: a signal stopped it.
+    """
+    ledger = Ledger.open(folder)
+    settings = _settings(ledger, overrides)
+    with held(folder):
+        for row in (
+            rows := [_found(ledger, number, seconds_in(settings.grace, "sweep.grace")) for number in ledger.expected()]
+        ):
+            ledger.write(row)
+        wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
+        jobs = [_job(ledger, row) for row in rows if row.state in wanted]
+        number = carry_out(ledger, _source(ledger, jobs), settings)
+    return conclude(ledger, number)
+
+
+def _settings(ledger: Ledger, overrides: list[str]) -> Sweep:
+    for override in overrides:
+        if override.partition("=")[0] not in _MAY:
+            raise ConfigError(
+                f"{override}: the jobs of a sweep stay as they are", "sweep.jobs and sweep.timeout may change"
+            )
+    return hydra_app.frozen({"sweep": ledger.asked().get("sweep", {})}, overrides).sweep
+
+
+def _source(ledger: Ledger, jobs: list[Job]) -> Source:
+    return Listed(jobs, ledger.asked())
+
+
+def _job(ledger: Ledger, row: Row) -> Job:
+    return Job(row.number, row.own, row.said, hydra_app.frozen(row.config, []), ledger.run(row).path)
+
+
+def _found(ledger: Ledger, number: int, grace: float) -> Row:
+    """Return a job's row, true to what its run directory says, where the row says running or cannot be read."""
+    row = ledger.row(number)
+    if row is not None and row.state != "running":
+        return row
+    row = row or _again(ledger, number)
+    run = ledger.run(row)
+    if not outcome.has_ended(run, grace):
+        raise InUse(f"{run.path} is running in process {row.pid}", "wait for it, or stop it")
+    if run.path.is_dir():
+        outcome.settle(row, run)
+    else:
+        row.state = "waiting"
+    return row
+
+
+def _again(ledger: Ledger, number: int) -> Row:
+    """Compose a job again, whose row is gone."""
+    own, said = ledger.overrides(number)
+    found = sorted(ledger.folder.glob(f"{number}-*/config.yaml"))
+    settings = hydra_app.frozen(RunDir(found[0].parent).config(), []) if found else hydra_app.compose(said)
+    folder = found[0].parent if found else ledger.folder / f"{number}-again"
+    return Row.of(Job(number, own, said, settings, folder))
