@@ -18,7 +18,7 @@ import torch
 
 from fastrun import assemble, execute, hydra_app, ranks, summary  # noqa: F401 (what a run needs, once for all jobs)
 from fastrun.clock import process_start
-from fastrun.errors import CheckpointError, FastrunError
+from fastrun.errors import FastrunError
 from fastrun.rundir import RunDir
 from fastrun.settings import Settings
 
@@ -97,10 +97,9 @@ def _run(order: dict[str, Any]) -> int:
 
 
 def _train(settings: Settings, run: RunDir, said: list[str]) -> None:
-    """Go on from the newest good checkpoint, or start where there is none."""
-    try:
-        run.newest_good()
-    except CheckpointError:
+    """Start, or go on with an attempt before; without checkpoints there is nothing to go on from."""
+    is_new = not (run.path / "config.yaml").is_file()
+    if is_new or settings.checkpoint.kind == "none":
         _clear(run.path)
         execute.train(settings, run.path, said)
     else:

@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fastrun.durable import storage, write_atomic
 from fastrun.errors import CheckpointError
 from fastrun.job import Job, Row, Source
-from fastrun.rundir import RunDir, storage, write_atomic
+from fastrun.rundir import RunDir
 from fastrun.settings import Sweep
 
 

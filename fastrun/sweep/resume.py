@@ -7,12 +7,12 @@ from pathlib import Path
 from fastrun import hydra_app
 from fastrun.errors import ConfigError, InUse
 from fastrun.job import FAILED, UNFINISHED, Job, Listed, Row, Source
+from fastrun.lock import locked
 from fastrun.rundir import RunDir
 from fastrun.settings import Sweep
 from fastrun.span import seconds_in
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
-from fastrun.sweep.lock import held
 from fastrun.sweep.run import carry_out, conclude
 
 _MAY = ("sweep.jobs", "sweep.timeout", "sweep.grace")
@@ -34,7 +34,7 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
     """
     ledger = Ledger.open(folder)
     settings = _settings(ledger, overrides)
-    with held(folder):
+    with locked(folder):
         for row in (
             rows := [_found(ledger, number, seconds_in(settings.grace, "sweep.grace")) for number in ledger.expected()]
         ):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from fastrun.errors import Interrupted, StorageError
 from fastrun.job import Job, Launch, Row, Source
+from fastrun.lock import locked
 from fastrun.settings import Sweep
 from fastrun.span import seconds_in
 from fastrun.sweep.ledger import Ledger, is_sweep
-from fastrun.sweep.lock import held
 from fastrun.sweep.supervisor import Supervisor
 from fastrun.sweep.table import show
 from fastrun.sweep.view import View
@@ -39,7 +39,7 @@ def sweep(
     if is_sweep(folder) and {job.number for job in source.known()} & set(Ledger(folder).numbers()):
         raise StorageError(f"{folder} holds a sweep already", f"go on with: fastrun resume {folder}")
     ledger = Ledger.create(folder, source, settings)
-    with held(folder):
+    with locked(folder):
         for job in source.known():
             ledger.add(job)
         number = carry_out(ledger, source, settings, launch, quiet)
