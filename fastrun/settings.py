@@ -7,7 +7,7 @@ Closed groups are the dataclasses here. Open groups (``dict``) hold one ``_targe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from math import prod
 from typing import Any
 
@@ -197,6 +197,13 @@ class Settings:
     sweep: Sweep = field(default_factory=Sweep)
     callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning Callback, …}
     choices: dict[str, Any] = field(default_factory=dict)  # group: option, written by fastrun
+
+
+def plain(config: dict[str, Any]) -> Settings:
+    """Return the settings that ``dataclasses.asdict`` made a dict of."""
+    kinds = {entry.name: entry.default_factory for entry in fields(Settings)}
+    made = {key: kinds[key](**inner) if is_dataclass(kinds[key]) else inner for key, inner in config.items()}  # type: ignore[operator]
+    return Settings(**made)
 
 
 OPEN = ("data", "model", "init", "norm", "optimizer", "schedule", "loss", "augment", "logger")

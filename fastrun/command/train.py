@@ -12,15 +12,21 @@ from fastrun.settings import Sweep
 def run(arguments: list[str]) -> int:
     """Pass the arguments to Hydra, whose whole grammar they may use."""
     from fastrun import hydra_app
+    from fastrun.sweep.client import Client
     from fastrun.sweep.run import exit_code, sweep
 
     rows: list[Row] = []
+    client = Client() if {"-m", "--multirun"} & set(arguments) else None  # it imports while the jobs are composed
 
     def many(folder: Path, source: Source, settings: Sweep, launch: Launch | None) -> list[Row]:
-        rows.extend(sweep(folder, source, settings, launch))
+        rows.extend(sweep(folder, source, settings, launch, client))
         return rows
 
-    hydra_app.run(arguments, one, many)
+    try:
+        hydra_app.run(arguments, one, many)
+    finally:
+        if client:
+            client.close()
     return exit_code(rows)
 
 

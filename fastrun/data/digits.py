@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from sklearn.datasets import load_digits
 
 from fastrun.data.split import split
 
 
 def digits(val_fraction: float = 0.2, test_fraction: float = 0.2, split_seed: int = 0) -> dict[str, Any]:
     """Return images as uint8 ``[n, 1, 8, 8]`` in 0..16 and labels 0..9, no download."""
-    from sklearn.datasets import load_digits
-
     found = load_digits()
     x = torch.from_numpy(found.images).to(torch.uint8).unsqueeze(1)
     y = torch.from_numpy(found.target).long()

@@ -25,14 +25,15 @@ class ServerLost(FastrunError):
 class Client:
     """Starts a server, speaks its lines, ends it."""
 
-    def __init__(self, grace: float) -> None:
-        self.grace = grace  # seconds that jobs have to save
+    def __init__(self) -> None:
+        self.grace = 0.0
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in map(str, sys.path) if path),
+            "OPENBLAS_NUM_THREADS": "1",  # its threads would start with the imports, and a fork wants one thread
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs the other way makes them unusable after a fork
         }
         self.process = subprocess.Popen(
-            [*COMMAND, str(grace)],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -41,8 +42,12 @@ class Client:
         self._rest = b""
         self.ready = False  # it has imported all it has to
 
-    def start(self, job: int, folder: Path, settings: dict[str, Any], said: list[str], **share: Any) -> None:
-        """Have a job started, with its share of the machine."""
+    def start(
+        self, job: int, folder: Path, settings: dict[str, Any], said: list[str], grace: float, **share: Any
+    ) -> None:
+        """Have a job started, with its share of the machine, and so many seconds to save once it is to end."""
+        self.grace = grace
+        share["grace"] = grace
         self._say({"start": job, "folder": str(folder.absolute()), "settings": settings, "said": said} | share)
 
     def stop(self, job: int, number: signal.Signals) -> None:
@@ -69,16 +74,17 @@ class Client:
 
     def close(self) -> None:
         """End it and its jobs, which save first."""
+        if not self.ready:
+            self.process.kill()  # it has none, and would import to its end before it listens
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(self.grace + 5)
-        finally:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()
+        self.process.wait()
 
     def _say(self, what: dict[str, Any]) -> None:
         assert self.process.stdin is not None

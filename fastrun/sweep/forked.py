@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import importlib
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,13 +22,22 @@ from fastrun import assemble, execute, hydra_app, ranks, summary  # noqa: F401 (
 from fastrun.clock import process_start
 from fastrun.errors import FastrunError
 from fastrun.rundir import RunDir
-from fastrun.settings import Settings
+from fastrun.settings import Settings, plain
 
 _PR_SET_PDEATHSIG = 1
 
 
-def prepare() -> int:
-    """Import what a run needs, and return the number of GPUs, without a context on any."""
+def prepare(settings: dict[str, Any]) -> None:
+    """Import the modules of fastrun that a job's components lie in, before it is forked: other jobs have the same."""
+    for component in settings.values():
+        target = component.get("_target_") if isinstance(component, dict) else None
+        if isinstance(target, str) and target.startswith("fastrun."):
+            with suppress(Exception):  # the job will say so
+                importlib.import_module(target.rpartition(".")[0])
+
+
+def gpus() -> int:
+    """Return the number of GPUs, without a context on any."""
     return torch.cuda.device_count()
 
 
@@ -81,7 +92,7 @@ def _run(order: dict[str, Any]) -> int:
     """Train, or go on, as the command line would, and return the exit code."""
     execute.forked(process_start())
     try:
-        _train(hydra_app.frozen(order["settings"], []), RunDir(Path(order["folder"])), order["said"])
+        _train(plain(order["settings"]), RunDir(Path(order["folder"])), order["said"])
     except FastrunError as error:
         print(error.show(), file=sys.stderr)
         return error.exit_code

@@ -10,6 +10,7 @@ from fastrun.job import Job, Launch, Row, Source
 from fastrun.lock import locked
 from fastrun.settings import Sweep
 from fastrun.span import seconds_in
+from fastrun.sweep.client import Client
 from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.supervisor import Supervisor
 from fastrun.sweep.table import show
@@ -17,7 +18,12 @@ from fastrun.sweep.view import View
 
 
 def sweep(
-    folder: Path, source: Source, settings: Sweep, launch: Launch | None = None, quiet: bool = False
+    folder: Path,
+    source: Source,
+    settings: Sweep,
+    launch: Launch | None = None,
+    client: Client | None = None,
+    quiet: bool = False,
 ) -> list[Row]:
     """Run the jobs of a source, in processes of their own, and return the ledger.
 
@@ -26,6 +32,7 @@ def sweep(
         source: where the jobs come from.
         settings: how many at a time, and for how long at most.
         launch: what runs jobs in place of processes of ours; it is handed all that are known.
+        client: a server that has been started already, to save time.
         quiet: print nothing.
 
     Raises:
@@ -42,7 +49,7 @@ def sweep(
     with locked(folder):
         for job in source.known():
             ledger.add(job)
-        number = carry_out(ledger, source, settings, launch, quiet)
+        number = carry_out(ledger, source, settings, launch, client, quiet)
     return conclude(ledger, number, quiet)
 
 
@@ -62,12 +69,17 @@ def conclude(ledger: Ledger, number: int, quiet: bool = False) -> list[Row]:
 
 
 def carry_out(
-    ledger: Ledger, source: Source, settings: Sweep, launch: Launch | None = None, quiet: bool = False
+    ledger: Ledger,
+    source: Source,
+    settings: Sweep,
+    launch: Launch | None = None,
+    client: Client | None = None,
+    quiet: bool = False,
 ) -> int:
     """Run the jobs of a source; return the signal that asked to stop, or 0."""
     if launch is None:
         with View(source.total, quiet) as view:
-            return Supervisor(ledger, source, settings, view).run()
+            return Supervisor(ledger, source, settings, view, client).run()
     jobs: list[Job] = []
     while not source.done and (job := source.next()):
         jobs.append(job)

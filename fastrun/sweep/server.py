@@ -19,7 +19,6 @@ import json
 import os
 import selectors
 import signal
-import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -28,8 +27,9 @@ from typing import Any
 class Server:
     """Forks jobs, and reaps them; ``grace`` is how many seconds they have to save, once nobody wants them any more."""
 
-    def __init__(self, told: int, says: int, grace: float) -> None:
-        self.told, self.says, self.grace = told, says, grace
+    def __init__(self, told: int, says: int) -> None:
+        self.told, self.says = told, says
+        self.grace = 0.0
         self.jobs: dict[int, int] = {}  # process id to job
         self.handles = [says]  # no business of jobs
         self._rest = b""
@@ -67,11 +67,13 @@ class Server:
 
     def start(self, order: dict[str, Any]) -> None:
         """Fork a job."""
+        from fastrun.sweep import forked
+
+        self.grace = order["grace"]
+        forked.prepare(order["settings"])
         order["server"] = os.getpid()
         pid = os.fork()
         if not pid:
-            from fastrun.sweep import forked
-
             forked.main(order, self.handles)
         with suppress(OSError):  # done already by the job itself, if it was faster
             os.setpgid(pid, pid)
@@ -122,11 +124,10 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     from fastrun.sweep import forked
 
-    gpus = forked.prepare()
     gc.collect()
     gc.freeze()  # a job's garbage collector leaves alone, and so does not copy, what is here already
-    server = Server(0, says, float(sys.argv[1]))
-    server.say({"ready": True, "gpus": gpus})
+    server = Server(0, says)
+    server.say({"ready": True, "gpus": forked.gpus()})
     server.serve()
 
 

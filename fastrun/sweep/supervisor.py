@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fastrun.job import Job, Row, Source
@@ -48,19 +48,19 @@ class Running:
 class Supervisor:
     """Starts jobs, watches them, and keeps the ledger."""
 
-    def __init__(self, ledger: Ledger, source: Source, sweep: Sweep, view: View) -> None:
+    def __init__(self, ledger: Ledger, source: Source, sweep: Sweep, view: View, client: Client | None = None) -> None:
         self.ledger, self.source, self.sweep, self.view = ledger, source, sweep, view
         self.timeout = seconds_in(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
         self.grace = seconds_in(sweep.grace, "sweep.grace")
         self.running: dict[int, Running] = {}
         self.gpus: list[str] = []
         self.signals = Signals()
+        self.client = client or Client()
         self.losses = 0  # of servers, since a job ended
 
     def run(self) -> int:
         """Run all jobs, and return the signal that asked to stop, or 0."""
         with self.signals:
-            self.client = Client(self.grace)
             try:
                 while self._has_work():
                     self._step()
@@ -108,7 +108,8 @@ class Supervisor:
         self.ledger.write(row)
         self.running[job.number] = Running(job, row, run, gpus, Measured(run.metrics), _size(run.path / "output.log"))
         threads = share.threads(self.sweep.jobs)
-        self.client.start(job.number, job.folder, row.config, job.said, threads=threads, gpus=gpus)
+        config = asdict(job.settings)
+        self.client.start(job.number, job.folder, config, job.said, self.grace, threads=threads, gpus=gpus)
         self.view.started(row)
 
     def _look(self, one: Running) -> None:
@@ -166,7 +167,7 @@ class Supervisor:
         self.client.close()
         if self.losses > 1:
             raise ServerLost("the process that starts the jobs of the sweep dies", "out of memory? try sweep.jobs=1")
-        self.client = Client(self.grace)
+        self.client = Client()
 
 
 def _size(path: Any) -> int:
