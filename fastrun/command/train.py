@@ -16,7 +16,7 @@ def run(arguments: list[str]) -> int:
     from fastrun.sweep.run import exit_code, sweep
 
     rows: list[Row] = []
-    client = Client() if {"-m", "--multirun"} & set(arguments) else None  # it imports while the jobs are composed
+    client = Client() if _sweeps(arguments) else None  # it imports while the jobs are composed
 
     def many(folder: Path, source: Source, settings: Sweep, launch: Launch | None) -> list[Row]:
         rows.extend(sweep(folder, source, settings, launch, client))
@@ -28,6 +28,12 @@ def run(arguments: list[str]) -> int:
         if client:
             client.close()
     return exit_code(rows)
+
+
+def _sweeps(arguments: list[str]) -> bool:
+    """Say whether a command line will most likely run a sweep by our launcher."""
+    elsewhere = any(text.startswith("hydra/launcher=") for text in arguments)
+    return bool({"-m", "--multirun"} & set(arguments)) and not elsewhere
 
 
 def one(job: Job) -> Any:
