@@ -214,6 +214,9 @@ class Training(pl.LightningModule):
             if average is not None and average.batches_to_refit:
                 batches = islice(self.feed.batches(self.tally.step), average.batches_to_refit)
                 average.refit(self.stepper.laid_out(x) for x, _ in batches)
+            if self.trainer.world_size > 1:  # the statistics of the first process's norms are those that are saved
+                for buffer in self.net.buffers():
+                    torch.distributed.broadcast(buffer, 0)
             yield
 
     def on_validation_start(self) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+import fastrun.cli
+from fastrun.rundir import RunDir
+
 SPY = """
 import os
 import pytorch_lightning as pl
@@ -48,6 +51,74 @@ def test_two_processes_train_one_run_on_different_samples(shell, folder: Path, l
     resumed = shell("resume", str(run), "epochs=3")
     assert resumed.returncode == 0, resumed.stderr
     assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 31))
+
+
+ASKING = """
+import os
+import pytorch_lightning as pl
+
+class Ask(pl.Callback):
+    def __init__(self, ranks, at, first="", number=15):
+        self.ranks, self.at, self.number = ranks, at, number
+        if first:
+            setattr(self, first, lambda trainer, module, *_, **named: self.ask(trainer))
+    def ask(self, trainer):
+        name = f"asked-{trainer.global_rank}"
+        if trainer.global_rank in self.ranks and not os.path.exists(name):
+            open(name, "x").close()
+            os.kill(os.getpid(), self.number)
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.tally.step >= self.at:
+            self.ask(trainer)
+"""
+TWO = ["device=ddp", "device.count=2", "data=synthetic", "data.samples=256", "data.shape=[1,8,8]", "data.noise=3",
+       "model=mlp", "model.hidden=[16]", "model.dropout=0.2", "augment=crop_flip", "batch.size=16", "epochs=2",
+       "val_every=4", "checkpoint.every=3", "ema=ema", "amp=off", "speed.steps_per_call=2"]  # fmt: skip
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    saved = torch.load(max(run.glob("checkpoints/*.ckpt")), weights_only=True)
+    return saved["state_dict"] | {f"averaged {key}": value for key, value in saved["fastrun"]["evaluated"].items()}
+
+
+@pytest.mark.parametrize(
+    ("ranks", "more", "said"),
+    [
+        ([1], "at: 99, first: setup", "stopped at step 2, all of it saved"),
+        ([0, 1], "at: 99, first: setup, number: 10", "stopped by a signal while nothing was trained"),
+    ],
+    ids=["the second", "both"],
+)
+def test_a_signal_before_the_first_step_stops_all_processes(shell, folder: Path, ranks, more, said) -> None:
+    (folder / "asking.py").write_text(ASKING)
+    done = shell("train", *TWO, f"+callbacks.ask={{_target_: asking.Ask, ranks: {ranks}, {more}}}")
+    assert done.returncode == 143, done.stderr
+    (run,) = folder.glob("outputs/train/*")
+    assert done.stderr == f"error: {said}\nhint: go on with: fastrun resume {run}\n"
+
+
+@pytest.mark.parametrize("ranks", [[0], [1], [0, 1]], ids=["the first", "the second", "both"])
+def test_a_signal_to_any_process_stops_all_at_the_same_step_and_nothing_is_lost(
+    shell, folder: Path, lines, ranks: list[int]
+) -> None:
+    (folder / "asking.py").write_text(ASKING)
+    done = shell("train", *TWO, "name=asked", f"+callbacks.ask={{_target_: asking.Ask, ranks: {ranks}, at: 7}}")
+    assert done.returncode == 143, done.stderr
+    (run,) = folder.glob("outputs/asked/*")
+    assert done.stderr == f"error: stopped at step 8, all of it saved\nhint: go on with: fastrun resume {run}\n"
+    if ranks != [1]:
+        return  # one of the three is enough for what follows
+    assert fastrun.cli.main(["resume", str(run), "device.count=1"]) == 2
+    assert shell("resume", str(run)).returncode == 0
+    assert shell("train", *TWO, "name=whole").returncode == 0
+    (whole,) = folder.glob("outputs/whole/*")
+    one, other = weights(run), weights(whole)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    resumed, alone = ([{**line, "train_seconds": 0} for line in lines(path)] for path in (run, whole))
+    assert resumed == alone
+    assert fastrun.cli.main(["resume", str(run), "device.count=1", "epochs=3", "--inexact"]) == 0
+    assert RunDir(run).read("summary.json")["hardware"]["count"] == 1
 
 
 def assert_close(one: Path, other: Path) -> None:
