@@ -89,7 +89,7 @@ class RunDir:
         return cls(path)
 
     def config(self) -> dict[str, Any]:
-        """Return the composed config as plain data."""
+        """Return the composed config as plain data; the user's files that it names are found from any folder."""
         path = self.path / "config.yaml"
         try:
             with storage(path, "read"):
@@ -98,7 +98,7 @@ class RunDir:
             raise ConfigError(f"{path} is not YAML: {error}") from error
         if not isinstance(loaded, dict):
             raise ConfigError(f"{path} holds no config")
-        return loaded
+        return _findable(loaded, Path(self.read("status.json").get("folder", ".")))
 
     def overrides(self) -> list[str]:
         """Return what the command line said."""
@@ -122,6 +122,7 @@ class RunDir:
             "exit_code": None,
             "attempts": before.get("attempts", 0) + 1,
             "started": before.get("started", time.time()),
+            "folder": before.get("folder", str(Path.cwd())),
             "updated": time.time(),
         }
         write_atomic(self.path / "status.json", json.dumps(status, indent=2))
@@ -201,6 +202,18 @@ def _whole(text: bytes) -> list[dict[str, Any]]:
             if isinstance(content, dict) and isinstance(content.get("step"), int):
                 found.append(content)
     return found
+
+
+def _findable(config: dict[str, Any], started_in: Path) -> dict[str, Any]:
+    """Return a config whose relative paths to data or weights that only the run's first folder has are whole."""
+    for group, keys in {"data": config.get("data") or {}, "transfer": ("source",)}.items():
+        part = config.get(group) or {}
+        for key in keys:
+            path = Path(part[key]) if isinstance(part.get(key), str) else Path()
+            with suppress(OSError):  # too long for a path, so it is none
+                if key != "_target_" and not path.exists() and (started_in / path).exists():
+                    part[key] = str(started_in / path)
+    return config
 
 
 def _finite(value: Any) -> Any:

@@ -210,6 +210,15 @@ def test_a_run_that_is_running_is_left_alone(folder: Path, capfd) -> None:
     assert "is running in process" in capfd.readouterr().err
 
 
+def test_a_run_on_files_goes_on_from_another_folder(folder: Path, monkeypatch) -> None:
+    (folder / "flowers.csv").write_text("a,b,label\n" + "".join(f"{n},{n % 7},{n % 2}\n" for n in range(60)))
+    run = train_here("data=table", "data.root=flowers.csv", "data.target=label", "batch.size=8").relative_to(folder)
+    (folder / "other").mkdir()
+    monkeypatch.chdir(folder / "other")
+    assert fastrun.cli.main(["eval", f"../{run}"]) == 0
+    assert fastrun.cli.main(["resume", f"../{run}", "epochs=3"]) == 0
+
+
 def test_a_checkpoint_of_another_network_is_refused(folder: Path, capfd) -> None:
     run = train_here()
     assert fastrun.cli.main(["eval", str(run), "model.hidden=[9]"]) == 6

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fastrun.durable import sha256_of, storage, write_atomic
 from fastrun.errors import CheckpointError, ConfigError, StorageError
 from fastrun.rundir import RunDir, check_name, stamp
-from fastrun.settings import Clip, Settings
+from fastrun.settings import Clip, Settings, Transfer
 
 NO_PROCESS = 2**22 + 1  # one more than Linux has process ids
 
@@ -78,6 +78,24 @@ def test_a_config_that_is_none_any_more_is_a_config_error(run, text):
     (run.path / "config.yaml").write_text(text)
     with pytest.raises(ConfigError):
         RunDir.open(run.path).config()
+
+
+def test_relative_paths_of_the_users_are_found_from_another_folder(tmp_path, monkeypatch):
+    for name in ("start/photos", "start/weights.pt", "elsewhere/photos", "another"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "start")
+    data = {"_target_": "photos", "root": "photos", "columns": ["photos"], "side": 8, "text": "a" * 300}
+    run = RunDir.create(tmp_path / "run", Settings(data=data, transfer=Transfer("finetune", "weights.pt")), [])
+    run.begin()
+    written = (run.path / "config.yaml").read_bytes()
+    assert run.config()["data"] == data
+    monkeypatch.chdir(tmp_path / "another")
+    run.begin()  # resumed there
+    assert run.config()["data"] == data | {"root": str(tmp_path / "start/photos")}
+    assert run.config()["transfer"]["source"] == str(tmp_path / "start/weights.pt")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.config()["data"] == data
+    assert (run.path / "config.yaml").read_bytes() == written
 
 
 def test_an_atomic_write_replaces_the_content_and_leaves_nothing_else(tmp_path):
