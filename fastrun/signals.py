@@ -73,6 +73,24 @@ def _leave_by(number: int) -> None:
     signal.raise_signal(number)
 
 
+def outlive(worker: int) -> None:
+    """Have a process that loads data take SIGTERM from its run only, which takes and saves a step yet.
+
+    Clusters send a signal to all processes of a job, and so does a terminal. To be called in the worker, with its
+    number.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_obey, args=(os.getppid(),), daemon=True).start()
+
+
+def _obey(run: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != run:
+        pass
+    os._exit(0)
+
+
 def caught() -> bool:
     """Say whether a run was asked to stop."""
     return bool(_state.caught)

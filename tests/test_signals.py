@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,22 +17,26 @@ import fastrun.cli
 from fastrun.errors import Interrupted
 from fastrun.rundir import RunDir
 
+ROOT = Path(__file__).resolve().parent.parent
 RUN = ["data=synthetic", "data.samples=128", "data.val_fraction=0.25", "data.test_fraction=0.25",
        "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[16]", "model.dropout=0.2", "batch.size=8",
        "epochs=2", "val_every=4", "ema=ema", "amp=off", "speed.steps_per_call=3"]  # fmt: skip
 ASKING = """
-import os, signal
+import os, signal, subprocess
 from pathlib import Path
 import pytorch_lightning as pl
 from fastrun.data.synthetic import synthetic
 
 class Ask(pl.Callback):
-    def __init__(self, hook, at=0, number=15, times=1, fails=0):
+    def __init__(self, hook, at=0, number=15, times=1, fails=0, group=0):
         def ask(trainer, module, *_):
             if module.tally.step >= at and not Path("asked").exists():
                 Path("asked").touch()
                 for _ in range(times):
-                    os.kill(os.getpid(), number)
+                    if group:
+                        subprocess.run(["kill", f"-{number}", "--", f"-{os.getpgrp()}"])
+                    else:
+                        os.kill(os.getpid(), number)
                 if fails:
                     raise RuntimeError("a worker was killed")
         setattr(self, hook, ask)
@@ -155,6 +161,17 @@ def test_a_second_signal_ends_a_run_at_once(user: Path, shell, lines) -> None:
     assert RunDir(run).status() == "killed"
     assert "no checkpoint yet: starting from the first step" in (resumed(run) / "run.log").read_text()
     assert outcome(run, lines) == outcome(fastrun.train([*RUN, "name=whole"], quiet=True).directory, lines)
+
+
+def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_step_under_way(user: Path) -> None:
+    chosen = [*RUN, "pipeline=workers", "pipeline.num_workers=2", asking("on_train_batch_start", 6, group=1)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "fastrun", "train", *chosen]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, start_new_session=True, timeout=120, check=False
+    )
+    assert done.returncode == 143, done.stderr
+    assert done.stderr.startswith("error: stopped at step 8, all of it saved")
 
 
 def test_a_thread_trains_without_listening(user: Path) -> None:

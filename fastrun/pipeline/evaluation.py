@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
+from fastrun import signals
 from fastrun.data.sets import Samples, size_of
 from fastrun.pipeline import Batch
 from fastrun.pipeline.standardize import Standardize
@@ -41,6 +42,7 @@ class Evaluation:
             Subset(samples, range(rank, size_of(samples), world)) if world > 1 else samples,
             batch_size=min(self.size, 256),
             num_workers=num_workers,
+            worker_init_fn=signals.outlive,
             persistent_workers=num_workers > 0,
             pin_memory=device.type == "cuda",
         )

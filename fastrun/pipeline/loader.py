@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset, default_collate
 
+from fastrun import signals
 from fastrun.augment import Augment
 from fastrun.data.sets import Samples
 from fastrun.pipeline import Batch
@@ -46,6 +47,7 @@ class Workers:
             sampler=_Order(self.order, step, self.augment),
             batch_size=None,  # a place is a batch's
             num_workers=self.num_workers,
+            worker_init_fn=signals.outlive,
             prefetch_factor=self.prefetch if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
         )
