@@ -11,7 +11,8 @@ import torch
 
 import fastrun
 import fastrun.cli
-from fastrun.rundir import RunDir
+from fastrun.amp import Precision
+from fastrun.rundir import RunDir, Saved
 
 # 12 steps an epoch; a validation every 6, a checkpoint every 5 and where a validation was the best so far
 RUN = ["data=synthetic", "data.samples=128", "data.shape=[1,8,8]", "data.noise=3", "augment=crop_flip",
@@ -125,6 +126,32 @@ def test_a_run_broken_off_ends_like_one_left_alone_however_it_is_fed(folder: Pat
     chosen = [*(MLP if "model=cnn" not in WAYS[way] else []), *WAYS[way]]
     run = broken_off(folder, "in an epoch", *chosen)
     check(fastrun.train([*RUN, *chosen, "name=whole"], quiet=True).directory, run, lines)
+
+
+def test_a_scaler_of_gradients_goes_on_where_it_was(folder: Path, lines, monkeypatch) -> None:
+    def fp16(kind: str, device: torch.device) -> Precision:
+        return Precision("16-mixed", "a scaler without a GPU", "cpu", torch.amp.GradScaler("cpu", growth_interval=3))
+
+    monkeypatch.setattr("fastrun.assemble.precision", fp16)
+    run = broken_off(folder, "in an epoch", *MLP)
+    whole = fastrun.train([*RUN, *MLP, "name=whole"], quiet=True).directory
+    check(whole, run, lines)
+    scaler = torch.load(max(run.glob("checkpoints/*.ckpt")), weights_only=True)["fastrun"]["scaler"]
+    assert scaler["scale"] != torch.amp.GradScaler("cpu").get_scale()
+
+
+def test_from_an_older_checkpoint_a_run_still_ends_like_one_left_alone(folder: Path, lines, monkeypatch) -> None:
+    def damage(self: RunDir) -> tuple[Saved, list[Saved]]:
+        newest = self.saved()[0].path
+        newest.write_bytes(newest.read_bytes()[:-1])
+        return find(self)
+
+    find = RunDir.newest_good
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDir, "newest_good", damage)
+        run = broken_off(folder, "in an epoch", *MLP)
+    assert "is damaged: passed over" in (run / "run.log").read_text()
+    check(fastrun.train([*RUN, *MLP, "name=whole"], quiet=True).directory, run, lines)
 
 
 @pytest.mark.parametrize(
