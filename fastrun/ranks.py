@@ -6,7 +6,9 @@ own. Here the first process starts the others on its run directory, and Lightnin
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -50,10 +52,17 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _end_with_the_first() -> None:
+    """Have the system end this process when the one that started it ends, however that does (Linux: prctl(2))."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def main(run: str, resume: str | None = None) -> None:
     """Train as one of the other processes; a signal that only this one gets stops all of them at the same step."""
     from fastrun import signals
 
+    _end_with_the_first()
     with signals.listening(breaks_off=False):
         from fastrun import assemble
         from fastrun.clock import Clock, process_start

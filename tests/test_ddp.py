@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
 import fastrun.cli
+from fastrun.lock import locked
 from fastrun.rundir import RunDir
 
 SPY = """
@@ -119,6 +121,30 @@ def test_a_signal_to_any_process_stops_all_at_the_same_step_and_nothing_is_lost(
     assert resumed == alone
     assert fastrun.cli.main(["resume", str(run), "device.count=1", "epochs=3", "--inexact"]) == 0
     assert RunDir(run).read("summary.json")["hardware"]["count"] == 1
+
+
+DYING = """
+import os, signal, time
+from pathlib import Path
+
+def data(**_):
+    if os.environ.get("LOCAL_RANK") == "1":
+        Path("child").touch()
+        signal.pause()
+    while not Path("child").exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_leaves_no_process_behind(shell, folder: Path) -> None:
+    (folder / "dying.py").write_text(DYING)
+    done = shell("train", *TWO, "data._target_=dying.data")  # which returns when no process has its output any more
+    assert done.returncode == -signal.SIGKILL
+    (run,) = folder.glob("outputs/train/*")
+    assert RunDir(run).status() == "killed"
+    with locked(run):
+        pass
 
 
 def assert_close(one: Path, other: Path) -> None:
