@@ -65,31 +65,34 @@ class Guard:
             groups[tensor.dtype].append(tensor)
         return list(groups.values())
 
-    def unread(self, weights: Sequence[Tensor]) -> Tensor:
-        """Return what :meth:`verdict` must know, still on the device: bad steps so far, and whether weights are bad."""
+    def unread(self, kept: Sequence[Tensor]) -> Tensor:
+        """Return what :meth:`verdict` must know, on the device: how many steps are bad, and whether the state is."""
         bad_steps = self._bad_steps
         if self._scaler is not None and self._scaler._scale is not None:
             bad_steps = (self._scaler._scale < LEAST_SCALE).float()
-        norms = [norm.float() for norm in torch._foreach_norm(list(weights), math.inf)]
+        norms = [norm.float() for norm in torch._foreach_norm(list(kept), math.inf)]
         return torch.stack([bad_steps, torch.stack(norms).isfinite().logical_not().any().float()])
 
-    def verdict(self, last: int, losses: Sequence[float], bad_steps: float, bad_weights: float) -> Diverged | None:
-        """Return what ends the run, if anything does.
+    def verdict(
+        self, last: int, losses: Sequence[float], bad_steps: float, bad_state: float
+    ) -> tuple[int, Diverged | None]:
+        """Return how many of the steps are good, and what ends the run, if anything does.
 
         Args:
             last: the last step, counted from 1.
             losses: those of the steps up to it.
             bad_steps: how many of the last of them are; the mean over all processes, as below.
-            bad_weights: above 0 where the weights are not finite.
+            bad_state: above 0 where a weight or a statistic of a norm is not finite.
         """
         good = max(0, len(losses) - math.ceil(bad_steps))
         if self._scaler is None:
             good = next((place for place, loss in enumerate(losses[:good]) if not math.isfinite(loss)), good)
         elif good < len(losses):
-            return Diverged(f"the scale of fp16's loss fell below {LEAST_SCALE:g} by step {last}", step=last)
+            return good, Diverged(f"the scale of fp16's loss fell below {LEAST_SCALE:g} by step {last}", step=last)
         if good < len(losses):
-            return diverged(last - len(losses) + good + 1, losses[good])
-        return Diverged(f"the weights are not finite after step {last}", step=last) if bad_weights else None
+            return good, diverged(last - len(losses) + good + 1, losses[good])
+        words = f"weights or statistics of norms are not finite after step {last}"
+        return good, Diverged(words, step=last) if bad_state else None
 
 
 def diverged(step: int, loss: float) -> Diverged:

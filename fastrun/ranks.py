@@ -66,14 +66,14 @@ def main(run: str, resume: str | None = None) -> None:
     with signals.listening(breaks_off=False):
         from fastrun import assemble
         from fastrun.clock import Clock, process_start
-        from fastrun.errors import Interrupted
+        from fastrun.errors import Diverged, Interrupted
         from fastrun.hydra_app import frozen
         from fastrun.rundir import RunDir
 
         sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
         directory = RunDir(Path(run))
         settings = frozen(directory.config(), [])
-        with suppress(Interrupted):  # the first process says it
+        with suppress(Interrupted, Diverged):  # the first process says it
             assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
 
 

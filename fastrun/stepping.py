@@ -22,6 +22,8 @@ from fastrun.settings import OnDivergence
 from fastrun.task import Loss
 from fastrun.transfer.frozen import Frozen
 
+_STATISTICS = ("running_mean", "running_var")  # of norms; other buffers may be infinite for good reason, as masks are
+
 
 class Averaging(Protocol):
     """An average of the weights over steps: see :mod:`fastrun.average`."""
@@ -79,6 +81,7 @@ class Stepper:
         layout: the memory layout that the network takes batches in, if it is not the usual one.
         backward: computes gradients of a loss.
         weights: those of the network that train.
+        kept: what is looked at before it is saved: weights and running statistics.
         guard: looks at every loss and gradient before the optimizer does.
     """
 
@@ -103,6 +106,8 @@ class Stepper:
         for group, own in zip(self.update.optimizer.param_groups, self._own, strict=True):
             group.update(own)  # a checkpoint brings the optimizer's memory; its values come from the config
         self.weights = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        means = [value for name, value in self.net.named_buffers() if name.rpartition(".")[2] in _STATISTICS]
+        self.kept = [*self.weights, *means]
         self._advance = stepper(self.update.optimizer, None if at_once or scaler else self.guard.found)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

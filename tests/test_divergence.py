@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,18 @@ import yaml
 import fastrun
 import fastrun.cli
 from fastrun import menu
+from fastrun.amp import Precision
 from fastrun.errors import Diverged
 from fastrun.rundir import RunDir
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.classes=2", "data.samples=96", "data.val_fraction=0.2", "model=mlp",
         "model.hidden=[8]", "batch.size=8", "amp=off", "checkpoint.every=3", "val_every=100%"]  # fmt: skip
 
-# A callback that makes what the 7th step sees, or computes, not finite; what is needed of it is chosen by an argument.
+# A callback that makes what the 7th step sees or computes not finite, unless the rate is low; and can kill the process.
 BREAKING = """
+import os
+import signal
+
 import pytorch_lightning as pl
 import torch
 
@@ -32,10 +37,13 @@ class Poison(torch.autograd.Function):
         return gradient * float("nan")
 
 class Break(pl.Callback):
-    def __init__(self, how, at=7, below=None):
-        self.how, self.at, self.below = how, at, below
+    def __init__(self, how, at=7, times=1, below=None, killed_at=None, rank=None):
+        self.how, self.steps, self.below = how, range(at, at + times), below
+        self.killed_at, self.rank = killed_at, rank
 
     def on_train_start(self, trainer, module):
+        if self.rank not in (None, trainer.global_rank):
+            return
         inner, stepper = module.stepper.forward, module.stepper
         step = module.stepper.step
 
@@ -45,10 +53,15 @@ class Break(pl.Callback):
 
         def forward(x, y):
             rate = stepper.update.optimizer.param_groups[0]["lr"]
-            if self.step != self.at or (self.below is not None and rate < self.below):
+            if self.step == self.killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.step not in self.steps or (self.below is not None and rate < self.below):
                 return inner(x, y)
             if self.how == "data":
                 return inner(torch.full_like(x, float("nan")), y)
+            if self.how == "statistics":
+                next(b for name, b in module.net.named_buffers() if "running_var" in name).fill_(float("inf"))
+                return inner(x, y)
             if self.how == "gradient":
                 return Poison.apply(inner(x, y))
             return inner(x, y) + float("inf")
@@ -93,13 +106,13 @@ def test_a_bad_step_ends_the_run_with_its_number_and_what_to_do(folder, breaking
 
 
 def test_a_rate_that_no_network_survives_leaves_no_bad_checkpoint(folder: Path) -> None:
-    with pytest.raises(Diverged, match=r"the (loss|weights)"):
+    with pytest.raises(Diverged, match=r"the loss|weights"):
         fastrun.train([*TINY, "optimizer=sgd", "optimizer.lr=1e30", "checkpoint.every=1", "epochs=2"], quiet=True)
     assert all(map(is_finite, folder.glob("outputs/train/*/checkpoints/*.ckpt")))
 
 
 def test_weights_that_an_update_made_infinite_are_not_saved(folder: Path) -> None:
-    with pytest.raises(Diverged, match="the weights are not finite after step 1"):
+    with pytest.raises(Diverged, match="weights or statistics of norms are not finite after step 1"):
         fastrun.train([*TINY, "optimizer=sgd", "optimizer.lr=1e39", "schedule=constant", "steps=1"], quiet=True)
     assert not list(folder.glob("outputs/train/*/checkpoints/*.ckpt"))
 
@@ -174,3 +187,82 @@ def test_rewinds_that_do_not_help_end_with_exit_code_4(folder, breaking, capfd) 
     assert captured.err.startswith("error: the loss is nan at step 7, after 2 rewinds")
     (run,) = folder.glob("outputs/train/*")
     assert RunDir(run).status() == "diverged"
+
+
+def test_a_run_killed_after_a_rewind_ends_as_one_left_alone(folder, breaking, shell, lines) -> None:
+    own = [*TINY, *REWIND, "optimizer=adamw", "optimizer.lr=0.1", "model.dropout=0.3", breaking]
+    own += ["+callbacks.breaking.how=data", "+callbacks.breaking.below=0.06"]
+    killed = shell("train", *own, "+callbacks.breaking.killed_at=9", "name=killed")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (run,) = folder.glob("outputs/killed/*")
+    assert saved(run) == [3, 6]
+    assert fastrun.cli.main(["resume", str(run), "callbacks.breaking.killed_at=null"]) == 0
+    whole = fastrun.train([*own, "name=whole"], quiet=True).directory
+    ours, theirs = (torch.load(one / "checkpoints/step-00000020.ckpt", weights_only=True) for one in (run, whole))
+    assert all(torch.equal(ours["state_dict"][name], theirs["state_dict"][name]) for name in theirs["state_dict"])
+    written = [[{**line, "train_seconds": 0} for line in lines(one)] for one in (run, whole)]
+    assert written[0] == written[1]
+    assert [line["lr"] for line in written[0] if "lr" in line] == [0.1] * 6 + [0.05] * 14
+
+
+def test_two_processes_agree_on_the_step_and_go_back_together(folder, breaking, shell, lines) -> None:
+    own = [*TINY, *REWIND, breaking, "+callbacks.breaking.how=data", "+callbacks.breaking.below=0.06"]
+    done = shell("train", "device=ddp", "device.count=2", *own)
+    assert done.returncode == 0, done.stderr
+    assert "the loss is nan at step 7: back to step 6" in done.stdout
+    (run,) = folder.glob("outputs/train/*")
+    assert [line["lr"] for line in lines(run) if "lr" in line] == [0.1] * 6 + [0.05] * 14
+    assert is_finite(run / "checkpoints/step-00000020.ckpt")
+    own += ["on_divergence=stop", "+callbacks.breaking.rank=1", "callbacks.breaking.how=loss", "name=stopped"]
+    done = shell("train", "device=ddp", "device.count=2", *own)
+    assert done.returncode == 4
+    assert done.stderr.startswith("error: the loss is inf at step 7\nhint: fastrun resume")
+    assert done.stderr.count("\n") == 2
+    (run,) = folder.glob("outputs/stopped/*")
+    assert saved(run) == [3, 6]
+
+
+@pytest.fixture
+def half(monkeypatch) -> None:
+    """fp16 on the CPU, which fastrun refuses because it is slow there; its scaler is the GPU's."""
+    made = lambda *_: Precision("16-mixed", "a test", "cpu", torch.amp.GradScaler("cpu"))  # noqa: E731
+    monkeypatch.setattr("fastrun.assemble.precision", made)
+
+
+@pytest.mark.usefixtures("half")
+def test_fp16_skips_single_steps_and_diverges_where_no_scale_is_small_enough(folder, breaking, lines) -> None:
+    own = [*TINY, "norm=none", breaking, "+callbacks.breaking.how=gradient"]
+    run = fastrun.train([*own, "steps=12"], quiet=True)
+    scaler = torch.load(run.directory / "checkpoints/step-00000012.ckpt", weights_only=True)["fastrun"]["scaler"]
+    assert 2.0**10 < scaler["scale"] < 2.0**16
+    with pytest.raises(Diverged, match=r"the scale of fp16's loss fell below 0\.0001 by step 3\d"):
+        fastrun.train([*own, "+callbacks.breaking.times=50", "steps=50", "name=over"], quiet=True)
+    (over,) = folder.glob("outputs/over/*")
+    assert len(saved(over)) == 2
+    assert all(map(is_finite, over.glob("checkpoints/*.ckpt")))
+
+
+@pytest.mark.usefixtures("half")
+def test_a_loss_that_fp16_cannot_hold_is_not_yet_the_end(folder, breaking) -> None:
+    run = fastrun.train(
+        [*TINY, "norm=none", breaking, "+callbacks.breaking.how=data", "clip=norm", "steps=12"], quiet=True
+    )
+    assert run.summary["status"] == "finished"
+    assert is_finite(run.directory / "checkpoints/step-00000012.ckpt")
+
+
+def test_an_optimizer_that_computes_the_loss_itself_is_watched_inside(folder, breaking, lines) -> None:
+    own = ["optimizer._target_=torch.optim.LBFGS", "optimizer.lr=0.1", "+optimizer.max_iter=3"]
+    own += ["~optimizer.betas", "~optimizer.eps", "~optimizer.weight_decay", "schedule=constant"]
+    with pytest.raises(Diverged, match="a gradient is not finite at step 7"):
+        fastrun.train([*TINY, *own, breaking, "+callbacks.breaking.how=gradient", "epochs=2"], quiet=True)
+    assert is_finite(folder / "weights.pt")
+    (run,) = folder.glob("outputs/train/*")
+    assert [line["step"] for line in lines(run)] == list(range(1, 7))
+
+
+def test_statistics_of_norms_that_are_not_finite_are_not_saved(folder, breaking) -> None:
+    with pytest.raises(Diverged, match="statistics of norms are not finite after step 8"):
+        fastrun.train([*TINY, breaking, "+callbacks.breaking.how=statistics", "steps=12"], quiet=True)
+    (run,) = folder.glob("outputs/train/*")
+    assert saved(run) == [3, 6]

@@ -63,17 +63,15 @@ class Record(pl.Callback):
             return
         losses = torch.stack([one.loss.float() for one in done])
         norms = [one.grad_norm for one in done if one.grad_norm is not None]
-        unread = module.stepper.guard.unread(module.stepper.weights)
+        unread = module.stepper.guard.unread(module.stepper.kept)
         results = torch.cat([losses, *([torch.stack(norms).float()] if norms else []), unread])
         if module.trainer.world_size > 1:
             torch.distributed.all_reduce(results)
             results /= module.trainer.world_size
         values = results.tolist()
-        trouble = module.stepper.guard.verdict(done[-1].step, values[: len(done)], *values[-2:])
+        good, trouble = module.stepper.guard.verdict(done[-1].step, values[: len(done)], *values[-2:])
         lines = []
-        for place, one in enumerate(done):
-            if trouble is not None and one.step >= trouble.step:
-                break
+        for place, one in enumerate(done[:good]):
             norm = values[len(done) + place] if norms else None
             lines += self._line(one, values[place], norm, module)
         self._write(lines)
