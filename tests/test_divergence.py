@@ -202,10 +202,10 @@ def test_rewinds_that_do_not_help_end_with_exit_code_4(folder, breaking, capfd) 
 def test_a_run_killed_after_a_rewind_ends_as_one_left_alone(folder, breaking, shell, lines) -> None:
     own = [*TINY, *REWIND, "optimizer=adamw", "optimizer.lr=0.1", "model.dropout=0.3", breaking]
     own += ["+callbacks.breaking={how: data, at: 8, below: 0.06}"]
-    killed = shell("train", *own, "+callbacks.breaking.killed_at=11", "name=killed")
+    killed = shell("train", *own, "+callbacks.breaking.killed_at=14", "name=killed")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (run,) = folder.glob("outputs/killed/*")
-    assert saved(run) == [6, 9]
+    assert max(saved(run)) >= 9  # the next one may not have been written yet
     assert fastrun.cli.main(["resume", str(run), "callbacks.breaking.killed_at=null"]) == 0
     whole = fastrun.train([*own, "name=whole"], quiet=True).directory
     ours, theirs = (torch.load(one / "checkpoints/step-00000020.ckpt", weights_only=True) for one in (run, whole))
