@@ -93,10 +93,11 @@ def is_finite(path: Path) -> bool:
 
 @pytest.mark.parametrize("how", ["data", "gradient", "loss"])
 def test_a_bad_step_ends_the_run_with_its_number_and_what_to_do(folder, breaking, lines, capfd, how) -> None:
-    assert fastrun.cli.main(["train", *TINY, breaking, f"+callbacks.breaking.how={how}", "epochs=2"]) == 4
+    own = [breaking, f"+callbacks.breaking={{how: {how}, at: 8}}"]
+    assert fastrun.cli.main(["train", *TINY, *own, "epochs=2"]) == 4
     error, hint = capfd.readouterr().err.splitlines()
     said = {"data": "the loss is nan", "gradient": "a gradient is not finite", "loss": "the loss is inf"}
-    assert error.startswith(f"error: {said[how]} at step 7")
+    assert error.startswith(f"error: {said[how]} at step 8")
     (run,) = folder.glob("outputs/train/*")
     assert hint.startswith(f"hint: fastrun resume {run} optimizer.lr=")
     assert "step 6" in hint
@@ -104,7 +105,7 @@ def test_a_bad_step_ends_the_run_with_its_number_and_what_to_do(folder, breaking
     assert saved(run) == [3, 6]
     assert all(map(is_finite, run.glob("checkpoints/*.ckpt")))
     assert is_finite(folder / "weights.pt")
-    assert [line["step"] for line in lines(run)] == list(range(1, 7))
+    assert [line["step"] for line in lines(run)] == list(range(1, 8))
 
 
 def test_a_rate_that_no_network_survives_leaves_no_bad_checkpoint(folder: Path) -> None:
