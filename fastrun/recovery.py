@@ -19,7 +19,7 @@ from rich.console import Console
 from fastrun import assemble, checkpoint_io, memory, ranks
 from fastrun.assemble import Outcome
 from fastrun.clock import Clock
-from fastrun.errors import ConfigError, Diverged, OutOfMemory
+from fastrun.errors import CheckpointError, ConfigError, Diverged, OutOfMemory
 from fastrun.rundir import RunDir
 from fastrun.saved import Saved
 from fastrun.settings import Settings
@@ -43,7 +43,7 @@ def trained(
             with ranks.others(run.path, settings.device.count, path), explained(settings):
                 return settings, assemble.fit(settings, run, path, clock, console)
         except (Diverged, OutOfMemory) as error:
-            saved = run.newest_good()[0] if run.saved() else None
+            saved = _newest(run)
             step = saved.step if saved else 0
             changed = _rewound(settings, error, step) if isinstance(error, Diverged) else _parted(settings, error)
             if changed is None and isinstance(error, Diverged):
@@ -56,6 +56,17 @@ def trained(
         run.forget_after(step)
         clock = _carried(clock, path=saved.path if saved else None)
         log.info(f"going on from step {step}")
+
+
+def _newest(run: RunDir) -> Saved | None:
+    """Return the newest good checkpoint, None where there is none."""
+    try:
+        saved, broken = run.newest_good()
+    except CheckpointError:
+        return None
+    for one in broken:
+        log.warning(f"{one.path.name} is damaged: passed over")
+    return saved
 
 
 def _rewound(settings: Settings, error: Diverged, step: int) -> Settings | None:
@@ -90,15 +101,13 @@ def _advised(error: Diverged, settings: Settings, run: RunDir, step: int) -> Div
 
 def _advice(settings: Settings, run: RunDir, step: int) -> str:
     rate = settings.optimizer.get("lr")
-    lower = f"optimizer.lr={rate / 2:g}" if isinstance(rate, (int, float)) else "on_divergence.kind=rewind"
+    lower = f"optimizer.lr={rate / 2:g}" if isinstance(rate, (int, float)) else "a lower rate"
+    answer = settings.on_divergence
+    more = f"on_divergence.times={2 * answer.times}" if answer.kind == "rewind" else "on_divergence.kind=rewind"
+    others = " or ".join([*([] if settings.clip.kind == "norm" else ["clip.kind=norm"]), more])
     if step:
-        tried = f"fastrun resume {run.path} {lower} goes on from step {step}"
-    else:
-        tried = f"nothing was saved before it: start again with {lower}"
-    others = [] if settings.clip.kind == "norm" else ["clip=norm"]
-    others += [] if settings.schedule.get("warmup") not in (None, 0, "0") else ["schedule.warmup=5%"]
-    others += [] if settings.on_divergence.kind == "rewind" else ["on_divergence=rewind"]
-    return f"{tried}; {' or '.join(others)} may help, too" if others else tried
+        return f"fastrun resume {run.path} {lower} goes on from step {step}; {others} may help, too"
+    return f"nothing was saved: start again with {lower}; schedule.warmup=5%, {others} may help, too"
 
 
 def _carried(clock: Clock, path: Path | None) -> Clock:
