@@ -52,11 +52,11 @@ class Disk:
             setattr(os, name, partial(self.call, name))
 
     def call(self, name: str, what: Any, *rest: Any, **named: Any) -> Any:
-        path = Path(os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else what)
+        path = Path(f"/proc/self/fd/{what}").readlink() if isinstance(what, int) else Path(what)
         if self.folder not in (path, *path.parents):
             return self.real[name](what, *rest, **named)
         with self.lock:
-            is_counted = self.fault not in COUNTED or (name in COUNTED[self.fault] and path.name != "run.log")
+            is_counted = name in COUNTED.get(self.fault, CALLS) and (self.fault == "EIO" or path.name != "run.log")
             self.left -= is_counted
             if (is_counted and self.left == 0) or (self.left < 0 and self.fault == "ENOSPC"):
                 self.fail(name, what, path, *rest)
@@ -84,7 +84,7 @@ class Disk:
             self.synced.pop(os.fstat(what).st_ino, None)
             self.renamed = [one for one in self.renamed if one[1].parent != path]
         elif name == "replace":
-            before = self.folder.parent / f"before-{len(os.listdir(self.folder.parent))}"
+            before = self.folder.parent / f"before-{len(self.renamed)}-{self.left}"
             if Path(rest[0]).exists():
                 os.link(rest[0], before)
             self.renamed.append((path, Path(rest[0]), before if before.exists() else None))
@@ -92,7 +92,7 @@ class Disk:
     def lose(self) -> None:
         for source, target, before in reversed(self.renamed):
             if target.exists():
-                os.rename(target, source)
+                target.rename(source)
             if before:
                 os.link(before, target)
         for path in self.folder.rglob("*"):
@@ -108,10 +108,9 @@ def in_child(work: Callable[[], int], log: Path) -> tuple[int, str]:
         code = 1
         try:
             torch.set_num_threads(1)
-            sys.stdout, sys.stderr = Path(os.devnull).open("w"), log.open("w")
-            code = work()
+            with Path(os.devnull).open("w") as sys.stdout, log.open("w") as sys.stderr:
+                code = work()
         finally:
-            sys.stderr.flush()
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code, log.read_text()
