@@ -21,7 +21,7 @@ import fastrun
 from fastrun.durable import check_room, remove, replace, sha256_of, storage, sync, write_atomic
 from fastrun.errors import CheckpointError
 
-_RECORD, _PLAIN = 512, 16  # bytes in a file: of a tensor's header and name, of a number
+_RECORD, _PLAIN = 512, 10  # bytes in a file: of a tensor's header and name, of a number
 _SPARE = 1 << 16  # bytes beyond it: for the manifest and for lines of metrics
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import resource
+from concurrent.futures import wait
 from contextlib import contextmanager
 from threading import Event
 
@@ -133,6 +134,48 @@ def test_a_save_waits_for_the_one_before_and_says_what_went_wrong_with_it(path):
         checkpoints.save_checkpoint(checkpoint(), path)
     checkpoints.teardown()
     assert names(path.parent) == []
+
+
+def test_a_save_that_failed_is_said_as_soon_as_it_is_known(path):
+    checkpoints, may_write = DurableCheckpointIO(), Event()
+    checkpoints._writer.submit(may_write.wait)
+    checkpoints.save_checkpoint(checkpoint() | {"more": Unwritable()}, path)
+    checkpoints.poll()
+    pending = checkpoints._pending
+    may_write.set()
+    wait([pending])
+    with pytest.raises(StorageError, match="cannot write"):
+        checkpoints.poll()
+    checkpoints.poll()
+    checkpoints.teardown()
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_it_is_copied(path, monkeypatch):
+    save(checkpoint(), path)
+    monkeypatch.setattr("fastrun.checkpoint_io._copied", pytest.fail)
+    content = {"state_dict": {"net.weight": torch.empty(1, dtype=torch.int8).expand(2**60)}}
+    with pytest.raises(StorageError, match=r"step-00000008.ckpt: 11529215046\d\d.\d MB needed") as caught:
+        save(content, path.with_name("step-00000008.ckpt"))
+    assert caught.value.exit_code == 7
+    assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"numbers": list(range(10_000)), "floats": [0.5] * 10_000},
+        {f"network.block.{i}.a.rather.long.name.of.a.weight": torch.ones(3) for i in range(300)},
+        {"weights": torch.ones(100_000)},
+        {"nested": [{"names": [f"name {i}" for i in range(3000)]}, (1, None, True)]},
+    ],
+    ids=["numbers", "many tensors", "a large tensor", "names"],
+)
+def test_a_file_is_not_larger_than_foreseen(path, monkeypatch, content):
+    foreseen = []
+    monkeypatch.setattr("fastrun.checkpoint_io.check_room", lambda path, size: foreseen.append(size))
+    save(content, path)
+    size = path.stat().st_size + path.with_suffix(".json").stat().st_size
+    assert size <= foreseen[0] <= 2 * size + (1 << 17)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytorch_lightning as pl
 import fastrun
 import fastrun.cli
 from fastrun.callback.checkpoint import Checkpoint
-from fastrun.errors import ConfigError
+from fastrun.errors import ConfigError, StorageError
 from fastrun.plan import Plan
+from fastrun.rundir import RunDir
 
 QUICK = ["model=mlp", "model.hidden=[8]", "amp=off", "steps=10", "val_every=100%", "speed.steps_per_call=1"]
 
@@ -82,6 +84,60 @@ def test_every_line_is_written_before_the_state_past_it_is_saved(folder: Path, l
     monkeypatch.setattr(pl.Trainer, "save_checkpoint", saving)
     fastrun.train([*QUICK, "checkpoint=every", "checkpoint.every=3min"], quiet=True)
     assert seen == [(3, 3), (6, 6), (9, 9), (10, 10)]
+
+
+WATCH = """
+import errno, os
+from concurrent.futures import wait
+import pytorch_lightning as pl
+from fastrun.callback.checkpoint import Checkpoint
+
+class Fail(pl.Callback):
+    def __init__(self):
+        self.real = os.fsync
+    def on_train_start(self, trainer, module):
+        os.fsync = self.fail
+    def fail(self, handle):
+        os.fsync = self.real
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    def on_train_batch_end(self, trainer, module, *_):
+        pending = trainer.strategy.checkpoint_io._pending
+        wait([pending] if pending else [])
+
+class Wait(pl.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        (checkpoint,) = [one for one in trainer.callbacks if isinstance(one, Checkpoint)]
+        for _ in range(2):
+            checkpoint.save(trainer, module, wait=True)
+            assert checkpoint.run.newest_good()[0].step == module.tally.step
+"""
+
+
+def test_a_save_that_failed_ends_the_run_at_the_next_call(folder: Path, lines) -> None:
+    (folder / "watch.py").write_text(WATCH)
+    with pytest.raises(StorageError, match=r"step-00000003.ckpt: Input/output error"):
+        fastrun.train([*QUICK, "+callbacks.fail._target_=watch.Fail", "checkpoint.every=3"], quiet=True)
+    (run,) = folder.glob("outputs/*/*")
+    assert lines(run)[-1]["step"] in (3, 4)
+    assert kept(run) == []
+
+
+def test_who_waits_for_a_save_finds_it_there(folder: Path) -> None:
+    (folder / "watch.py").write_text(WATCH)
+    assert kept(fastrun.train([*QUICK, "+callbacks.wait._target_=watch.Wait"], quiet=True).directory) == [9, 10]
+
+
+def test_a_checkpoint_past_the_one_saved_does_not_cost_it_its_place(folder: Path) -> None:
+    """As a damaged one may lie there, or one that a run went back from."""
+    run = fastrun.train([*QUICK, "checkpoint.keep=1"], quiet=True).directory
+    checkpoint = Checkpoint(RunDir(run), None, None, keep=1)
+    for step in (5, 20):
+        for end in ("ckpt", "json"):
+            shutil.copy(run / f"checkpoints/step-00000010.{end}", run / f"checkpoints/step-000000{step:02}.{end}")
+        manifest = run / f"checkpoints/step-000000{step:02}.json"
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"step": step}))
+    checkpoint._prune(10, None)
+    assert kept(run) == [10, 20]
 
 
 @pytest.mark.parametrize("decided", [True, False])
