@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -119,9 +118,10 @@ def _save(checkpoint: dict[str, Any], path: Path, then: Callable[[], None] | Non
     """Write the file, have the metrics up to its step on the disk, then write the manifest, by which it counts."""
     sha256 = replace(path, partial(_write, checkpoint))
     run = path.parent.parent
-    with storage(run / "metrics.jsonl"), suppress(FileNotFoundError):
+    if (run / "metrics.jsonl").exists():
         sync(run / "metrics.jsonl")
-    manifest = _manifest(checkpoint, path, sha256, run / "config.yaml")
+    with storage(path):
+        manifest = _manifest(checkpoint, path, sha256, run / "config.yaml")
     write_atomic(path.with_suffix(".json"), json.dumps(manifest, indent=2))
     if then is not None:
         then()

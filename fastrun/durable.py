@@ -113,12 +113,17 @@ def append(path: Path, text: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have what was written into a file, or renamed in a folder, outlast a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Have what was written into a file, or renamed in a folder, outlast a loss of power.
+
+    Raises:
+        StorageError: it may not.
+    """
+    with storage(path):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def remove(path: Path) -> None:

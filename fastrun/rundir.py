@@ -83,8 +83,11 @@ class RunDir:
 
         Raises:
             CheckpointError: there is no run there.
+            StorageError: it cannot be looked at.
         """
-        if not (path / "config.yaml").is_file():
+        with storage(path, "read"):
+            is_run = (path / "config.yaml").is_file()
+        if not is_run:
             raise CheckpointError(f"{path} is not a run directory", "`fastrun runs` lists those there are")
         return cls(path)
 
@@ -103,7 +106,8 @@ class RunDir:
     def overrides(self) -> list[str]:
         """Return what the command line said."""
         path = self.path / "overrides.yaml"
-        return list(yaml.safe_load(path.read_text()) or []) if path.is_file() else []
+        with storage(path, "read"):
+            return list(yaml.safe_load(path.read_text()) or []) if path.is_file() else []
 
     def read(self, name: str) -> dict[str, Any]:
         """Return a JSON file of the directory, empty where there is none or it is broken."""

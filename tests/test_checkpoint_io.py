@@ -6,6 +6,7 @@ import pickle
 import resource
 from concurrent.futures import wait
 from contextlib import contextmanager
+from itertools import count
 from threading import Event
 
 import pytest
@@ -197,6 +198,30 @@ def test_a_save_that_fails_is_a_storage_error_and_leaves_the_one_before(path, mo
         save(checkpoint(size=100_000) | more, path)
     assert caught.value.exit_code == 7
     assert path.read_bytes() == before
+    assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
+
+
+@pytest.mark.parametrize("is_once", [True, False])
+def test_whichever_of_its_writes_fails_a_save_does(path, monkeypatch, is_once):
+    """Torch hands its file over piece by piece, from code that is not Python's."""
+    monkeypatch.setattr("fastrun.durable._BUFFER", 1)
+    for n in count(1):
+        calls, real = count(1), os.write
+
+        def write(handle, data, calls=calls, real=real, n=n):
+            if (call := next(calls)) == n or (call > n and not is_once):
+                raise OSError(28, "No space left on device")
+            return real(handle, data)
+
+        monkeypatch.setattr(os, "write", write)
+        try:
+            save(checkpoint(), path)
+            break
+        except StorageError:
+            assert names(path.parent) in ([], [path.name])
+        finally:
+            monkeypatch.setattr(os, "write", real)
+    assert n > 20
     assert names(path.parent) == ["step-00000007.ckpt", "step-00000007.json"]
 
 
