@@ -22,7 +22,7 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
     Raises:
         fastrun.errors.FastrunError: whatever the command line would end with; it knows its exit code and a hint.
     """
-    from fastrun import execute, hydra_app, trust
+    from fastrun import execute, hydra_app, redaction, trust
     from fastrun.errors import UsageError
 
     runs: list[Run] = []
@@ -34,6 +34,7 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
         raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
 
     given, names = trust.taken(overrides)
+    redaction.learn_overrides(given)
     with trust.granted(names):
         hydra_app.run(given, job, sweep)
     return runs[0]

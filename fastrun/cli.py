@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 import fastrun
-from fastrun import trust
+from fastrun import redaction, trust
 from fastrun.command import verbs
 from fastrun.errors import FastrunError, UsageError, nearest
 
@@ -17,12 +17,15 @@ from fastrun.errors import FastrunError, UsageError, nearest
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        sys.argv[1:] = map(redaction.said, given)  # which trackers write down
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     if os.getcwd() not in sys.path:  # noqa: PTH109 (sys.path takes strings)
         sys.path.append(os.getcwd())  # noqa: PTH109 (console scripts lack it; a user's own modules lie there)
     try:
         given, names = trust.taken(given)
+        redaction.learn_overrides(given)
         with trust.granted(names):
             return _dispatch(given)
     except FastrunError as error:
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         reason = str(error).strip().splitlines()[:1]
-        print(f"error: {type(error).__name__}: {''.join(reason)}", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {redaction.clean(''.join(reason))}", file=sys.stderr)
         print("hint: this is a bug in fastrun or in code of yours; --debug shows the traceback", file=sys.stderr)
         return 1
 

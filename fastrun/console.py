@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
+from fastrun.redaction import clean_record
 from fastrun.rundir import RunDir
 from fastrun.runlog import RunLog
 
@@ -31,6 +32,7 @@ def logging_to(run: RunDir, console: Console) -> Iterator[None]:
     handlers: list[logging.Handler] = [RunLog(run.path / "run.log"), _ConsoleHandler(console)]
     log.setLevel(logging.DEBUG)
     log.propagate = False
+    log.addFilter(clean_record)
     for handler in handlers:
         log.addHandler(handler)
     try:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from fastrun.redaction import clean
+
 
 class FastrunError(Exception):
     """What went wrong in one line, a hint on what to do in another, and the exit code it ends with."""
@@ -26,9 +28,9 @@ class FastrunError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = " ".join(message.split())
-        self.hint = " ".join(hint.split()) if hint else None
+        self.message = clean(" ".join(message.split()))
+        self.hint = clean(" ".join(hint.split())) if hint else None
+        super().__init__(self.message)
 
     def show(self) -> str:
         """Return the text for stderr: ``error: …`` and, where there is one, ``hint: …``."""

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fastrun.redaction import handed
+
 
 @contextmanager
 def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
@@ -27,7 +29,9 @@ def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
     threads = str(max(1, (os.cpu_count() or 1) // count))
     arguments = [sys.executable, "-m", "fastrun.ranks", str(run), *([str(resume)] if resume else [])]
     children = [
-        subprocess.Popen(arguments, env=os.environ | shared | {"LOCAL_RANK": str(rank), "OMP_NUM_THREADS": threads})
+        subprocess.Popen(
+            arguments, env=os.environ | handed() | shared | {"LOCAL_RANK": str(rank), "OMP_NUM_THREADS": threads}
+        )
         for rank in range(1, count)
     ]
     before = {name: os.environ.get(name) for name in [*shared, "LOCAL_RANK"]}

@@ -18,6 +18,7 @@ from fastrun import saved
 from fastrun.durable import append, storage, write_atomic
 from fastrun.errors import CheckpointError, ConfigError, StorageError
 from fastrun.process import Process
+from fastrun.redaction import said, shown
 from fastrun.saved import Saved
 from fastrun.settings import Settings
 
@@ -68,14 +69,14 @@ class RunDir:
         run = cls(path)
         with storage(path):
             run.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_atomic(path / "overrides.yaml", yaml.safe_dump(list(overrides)))
-        write_atomic(path / "config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
+        write_atomic(path / "overrides.yaml", yaml.safe_dump([said(one) for one in overrides]))
+        write_atomic(path / "config.yaml", yaml.safe_dump(shown(asdict(settings)), sort_keys=False))
         return run
 
     def change(self, settings: Settings, overrides: Iterable[str]) -> None:
         """Take over other values, as a resumed run may have them."""
-        write_atomic(self.path / "overrides.yaml", yaml.safe_dump([*self.overrides(), *overrides]))
-        write_atomic(self.path / "config.yaml", yaml.safe_dump(asdict(settings), sort_keys=False))
+        write_atomic(self.path / "overrides.yaml", yaml.safe_dump([*self.overrides(), *map(said, overrides)]))
+        write_atomic(self.path / "config.yaml", yaml.safe_dump(shown(asdict(settings)), sort_keys=False))
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -174,11 +175,11 @@ class RunDir:
 
     def describe(self, data: Mapping[str, Any]) -> None:
         """Write data.json: what the run trains on."""
-        write_atomic(self.path / "data.json", json.dumps(_finite(data), indent=2, default=str))
+        write_atomic(self.path / "data.json", json.dumps(_finite(shown(data)), indent=2, default=str))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json."""
-        write_atomic(self.path / "summary.json", json.dumps(_finite(summary), indent=2, default=str))
+        write_atomic(self.path / "summary.json", json.dumps(_finite(shown(summary)), indent=2, default=str))
 
     def saved(self) -> list[Saved]:
         """Return the checkpoints that have a manifest, the newest first."""

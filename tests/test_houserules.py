@@ -21,6 +21,7 @@ CONF = PACKAGE.parent / "conf"
 LAYERS = [
     line.split()
     for line in """
+        redaction
         errors paths seed plan tally clock heuristics task views swap budget process signals
         trust
         metric settings component menu span parsing amp durable

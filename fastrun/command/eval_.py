@@ -10,6 +10,8 @@ from fastrun.parsing import parser
 from fastrun.rundir import RunDir
 from fastrun.sweep.ledger import is_sweep
 
+_UNUSED = {"logger": {"_target_": None}, "callbacks": {}}  # whose secrets need not be given again
+
 
 def run(arguments: list[str]) -> int:
     """Print the metrics of a checkpoint."""
@@ -25,7 +27,7 @@ def run(arguments: list[str]) -> int:
     directory = RunDir.open(given.run)
     from fastrun import assemble, execute, hydra_app
 
-    settings = hydra_app.frozen(directory.config(), given.overrides)
+    settings = hydra_app.frozen(directory.config() | _UNUSED, given.overrides)
     checkpoint = execute.checkpoint_of(directory, given.ckpt, settings)
     measured = assemble.evaluate(settings, checkpoint, given.split)
     if given.json:

@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from fastrun import trust
+from fastrun import redaction, trust
 from fastrun.errors import ConfigError
 from fastrun.hydra_app.registering import register
 from fastrun.hydra_app.translated import translated
@@ -45,7 +45,7 @@ def frozen(config: dict[str, Any], overrides: list[str]) -> Settings:
         ConfigError: a key or value that does not fit, or an override that is more than a value.
     """
     with translated(overrides):
-        merged = OmegaConf.merge(OmegaConf.structured(Settings), config)
+        merged = OmegaConf.merge(OmegaConf.structured(Settings), redaction.restored(config))
         OmegaConf.set_struct(merged, True)
         for override in OverridesParser.create().parse_overrides(overrides):
             node = OmegaConf.select(merged, override.key_or_group)
@@ -67,6 +67,10 @@ def typed(config: Any, choices: dict[str, Any]) -> Settings:
     for path, node, kind in ((), config, Settings), *_closed(config):
         for key in set(node) - {entry.name for entry in fields(kind)} - {"hydra"}:
             raise unknown(".".join([*path, str(key)]))
+    resolved = OmegaConf.to_container(config, resolve=True)
+    for lost in redaction.lost(resolved):
+        raise ConfigError(f"{lost} is a secret, which no file keeps", f"give it again: {lost}=…")
+    redaction.learn(OmegaConf.to_container(config), resolved)
     settings = OmegaConf.to_object(config)
     assert isinstance(settings, Settings)
     plain = {group: list(c) if not isinstance(c, (str, type(None))) else c for group, c in choices.items()}

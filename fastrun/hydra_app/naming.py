@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
+from fastrun.redaction import clean
 from fastrun.rundir import check_name
 
 
@@ -19,6 +20,6 @@ def name_of(_root_: DictConfig) -> str:
 
 
 def slug(text: str) -> str:
-    """Return overrides as a folder's name, cut where a file system would refuse it."""
-    plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in text)[:80]
+    """Return overrides as a folder's name, without secrets, cut where a file system would refuse it."""
+    plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in clean(text))[:80]
     return plain.encode()[:200].decode(errors="ignore") or "defaults"

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from hydra._internal.utils import _run_hydra, get_args_parser
 
 from fastrun.errors import UsageError
+from fastrun.hydra_app.redacting import redacting
 from fastrun.hydra_app.registering import register
 from fastrun.hydra_app.task import Stop, Task
 from fastrun.hydra_app.translated import translated
@@ -46,7 +47,7 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping) -> Non
     if parsed.shell_completion or parsed.info:
         parsed.overrides = parsed.overrides[len(places) :]
     with translated(parsed.overrides):
-        with _raising(), suppress(Stop):
+        with _raising(), redacting(), suppress(Stop):
             _run_hydra(parsed, parser, task, str(shipped("conf")), "train")
         if task.failed:
             raise task.failed[0]

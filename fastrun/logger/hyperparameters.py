@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from fastrun.redaction import is_secret, shown
 from fastrun.settings import Settings
 
 _LEFT_OUT = "choices", "logger", "outputs"  # the first comes under the groups' names; the others are no heuristics
-_SECRET = re.compile(r"(^|_)(token|secret|password|passwd|credentials?|(api|access|private)_?key)$", re.IGNORECASE)
 
 
 def hyperparameters(settings: Settings) -> dict[str, Any]:
@@ -21,9 +20,9 @@ def hyperparameters(settings: Settings) -> dict[str, Any]:
 
 def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        if _SECRET.search(str(key)) or (not prefix and key in _LEFT_OUT):
+        if is_secret(str(key)) or (not prefix and key in _LEFT_OUT):
             continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif value is not None:
-            yield f"{prefix}{key}", value if isinstance(value, (bool, int, float, str)) else str(value)
+            yield f"{prefix}{key}", value if isinstance(value, (bool, int, float)) else str(shown(value))
