@@ -139,6 +139,17 @@ def handed() -> dict[str, str]:
     return {_VARIABLE: json.dumps(_literal)} if _literal else {}
 
 
+def told() -> dict[str, Any]:
+    """Return what this process knows to be secret, for :func:`remember` in one that is handed its settings."""
+    return {"known": dict(_known), "literal": dict(_literal)}
+
+
+def remember(what: Mapping[str, Any]) -> None:
+    """Know what another process knows to be secret."""
+    _known.update(what["known"])
+    _literal.update(what["literal"])
+
+
 def restored(config: Any, key: str = "") -> Any:
     """Return a written config with the secrets that the process which started this one has handed on."""
     given = json.loads(os.environ.get(_VARIABLE, "{}"))

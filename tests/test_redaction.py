@@ -135,8 +135,11 @@ def test_the_other_processes_of_a_run_are_handed_what_its_directory_lacks(folder
     for name, value in redaction.handed().items():
         monkeypatch.setenv(name, value)
     assert frozen(run.config(), []).callbacks["spy"]["api_key"] == LITERAL
+    told, before = redaction.told(), redaction.handed()
     compose(TINY)
     assert redaction.handed() == {}
+    redaction.remember(told)
+    assert redaction.handed() == before
 
 
 def test_a_tracker_is_told_no_secret(folder: Path) -> None:
