@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 KINDS = ["fine", "raises", "exits", "killed", "diverges", "hangs", "fine"]
 STATES = ["finished", "failed", "failed", "killed", "diverged", "timeout", "finished"]
 
@@ -16,6 +18,7 @@ def began(folder: Path) -> set[str]:
     return {line.split()[0] for line in lines}
 
 
+@pytest.mark.long
 def test_every_fault_is_a_row_and_resuming_runs_just_those(faults: Path, shell: Any, tiny: Any, rows: Any) -> None:
     kinds = ",".join(KINDS)
     done = shell(

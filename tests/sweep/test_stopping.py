@@ -124,3 +124,15 @@ def test_a_second_ctrl_c_waits_for_nobody(faults: Path, start: Any, rows: Any) -
     assert sweep.returncode == 130
     assert [row["state"] for row in rows(folder)] == ["killed", "waiting"]
     assert is_gone(job)
+
+
+def test_jobs_of_a_server_that_dies_save_and_the_others_go_on(faults: Path, start: Any, rows: Any) -> None:
+    sweep = start("waits,fine")
+    written(faults / "pid-waits")
+    os.kill(server_of(sweep), signal.SIGKILL)
+    out, _ = sweep.communicate(timeout=60)
+    (folder,) = faults.glob("outputs/train/sweep-*")
+    assert [row["state"] for row in rows(folder)] == ["interrupted", "finished"]
+    assert list(folder.glob("0-*/checkpoints/step-*3.ckpt"))
+    assert sweep.returncode == 1
+    assert "2 jobs: 1 interrupted, 1 finished" in out
