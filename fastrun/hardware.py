@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def describe(place: Place) -> dict[str, Any]:
     }
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of what decides on a run's result."""
     packages = ("fastrun", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")

@@ -21,6 +21,7 @@ import torch
 from fastrun import assemble, execute, hydra_app, ranks, summary  # noqa: F401 (what a run needs, once for all jobs)
 from fastrun.clock import process_start
 from fastrun.errors import FastrunError
+from fastrun.hardware import versions
 from fastrun.rundir import RunDir
 from fastrun.settings import Settings, plain
 
@@ -28,7 +29,8 @@ _PR_SET_PDEATHSIG = 1
 
 
 def prepare(settings: dict[str, Any]) -> None:
-    """Import the modules of fastrun that a job's components lie in, before it is forked: other jobs have the same."""
+    """Import the modules of fastrun that a job's components lie in, before it is forked; other jobs have the same."""
+    versions()  # kept as well
     for component in settings.values():
         target = component.get("_target_") if isinstance(component, dict) else None
         if isinstance(target, str) and target.startswith("fastrun."):

@@ -10,6 +10,7 @@ from fastrun.errors import Diverged
 from fastrun.job import Row
 from fastrun.rundir import RunDir
 
+_WANTED = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -26,7 +27,7 @@ def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 
     finished = code == 0 and run.read("status.json").get("status") == "finished"
     row.state = "finished" if finished else wanted or _state(code)
     row.exit_code = 128 - code if code < 0 else code
-    row.error = None if finished else _said(run.path / "output.log", log_from) or _why(row.state, code)
+    row.error = None if finished else _WANTED.get(row.state) or _said(run.path / "output.log", log_from) or _why(code)
     best = run.read("summary.json").get("best") if finished else None
     row.best = best if isinstance(best, dict) else None
     row.ended, row.pid = time.time(), None
@@ -72,7 +73,9 @@ def _said(log: Path, start: int) -> str | None:
     return found[-1] if found else None
 
 
-def _why(state: str, code: int) -> str:
+def _why(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "ended by SIGKILL, as the system does when memory runs out"
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
-    return f"{state} with exit code {code}" + (", but the run is not finished" if code == 0 else "")
+    return f"ended with exit code {code}" + (" before the run was finished" if code == 0 else "")
