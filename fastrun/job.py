@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastrun.redaction import said, shown
 from fastrun.settings import Settings, Sweep
 
 STATES = (
@@ -55,7 +56,7 @@ class Row:
     own: list[str]
     said: list[str]
     config: dict[str, Any]  # composed
-    config_sha256: str
+    config_sha256: str  # of that
     folder: str  # the name of its run directory
     state: str = "waiting"
     exit_code: int | None = None  # 128 and the signal's number, if a signal ended it
@@ -69,8 +70,10 @@ class Row:
 
     @classmethod
     def of(cls, job: Job) -> Row:
-        """Return the row of a job that waits."""
-        return cls(job.number, job.own, job.said, asdict(job.settings), job.sha256(), job.folder.name)
+        """Return the row of a job that waits, without secrets."""
+        config = shown(asdict(job.settings))
+        own, all_said = ([said(one) for one in overrides] for overrides in (job.own, job.said))
+        return cls(job.number, own, all_said, config, sha256_of(config), job.folder.name)
 
     @classmethod
     def read(cls, content: Any) -> Row | None:

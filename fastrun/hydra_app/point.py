@@ -19,6 +19,7 @@ from fastrun.hydra_app.composing import typed
 from fastrun.hydra_app.naming import slug
 from fastrun.hydra_app.translated import translated
 from fastrun.job import Job
+from fastrun.redaction import clean
 
 _bases: WeakKeyDictionary[ConfigLoaderImpl, dict[tuple[str, ...], DictConfig]] = WeakKeyDictionary()
 
@@ -51,7 +52,8 @@ def composed(context: HydraContext, master: DictConfig, folder: Path, number: in
             config.pop("hydra")
             settings = typed(config, choices)
     except FastrunError as error:
-        error.message = f"job {number} ({' '.join(point.own)}): {error.message}" if point.own else error.message
+        own = clean(" ".join(point.own))
+        error.message = f"job {number} ({own}): {error.message}" if own else error.message
         raise
     finally:
         HydraConfig.instance().cfg = before

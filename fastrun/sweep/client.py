@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fastrun import redaction
 from fastrun.errors import FastrunError
 
 COMMAND = (sys.executable, "-P", "-m", "fastrun.sweep.server")
@@ -47,8 +48,8 @@ class Client:
     ) -> None:
         """Have a job started, with its share of the machine, and so many seconds to save once it is to end."""
         self.grace = grace
-        share["grace"] = grace
-        self._say({"start": job, "folder": str(folder.absolute()), "settings": settings, "said": said} | share)
+        what = {"start": job, "folder": str(folder.absolute()), "settings": settings, "said": said, "grace": grace}
+        self._say(what | {"secrets": redaction.told()} | share)
 
     def stop(self, job: int, number: signal.Signals) -> None:
         """Have a signal sent to a job."""

@@ -18,10 +18,11 @@ from typing import Any, NoReturn
 
 import torch
 
-from fastrun import assemble, execute, hydra_app, ranks, summary  # noqa: F401 (what a run needs, once for all jobs)
+from fastrun import assemble, execute, hydra_app, ranks, recovery, redaction, summary  # noqa: F401 (all that a run needs)
 from fastrun.clock import process_start
 from fastrun.errors import FastrunError
 from fastrun.hardware import versions
+from fastrun.redaction import clean
 from fastrun.rundir import RunDir
 from fastrun.settings import Settings, plain
 
@@ -93,6 +94,8 @@ def _redirect(folder: Path, inherited: Sequence[int]) -> None:
 def _run(order: dict[str, Any]) -> int:
     """Train, or go on, as the command line would, and return the exit code."""
     execute.forked(process_start())
+    redaction.remember(order["secrets"])
+    os.environ.update(redaction.handed())  # for what its config.yaml lacks, if it goes on
     try:
         _train(plain(order["settings"]), RunDir(Path(order["folder"])), order["said"])
     except FastrunError as error:
@@ -103,8 +106,8 @@ def _run(order: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         return 130
     except BaseException as error:
-        traceback.print_exc()
-        print(f"error: {type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}", file=sys.stderr)
+        reason = next(iter(str(error).strip().splitlines()), "")
+        print(clean(f"{traceback.format_exc()}error: {type(error).__name__}: {reason}"), file=sys.stderr)
         return 1
     return 0
 

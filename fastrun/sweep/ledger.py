@@ -13,6 +13,7 @@ from typing import Any
 from fastrun.durable import storage, write_atomic
 from fastrun.errors import CheckpointError
 from fastrun.job import Job, Row, Source
+from fastrun.redaction import clean, shown
 from fastrun.rundir import RunDir
 from fastrun.settings import Sweep
 
@@ -36,7 +37,7 @@ class Ledger:
             ledger.path.mkdir(parents=True, exist_ok=True)
         known = [{"own": job.own, "said": job.said} for job in source.known()]
         asked = source.asked | {"total": source.total, "sweep": asdict(sweep), "jobs": ledger._jobs() + known}
-        write_atomic(folder / "sweep.json", json.dumps(asked, indent=2, default=str))
+        write_atomic(folder / "sweep.json", json.dumps(shown(asked, clean), indent=2, default=str))
         return ledger
 
     @classmethod
