@@ -23,7 +23,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert main(["train", *TINY, "-m", "seed=1,2,3", "hydra/launcher=basic", "device=cpu"]) == 0
+        assert main(["train", *TINY, "-m", "seed=1,2,3", "device=cpu"]) == 0
     return next(place.glob("outputs/train/sweep-*"))
 
 
