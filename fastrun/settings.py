@@ -152,7 +152,7 @@ class Sweep:
     """How ``fastrun train -m`` runs its jobs; no part of what a job is."""
 
     jobs: int = 1  # at a time, each in a process of its own with its share of the cores and GPUs
-    timeout: str | None = None  # of a job: 90s, 30min or 2h; null: none
+    timeout: str | None = None  # of an attempt at a job: 90s, 30min or 2h; null: none
     grace: str = "30s"  # what a job that is told to stop has to save, before it is killed
     zip: Any = False  # true: swept keys go side by side, not each with each; or a list of the keys that do
     random: int | None = None  # try so many points of the grid, drawn at random

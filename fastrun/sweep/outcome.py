@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastrun.job import Row
 from fastrun.rundir import RunDir
 
 _WANTED = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}
+_TAIL = 1 << 16  # bytes of an output.log that an error is looked for in
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -65,7 +67,7 @@ def _said(log: Path, start: int) -> str | None:
     """Return the last error that a job printed."""
     try:
         with log.open("rb") as file:
-            file.seek(start)
+            file.seek(max(start, file.seek(0, os.SEEK_END) - _TAIL))
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return None

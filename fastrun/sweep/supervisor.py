@@ -56,6 +56,7 @@ class Supervisor:
         self.gpus: list[str] = []
         self.signals = Signals()
         self.client = client or Client()
+        self.told = False  # that it stops
         self.losses = 0  # of servers, since a job ended
 
     def run(self) -> int:
@@ -134,6 +135,10 @@ class Supervisor:
             self.client.stop(one.job.number, signal.SIGTERM)
 
     def _stop_all(self) -> None:
+        """Have all jobs save and end; at a second signal, end."""
+        if not self.told:
+            self.told = True
+            self.view.say("stopping: jobs save what they have; once more, and they are killed")
         for one in self.running.values():
             self._stop(one, "interrupted")
             if self.signals.count > 1:

@@ -38,6 +38,10 @@ class View:
         if self.live:
             self.live.stop()
 
+    def say(self, text: str) -> None:
+        """Show a line."""
+        self.console.print(text, markup=False)
+
     def started(self, row: Row) -> None:
         """Show a job that runs now."""
         self.rows[row.number] = row
@@ -52,7 +56,7 @@ class View:
         said = row.error or self.newest.get(row.number, "")
         line = f"job {row.number} {' '.join(row.own)}: {row.state} in {row.seconds:.1f} s {said}"
         if self.live is None or row.state != "finished":
-            self.console.print(" ".join(line.split()), markup=False)
+            self.say(" ".join(line.split()))
 
     def draw(self, running: Iterable[int]) -> None:
         """Draw the jobs that run, and how many ended in which state."""

@@ -105,6 +105,7 @@ def test_sigterm_lets_jobs_save_and_says_how_to_go_on(faults: Path, start: Any, 
     out, _ = sweep.communicate(timeout=60)
     (folder,) = faults.glob("outputs/train/sweep-*")
     assert sweep.returncode == 143
+    assert "stopping: jobs save what they have" in out
     assert f"fastrun resume {folder.relative_to(faults)}" in out
     assert [row["state"] for row in rows(folder)] == ["interrupted", "waiting"]
     assert [row["exit_code"] for row in rows(folder)] == [143, None]
