@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 CALLBACK = '''
-import os, signal, sys, time
+import os, signal, subprocess, sys, time
 from pathlib import Path
 import pytorch_lightning as pl
 
@@ -38,6 +40,7 @@ class Fault(pl.Callback):
         sys.exit(0)
 
     def killed(self, module):
+        subprocess.Popen(["sleep", "600"])
         os.kill(os.getpid(), signal.SIGKILL)
 
     def diverges(self, module):
@@ -76,6 +79,21 @@ def faults(folder: Path) -> Path:
     (folder / "faults.py").write_text(CALLBACK)
     (folder / "armed").touch()
     return folder
+
+
+@pytest.fixture
+def left(folder: Path) -> Callable[[], list[str]]:
+    """Name the processes that run in the test's folder."""
+
+    def found() -> list[str]:
+        commands = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if int(process.name) != os.getpid() and (process / "cwd").readlink() == folder:
+                    commands.append((process / "cmdline").read_text().replace("\0", " "))
+        return commands
+
+    return found
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ def began(folder: Path) -> set[str]:
 
 
 @pytest.mark.long
-def test_every_fault_is_a_row_and_resuming_runs_just_those(faults: Path, shell: Any, tiny: Any, rows: Any) -> None:
+def test_every_fault_is_a_row_and_resuming_runs_just_those(
+    faults: Path, shell: Any, tiny: Any, rows: Any, left: Any
+) -> None:
     kinds = ",".join(KINDS)
     done = shell(
         "train", *tiny, "-m", f"+callbacks.fault.kind={kinds}", "sweep.jobs=2", "sweep.timeout=6s", "sweep.grace=1s"
@@ -28,6 +30,7 @@ def test_every_fault_is_a_row_and_resuming_runs_just_those(faults: Path, shell: 
     ledger = rows(sweep)
     assert [row["state"] for row in ledger] == STATES, done.stdout
     assert [row["exit_code"] for row in ledger] == [0, 1, 0, 137, 4, 137, 0]
+    assert left() == [], "a job that is killed leaves what it started to nobody"
     assert done.returncode == 1, "the first that failed raised something that is none of fastrun's errors"
     assert "RuntimeError: this job raises" in ledger[1]["error"]
     assert "Traceback" in (sweep / ledger[1]["folder"] / "output.log").read_text()

@@ -114,7 +114,7 @@ def test_sigterm_lets_jobs_save_and_says_how_to_go_on(faults: Path, start: Any, 
     assert is_gone(server)
 
 
-def test_a_second_ctrl_c_waits_for_nobody(faults: Path, start: Any, rows: Any) -> None:
+def test_a_second_ctrl_c_waits_for_nobody(faults: Path, start: Any, rows: Any, left: Any) -> None:
     sweep = start("hangs,fine", "sweep.grace=10min")
     job = written(faults / "pid-hangs")
     sweep.send_signal(signal.SIGINT)
@@ -125,6 +125,7 @@ def test_a_second_ctrl_c_waits_for_nobody(faults: Path, start: Any, rows: Any) -
     assert sweep.returncode == 130
     assert [row["state"] for row in rows(folder)] == ["killed", "waiting"]
     assert is_gone(job)
+    assert left() == []
 
 
 def test_jobs_of_a_server_that_dies_save_and_the_others_go_on(faults: Path, start: Any, rows: Any) -> None:
