@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastrun.errors import ConfigError
-from fastrun.span import minutes_in, steps_in
+from fastrun.span import minutes_in, seconds_in, steps_in
 
 counts = st.integers(1, 10**6)
 
@@ -85,3 +85,14 @@ def test_any_text_is_a_number_of_steps_or_a_config_error(text):
 )
 def test_minutes_are_told_from_steps(span, expected):
     assert minutes_in(span) == expected
+
+
+@pytest.mark.parametrize(("span", "expected"), [("90s", 90.0), ("1.5min", 90.0), (" 2 h ", 7200.0)])
+def test_a_time_is_so_many_seconds(span, expected):
+    assert seconds_in(span, "sweep.timeout") == expected
+
+
+@pytest.mark.parametrize("span", ["", "90", "0s", "soon", "-1s", "1d", "1h30min"])
+def test_what_is_no_time_is_refused_with_the_key_that_asked(span):
+    with pytest.raises(ConfigError, match=r"^sweep\.timeout="):
+        seconds_in(span, "sweep.timeout")
