@@ -116,7 +116,7 @@ class Source(Protocol):
         """Take note of a validation of a running job; True: stop it, others do better."""
         ...
 
-    def ended(self, job: Job, row: Row) -> None:
+    def ended(self, row: Row) -> None:
         """Take note of how a job ended."""
         ...
 
@@ -149,7 +149,7 @@ class Listed:
         """Let it go on."""
         return False
 
-    def ended(self, job: Job, row: Row) -> None:
+    def ended(self, row: Row) -> None:
         """Learn nothing from it."""
 
 

@@ -7,7 +7,6 @@ transfer. Under several processes torchmetrics adds up the counts of all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
@@ -17,26 +16,13 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassStatScores
 
 from fastrun.errors import ConfigError, nearest
+from fastrun.judging import NAMES, Known, judged
 from fastrun.task import Loss, Task, Units
+
+__all__ = ["Known", "Metrics", "chosen", "judged", "known", "names"]
 
 _PIECE = 1 << 22  # outputs held before the metrics see them
 _MANY = 20  # classes from which on the best five tell more than the best one
-
-
-@dataclass(frozen=True)
-class Known:
-    """A metric that a run can be steered by."""
-
-    name: str
-    higher_is_better: bool
-
-    def better(self, value: float, than: float, by: float = 0.0) -> bool:
-        """Say whether a value improves on another by more than ``by``."""
-        return value > than + by if self.higher_is_better else value < than - by
-
-    def reaches(self, value: float, target: float) -> bool:
-        """Say whether a value is at or past a target."""
-        return value >= target if self.higher_is_better else value <= target
 
 
 class Mean(Metric):
@@ -132,17 +118,12 @@ class Numbers(nn.Module):
         return [self.r2.compute(), self.rmse.compute(), self.mae.compute()]
 
 
-_MEASURES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
-    "classification": (Classes, ("acc", "f1", "top5")),  # a task's first name is what it is judged by
-    "language": (Tokens, ("perplexity", "acc")),
-    "regression": (Numbers, ("r2", "rmse", "mae")),
-}
-_LOWER = ("loss", "perplexity", "rmse", "mae")
+_MEASURES: dict[str, type[nn.Module]] = {"classification": Classes, "language": Tokens, "regression": Numbers}
 
 
 def names(task: Task) -> tuple[str, ...]:
     """Return what is measured for a task, the loss first, then what the task is judged by."""
-    return "loss", *(name for name in _MEASURES[task.name][1] if name != "top5" or task.outputs > _MANY)
+    return "loss", *(name for name in NAMES[task.name] if name != "top5" or task.outputs > _MANY)
 
 
 class Metrics(nn.Module):
@@ -152,7 +133,7 @@ class Metrics(nn.Module):
         super().__init__()
         self.names = names(task)
         self.loss, self.mean_loss = loss, Mean()
-        self.measures = cast(Measure, _MEASURES[task.name][0](task))
+        self.measures = cast(Measure, _MEASURES[task.name](task))
 
     def measure(self, outputs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Return the metrics over pairs of a network's outputs and targets, a batch each."""
@@ -180,7 +161,7 @@ class Metrics(nn.Module):
 
 def known(task: Task) -> dict[str, Known]:
     """Return a task's validation metrics by name, such as ``val/acc``."""
-    return {f"val/{name}": Known(f"val/{name}", name not in _LOWER) for name in names(task)}
+    return {f"val/{name}": Known.of(f"val/{name}") for name in names(task)}
 
 
 def chosen(name: str | None, task: Task, key: str) -> Known:
@@ -195,11 +176,3 @@ def chosen(name: str | None, task: Task, key: str) -> Known:
     if name not in metrics:
         raise ConfigError(f"{key}={name} is not measured", nearest(name, metrics) or f"there are {', '.join(metrics)}")
     return metrics[name]
-
-
-def judged(name: str | None, measured: Iterable[str]) -> Known:
-    """Return a metric by name or, where it is None, what the task is judged by, told from what was measured."""
-    there = {*measured, "val/loss"}
-    firsts = [f"val/{group[1][0]}" for group in reversed(_MEASURES.values())]  # texts have an accuracy as well
-    name = name or next((first for first in firsts if first in there), "val/loss")
-    return Known(name, name.removeprefix("val/") not in _LOWER)

@@ -22,12 +22,12 @@ LAYERS = [
     line.split()
     for line in """
         redaction
-        errors paths seed plan tally clock heuristics task views swap budget process signals
+        errors paths seed plan tally clock heuristics task views swap budget process signals judging
         trust
         metric settings component menu span parsing amp durable
         augment init optimizer schedule model data loss saved
         clip average kernels pace hardware refusal rundir runlog job pipeline guard memory
-        transfer
+        transfer search
         stepping hydra_app checkpoint_io network logger lock
         module
         callback calls feed updating trainer losses

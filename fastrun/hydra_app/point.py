@@ -26,10 +26,11 @@ _bases: WeakKeyDictionary[ConfigLoaderImpl, dict[tuple[str, ...], DictConfig]] =
 
 @dataclass(frozen=True)
 class Point:
-    """The overrides that tell a job from the others, and all of its overrides."""
+    """The overrides that tell a job from the others, all of its overrides, and where they stand, if in a file."""
 
     own: list[str]
     said: list[str]
+    where: str = ""
 
 
 def composed(context: HydraContext, master: DictConfig, folder: Path, number: int, point: Point) -> Job:
@@ -53,7 +54,7 @@ def composed(context: HydraContext, master: DictConfig, folder: Path, number: in
             settings = typed(config, choices)
     except FastrunError as error:
         own = clean(" ".join(point.own))
-        error.message = f"job {number} ({own}): {error.message}" if own else error.message
+        error.message = f"{point.where or f'job {number} ({own})'}: {error.message}" if own else error.message
         raise
     finally:
         HydraConfig.instance().cfg = before

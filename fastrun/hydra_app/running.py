@@ -43,6 +43,7 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping) -> Non
     ]
     parser = _parser()
     parsed = parser.parse_intermixed_args(arguments)
+    _check_swept(parsed)
     parsed.overrides = [*places, *parsed.overrides]
     if parsed.shell_completion or parsed.info:
         parsed.overrides = parsed.overrides[len(places) :]
@@ -63,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.__class__ = _Parser
     parser.prog = "fastrun train"
     return parser
+
+
+def _check_swept(parsed: argparse.Namespace) -> None:
+    """Refuse what is said of the points of a sweep where there is none."""
+    said = [text for text in parsed.overrides if text.startswith(("sweep.zip=", "sweep.random=", "sweep.file="))]
+    if said and not (parsed.multirun or parsed.info or parsed.cfg or parsed.shell_completion):
+        raise UsageError(f"{said[0]} is for a sweep", "add -m")
 
 
 @contextmanager

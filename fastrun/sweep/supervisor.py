@@ -152,7 +152,7 @@ class Supervisor:
 
     def _note(self, one: Running) -> None:
         self.ledger.write(one.row)
-        self.source.ended(one.job, one.row)
+        self.source.ended(one.row)
         self.view.ended(one.row)
 
     def _lost(self) -> None:
