@@ -20,9 +20,10 @@ def run(arguments: list[str]) -> int:
     verb.add_argument("--failed", action="store_true", help="of a sweep: what failed or diverged, too")
     given = verb.parse_args(arguments)
     if is_sweep(given.run):
-        from fastrun.sweep.resume import resume
+        from fastrun.sweep import resume, resume_search
 
-        return exit_code(resume(given.run, given.overrides, given.failed))
+        kind = resume_search if resume_search.is_search(given.run) else resume
+        return exit_code(kind.resume(given.run, given.overrides, given.failed))
     if given.failed:
         raise UsageError(f"{given.run} is no sweep, which --failed is for", "leave it out")
     directory = RunDir.open(given.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
 from fastrun.redaction import clean
@@ -23,3 +24,8 @@ def slug(text: str) -> str:
     """Return overrides as a folder's name, without secrets, cut where a file system would refuse it."""
     plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in clean(text))[:80]
     return plain.encode()[:200].decode(errors="ignore") or "defaults"
+
+
+def quoted(text: str) -> str:
+    """Return a text as a value in Hydra's grammar that means just that."""
+    return QuotedString(text, Quote.single).with_quotes().replace("${", "\\${")

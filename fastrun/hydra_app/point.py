@@ -54,6 +54,8 @@ def composed(context: HydraContext, master: DictConfig, folder: Path, number: in
             settings = typed(config, choices)
     except FastrunError as error:
         own = clean(" ".join(point.own))
+        if "could not be converted to Integer" in error.message and any("." in text for text in point.own):
+            error.hint = "an interval of whole numbers: key=int(interval(1,10))"
         error.message = f"{point.where or f'job {number} ({own})'}: {error.message}" if own else error.message
         raise
     finally:

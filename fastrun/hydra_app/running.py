@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra._internal.utils import _run_hydra, get_args_parser
 
 from fastrun.errors import UsageError
+from fastrun.hydra_app.naming import quoted
 from fastrun.hydra_app.redacting import redacting
 from fastrun.hydra_app.registering import register
 from fastrun.hydra_app.task import Stop, Task
@@ -21,13 +23,14 @@ from fastrun.paths import shipped
 from fastrun.rundir import stamp
 
 
-def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping) -> None:
+def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping, folder: Path | None = None) -> None:
     """Compose what a command line says, in the whole of Hydra's grammar, and hand over what is to run.
 
     Args:
         arguments: the command line.
         job: runs a single run, or a job of a sweep that another launcher than ours runs.
         sweep: runs a sweep.
+        folder: of the sweep, where it is not a new one.
 
     Raises:
         UsageError: an unknown flag.
@@ -45,6 +48,8 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping) -> Non
     parsed = parser.parse_intermixed_args(arguments)
     _check_swept(parsed)
     parsed.overrides = [*places, *parsed.overrides]
+    if folder:
+        parsed.overrides.append(f"hydra.sweep.dir={quoted(str(folder))}")
     if parsed.shell_completion or parsed.info:
         parsed.overrides = parsed.overrides[len(places) :]
     with translated(parsed.overrides):

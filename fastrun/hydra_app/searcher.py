@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from fastrun.errors import ConfigError
+from fastrun.errors import ConfigError, nearest
 from fastrun.hydra_app.launcher import settings_of, sweep_folder
 from fastrun.hydra_app.point import composed
 from fastrun.hydra_app.points import axes_of, point
@@ -35,6 +36,9 @@ class OptunaSweeper(GridSweeper):
         Raises:
             ConfigError: one that does not fit.
         """
+        known = vars(Asked())
+        for key in wanted.keys() - known:
+            raise ConfigError(f"no key hydra.sweeper.{key}", nearest(key, known) or f"there are {', '.join(known)}")
         self.wanted = Asked(**wanted)
         check(self.wanted)
 
@@ -50,7 +54,7 @@ class OptunaSweeper(GridSweeper):
         _check(sweep, axes)
         self._settle_direction(self._try_ends(folder, axes))
         asked = {"arguments": [*self._said_of_hydra(), *arguments], "search": vars(self.wanted)}
-        source = _search()(
+        source = _search(self.wanted.sampler)(
             folder, self.wanted, axes, lambda *at: self._job(folder, *at), at_once=sweep.jobs, asked=asked
         )
         rows = self.task.sweep(folder, source, sweep, launching(self.chosen))
@@ -81,7 +85,9 @@ class OptunaSweeper(GridSweeper):
         return [*(part for folder in folders for part in ("--config-dir", folder)), *said]
 
 
-def _search() -> type[Search]:
+def _search(sampler: str) -> type[Search]:
+    if sampler == "cmaes" and not find_spec("cmaes"):
+        raise ConfigError("hydra.sweeper.sampler=cmaes needs the package cmaes", "pip install cmaes")
     try:
         from fastrun.search.study import Search
     except ImportError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -13,6 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from fastrun.hydra_app.launcher import OwnLauncher, settings_of, sweep_folder
+from fastrun.hydra_app.naming import quoted
 from fastrun.hydra_app.point import composed
 from fastrun.hydra_app.points import points
 from fastrun.hydra_app.task import Task
@@ -48,13 +48,8 @@ def launching(launcher: Launcher) -> Launch | None:
         return None
 
     def launch(jobs: Any) -> None:
-        batch = [[*job.said, f"hydra.sweep.subdir={_quoted(job.folder)}"] for job in jobs]
+        batch = [[*job.said, f"hydra.sweep.subdir={quoted(job.folder.name)}"] for job in jobs]
         if batch:
             launcher.launch(batch, initial_job_idx=jobs[0].number)
 
     return launch
-
-
-def _quoted(folder: Path) -> str:
-    """Return a folder's name as a value in Hydra's grammar."""
-    return "'" + folder.name.replace("\\", "\\\\").replace("'", "\\'") + "'"

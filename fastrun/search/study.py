@@ -17,7 +17,6 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.storages.journal._file import BaseJournalFileLock  # the one public name of it is in a deprecated module
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -71,7 +70,7 @@ class Search:
         path = self.folder / JOURNAL
         with storage(path):
             _mend(path)
-            journal = JournalStorage(JournalFileBackend(str(path), lock_obj=Lock(path)))
+            journal = JournalStorage(JournalFileBackend(str(path), lock_obj=Lock(path)))  # type: ignore[arg-type]
         direction = StudyDirection[(self.wanted.direction or "maximize").upper()]
         study = optuna.create_study(storage=journal, study_name="sweep", direction=direction, load_if_exists=True)
         with warnings.catch_warnings():
@@ -100,6 +99,8 @@ class Search:
                 print(f"trial {trial.number}: {error.message}")
                 self.study.tell(trial, state=TrialState.FAIL)
                 continue
+            trial.set_user_attr("run", job.folder.name)
+            trial.set_user_attr("overrides", job.own)
             self.running[trial.number] = trial
             return job
         return None
@@ -118,12 +119,16 @@ class Search:
     def ended(self, row: Row) -> None:
         """Tell how a trial ended, once; what was interrupted or killed may still go on."""
         self.running.pop(row.number, None)
-        if row.number >= len(self._trials()) or self._frozen(row.number).state.is_finished():
-            return
+        if row.number < len(self._trials()) and not self._frozen(row.number).state.is_finished():
+            self._tell(row)
+        if best := self.best():
+            found = {"trial": best.number, "value": best.value, "params": best.params} | best.user_attrs
+            write_atomic(self.folder / "best.json", json.dumps(found, indent=2))
+
+    def _tell(self, row: Row) -> None:
         value = (row.best or {}).get("value")
         if row.state == "finished" and isinstance(value, int | float) and math.isfinite(value):
             self.study.tell(row.number, value)
-            self._note_best()
         elif row.state == "pruned":
             self.study.tell(row.number, state=TrialState.PRUNED)
         elif row.state in ("finished", *FAILED):
@@ -157,14 +162,8 @@ class Search:
                 f"start it again with hydra.sweeper.direction={better} target.metric={name}",
             )
 
-    def _note_best(self) -> None:
-        best = self.best()
-        assert best is not None
-        found = {"trial": best.number, "value": best.value, "params": best.params}
-        write_atomic(self.folder / "best.json", json.dumps(found, indent=2))
 
-
-class Lock(BaseJournalFileLock):
+class Lock:
     """Keeps writers of a journal apart; gone with its process, whatever ends it, unlike Optuna's own."""
 
     def __init__(self, path: Path) -> None:
@@ -217,10 +216,7 @@ def _sampler(wanted: Asked, trials: int, at_once: int) -> BaseSampler:
         return RandomSampler(seed)
     if wanted.sampler == "tpe":
         return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=at_once > 1)
-    try:
-        return CmaEsSampler(seed=seed, n_startup_trials=startup)
-    except ImportError as error:
-        raise ConfigError("hydra.sweeper.sampler=cmaes needs the package cmaes", "pip install cmaes") from error
+    return CmaEsSampler(seed=seed, n_startup_trials=startup)
 
 
 def _pruner(wanted: Asked) -> BasePruner:

@@ -33,25 +33,27 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
         Interrupted: a signal stopped it.
     """
     ledger = Ledger.open(folder)
-    settings = _settings(ledger, overrides)
+    settings = changed(ledger, overrides)
     with locked(folder):
-        for row in (
-            rows := [_found(ledger, number, seconds_in(settings.grace, "sweep.grace")) for number in ledger.expected()]
-        ):
-            ledger.write(row)
+        rows = [found(ledger, number, settings) for number in ledger.expected()]
         wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
         jobs = [_job(ledger, row) for row in rows if row.state in wanted]
         number = carry_out(ledger, _source(ledger, jobs), settings)
     return conclude(ledger, number)
 
 
-def _settings(ledger: Ledger, overrides: list[str]) -> Sweep:
+def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> Sweep:
+    """Return how a sweep is to go on.
+
+    Raises:
+        ConfigError: an override of something else than that, or the keys that may change as well.
+    """
     for override in overrides:
-        if override.partition("=")[0] not in _MAY:
-            raise ConfigError(
-                f"{override}: the jobs of a sweep stay as they are", "sweep.jobs and sweep.timeout may change"
-            )
-    return hydra_app.frozen({"sweep": ledger.asked().get("sweep", {})}, overrides).sweep
+        if override.partition("=")[0] not in (*_MAY, *may):
+            known = ", ".join((*_MAY, *may))
+            raise ConfigError(f"{override}: the jobs of a sweep stay as they are", f"what may change: {known}")
+    own = [override for override in overrides if override.startswith("sweep.")]
+    return hydra_app.frozen({"sweep": ledger.asked().get("sweep", {})}, own).sweep
 
 
 def _source(ledger: Ledger, jobs: list[Job]) -> Source:
@@ -62,19 +64,24 @@ def _job(ledger: Ledger, row: Row) -> Job:
     return Job(row.number, row.own, row.said, hydra_app.frozen(row.config, []), ledger.run(row).path)
 
 
-def _found(ledger: Ledger, number: int, grace: float) -> Row:
-    """Return a job's row, true to what its run directory says, where the row says running or cannot be read."""
+def found(ledger: Ledger, number: int, settings: Sweep) -> Row:
+    """Return a job's row, and write it anew from what its run directory says where it says running or is broken.
+
+    Raises:
+        InUse: the job runs.
+    """
     row = ledger.row(number)
     if row is not None and row.state != "running":
         return row
     row = row or _again(ledger, number)
     run = ledger.run(row)
-    if not outcome.has_ended(run, grace):
+    if not outcome.has_ended(run, seconds_in(settings.grace, "sweep.grace")):
         raise InUse(f"{run.path} is running in process {row.pid}", "wait for it, or stop it")
     if run.path.is_dir():
         outcome.settle(row, run)
     else:
         row.state = "waiting"
+    ledger.write(row)
     return row
 
 
