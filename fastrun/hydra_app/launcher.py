@@ -14,7 +14,7 @@ from fastrun.errors import ConfigError, FastrunError
 from fastrun.hydra_app.point import Point, composed
 from fastrun.hydra_app.task import Task
 from fastrun.job import Job, Listed, Row
-from fastrun.settings import Sweep
+from fastrun.settings import Settings, Sweep, check
 
 
 class OwnLauncher(Launcher):
@@ -53,9 +53,14 @@ def _returned(job: Job, row: Row) -> JobReturn:
 
 
 def settings_of(config: DictConfig) -> Sweep:
-    """Return how a sweep is to run."""
+    """Return how a sweep is to run.
+
+    Raises:
+        ConfigError: a value that does not fit.
+    """
     sweep = OmegaConf.to_object(config.sweep)
     assert isinstance(sweep, Sweep)
+    check(Settings(sweep=sweep))
     return sweep
 
 

@@ -1,0 +1,139 @@
+"""Which jobs a command line asks for: zipped, drawn at random, from a file; and what it may not ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fastrun.cli
+from fastrun import hydra_app
+from fastrun.job import Job, Row, Source
+
+Points = Callable[..., list[list[str]]]
+
+
+@pytest.fixture
+def points(folder: Path) -> Points:
+    """Compose a sweep's jobs without running them; return what tells them apart."""
+
+    def composed(*arguments: str) -> list[list[str]]:
+        jobs: list[Job] = []
+
+        def sweep(_: Path, source: Source, *__: Any) -> list[Row]:
+            jobs.extend(source.known())
+            return []
+
+        hydra_app.run(["-m", "model=mlp", *arguments], lambda _: None, sweep)
+        return [job.own for job in jobs]
+
+    return composed
+
+
+def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What is said of a sweep that does not begin; it leaves nothing."""
+    assert fastrun.cli.main(["train", "model=mlp", *arguments]) == 2
+    assert not Path("outputs").exists()
+    return capfd.readouterr().err
+
+
+def test_zipped_keys_go_together(points: Points) -> None:
+    assert points("sweep.zip=true", "optimizer=sgd,adamw", "seed=1,2") == [
+        ["optimizer=sgd", "seed=1"],
+        ["optimizer=adamw", "seed=2"],
+    ]
+
+
+def test_keys_that_are_not_zipped_make_the_grid(points: Points) -> None:
+    found = points("sweep.zip=[optimizer,optimizer.lr]", "optimizer=sgd,adamw", "seed=1,2", "optimizer.lr=0.1,0.01")
+    assert found == [
+        ["optimizer=sgd", "seed=1", "optimizer.lr=0.1"],
+        ["optimizer=sgd", "seed=2", "optimizer.lr=0.1"],
+        ["optimizer=adamw", "seed=1", "optimizer.lr=0.01"],
+        ["optimizer=adamw", "seed=2", "optimizer.lr=0.01"],
+    ]
+
+
+def test_random_points_are_the_same_for_a_seed_and_others_for_another(points: Points) -> None:
+    space = "optimizer.lr=tag(log,interval(1e-4,1e-1))", "optimizer=sgd,adamw", "seed=range(9)"
+    found = points(*space, "sweep.random=5")
+    assert len({tuple(own) for own in found}) == 5
+    assert found == points(*space, "sweep.random=5", "sweep.seed=0")
+    assert found != points(*space, "sweep.random=5", "sweep.seed=1")
+
+
+def test_more_random_points_than_there_are_means_all_and_says_so(
+    points: Points, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert points("seed=1,2,3", "sweep.random=9") == [["seed=1"], ["seed=2"], ["seed=3"]]
+    assert capfd.readouterr().out == "sweep.random=9: there are 3 different points, and all are tried\n"
+
+
+def test_a_line_of_a_file_is_a_job_for_each_point_of_the_grid(points: Points) -> None:
+    Path("lines.txt").write_text('# two\noptimizer=sgd model.hidden="[8, 8]" # deeper\n\n  \nepochs=2\n')
+    assert points("sweep.file=lines.txt", "seed=1,2", "epochs=1") == [
+        ["optimizer=sgd", "model.hidden=[8, 8]", "seed=1"],
+        ["optimizer=sgd", "model.hidden=[8, 8]", "seed=2"],
+        ["seed=1", "epochs=2"],
+        ["seed=2", "epochs=2"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("optimizer=sgdd", "lines.txt:2: optimizer=sgdd: no such option"),
+        ("epochs=fast", "lines.txt:2: epochs: Value 'fast'"),
+        ("seed=1,2", "lines.txt:2: seed=1,2 has several values"),
+        ("clip=norm", "lines.txt:2: clip=norm, but clip is swept over as well"),
+        ("sweep.jobs=2", "lines.txt:2: sweep.jobs=2 is not of a job"),
+        ("model.hidden='[8", "lines.txt:2: no closing quotation"),
+        ("model.hidden=[8", "lines.txt:2: model.hidden=[8 is not an override"),
+        ("", None),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_line(
+    folder: Path, capfd: pytest.CaptureFixture[str], line: str, said: str | None
+) -> None:
+    Path("lines.txt").write_text(f"seed=3\n{line}\n" if said else "# nothing\n")
+    err = refused(capfd, "-m", "sweep.file=lines.txt", "clip=none,norm")
+    assert err.startswith(f"error: {said or 'lines.txt has no line of overrides'}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-m", "sweep.zip=true", "optimizer=sgd,adamw", "seed=1,2,3"), "optimizer has 2, seed has 3"),
+        (("-m", "sweep.zip=[sed]", "seed=1,2"), "did you mean seed?"),
+        (("-m", "optimizer.lr=interval(0,1)"), "no end of values"),
+        (("-m", "optimizer.lr=interval(1,0)", "sweep.random=2"), "no numbers between"),
+        (("-m", "batch.size=interval(8,64)", "sweep.random=2"), "int(interval(1,10))"),
+        (("-m", "sweep.jobs=1,2"), "a sweep is run in one way"),
+        (("-m", "sweep.file=nowhere.txt"), "sweep.file=nowhere.txt: No such file"),
+        (("-m", "sweep.random=0", "seed=1,2"), "the least is 1"),
+        (("sweep.random=3",), "hint: add -m"),
+        (("-m", "hydra/sweeper=optuna", "seed=1"), "there is nothing to search"),
+        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trial=3"), "did you mean n_trials?"),
+        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.sampler=tp"), "did you mean tpe?"),
+        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trials=0"), "the least is 1"),
+        (("-m", "hydra/sweeper=optuna", "seed=1,2", "sweep.random=3"), "sweep.random is not for"),
+        (("-m", "hydra/sweeper=optuna", "optimizer=sgd,adamx"), "optimizer=adamx: no such option"),
+        (("-m", "hydra/sweeper=optuna", "batch.accumulate=int(interval(1,1000))"), "larger than batch.size"),
+    ],
+)
+def test_what_cannot_be_combined_is_refused(
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in refused(capfd, *arguments)
+
+
+def test_without_optuna_one_line_says_how_to_install_it(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    monkeypatch.delitem(__import__("sys").modules, "fastrun.search.study", raising=False)
+    err = refused(capfd, "-m", "hydra/sweeper=optuna", "seed=1,2")
+    assert "hydra/sweeper=optuna needs optuna" in err
+    assert "hint: pip install 'fastrun[sweep]'" in err
