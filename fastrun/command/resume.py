@@ -20,10 +20,10 @@ def run(arguments: list[str]) -> int:
     verb.add_argument("--failed", action="store_true", help="of a sweep: what failed or diverged, too")
     given = verb.parse_args(arguments)
     if is_sweep(given.run):
-        from fastrun.sweep import resume, resume_search
+        from fastrun.sweep import hydra_resume, resume
 
-        kind = resume_search if resume_search.is_search(given.run) else resume
-        return exit_code(kind.resume(given.run, given.overrides, given.failed))
+        way = hydra_resume if hydra_resume.is_needed(given.run) else resume
+        return exit_code(way.resume(given.run, given.overrides, given.failed))
     if given.failed:
         raise UsageError(f"{given.run} is no sweep, which --failed is for", "leave it out")
     directory = RunDir.open(given.run)

@@ -24,8 +24,6 @@ from fastrun.settings import Settings, Sweep
 if TYPE_CHECKING:
     from fastrun.search.study import Search
 
-_OURS = ("hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode=")
-
 
 class OptunaSweeper(GridSweeper):
     """Searches the space that ``key=interval(0,1)`` and ``key=one,two`` span."""
@@ -53,7 +51,7 @@ class OptunaSweeper(GridSweeper):
         folder, sweep, axes = sweep_folder(self.master), settings_of(self.master), axes_of(self.overrides)
         _check(sweep, axes)
         self._settle_direction(self._try_ends(folder, axes))
-        asked = {"arguments": [*self._said_of_hydra(), *arguments], "search": vars(self.wanted)}
+        asked = self.asked(arguments) | {"search": vars(self.wanted)}
         source = _search(self.wanted.sampler)(
             folder, self.wanted, axes, lambda *at: self._job(folder, *at), at_once=sweep.jobs, asked=asked
         )
@@ -76,13 +74,6 @@ class OptunaSweeper(GridSweeper):
         metric = settings.target.metric or ("val/perplexity" if settings.choices.get("data") == "text" else "val/acc")
         better = "maximize" if Known.of(metric).higher_is_better else "minimize"
         self.wanted.direction = self.wanted.direction or better
-
-    def _said_of_hydra(self) -> list[str]:
-        """Return what the command line said of Hydra itself, as a search that goes on needs it."""
-        sources = self.master.hydra.runtime.config_sources
-        folders = [str(one.path) for one in sources if one.provider == "command-line"]
-        said = [str(text) for text in self.master.hydra.overrides.hydra if not str(text).startswith(_OURS)]
-        return [*(part for folder in folders for part in ("--config-dir", folder)), *said]
 
 
 def _search(sampler: str) -> type[Search]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +18,8 @@ from fastrun.hydra_app.point import composed
 from fastrun.hydra_app.points import points
 from fastrun.hydra_app.task import Task
 from fastrun.job import Launch, Listed
+
+_OURS = "hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode="
 
 
 class GridSweeper(Sweeper):
@@ -38,8 +41,19 @@ class GridSweeper(Sweeper):
         folder, sweep = sweep_folder(self.master), settings_of(self.master)
         found = points(parser, parser.parse_overrides(arguments), sweep)
         jobs = [composed(self.context, self.master, folder, number, point) for number, point in enumerate(found)]
-        source = Listed(jobs, {"arguments": list(arguments)})
+        source = Listed(jobs, self.asked(arguments))
         return self.task.sweep(folder, source, sweep, launching(self.chosen))
+
+    def asked(self, arguments: list[str]) -> dict[str, Any]:
+        """Return what was asked for, as a sweep that goes on needs it."""
+        sources = self.master.hydra.runtime.config_sources
+        folders = [str(one.path) for one in sources if one.provider == "command-line"]
+        said = [str(text) for text in self.master.hydra.overrides.hydra if not str(text).startswith(_OURS)]
+        return {
+            "arguments": list(arguments),
+            "hydra": [*(part for folder in folders for part in ("--config-dir", folder)), *said],
+            "launcher": self.master.hydra.runtime.choices["hydra/launcher"],
+        }
 
 
 def launching(launcher: Launcher) -> Launch | None:
@@ -48,8 +62,11 @@ def launching(launcher: Launcher) -> Launch | None:
         return None
 
     def launch(jobs: Any) -> None:
-        batch = [[*job.said, f"hydra.sweep.subdir={quoted(job.folder.name)}"] for job in jobs]
-        if batch:
-            launcher.launch(batch, initial_job_idx=jobs[0].number)
+        batch = [[*job.said, *_places(job.folder.absolute())] for job in jobs]
+        launcher.launch(batch, initial_job_idx=jobs[0].number)
 
     return launch
+
+
+def _places(folder: Path) -> list[str]:
+    return [f"hydra.sweep.dir={quoted(str(folder.parent))}", f"hydra.sweep.subdir={quoted(folder.name)}"]

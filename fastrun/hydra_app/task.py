@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +31,21 @@ class Task:
     def __init__(self, job: Callable[[Job], Any], sweep: Sweeping) -> None:
         self.job, self.sweep = job, sweep
         self.failed: list[Exception] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take along, to the process of a launcher, where this one is and what its user trusts."""
+        carried = {name: os.environ[name] for name in ("FASTRUN_TRUST",) if name in os.environ}
+        return {"job": self.job, "path": sys.path, "folder": Path.cwd(), "environ": carried}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the process of a launcher one that can run jobs."""
+        from fastrun.hydra_app.registering import register
+
+        sys.path += [entry for entry in state["path"] if entry not in sys.path]
+        os.environ.update(state["environ"])
+        os.chdir(state["folder"])
+        register()
+        self.job, self.failed = state["job"], []
 
     def __call__(self, config: DictConfig) -> Any:
         """Run the job."""

@@ -20,10 +20,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from fastrun.durable import storage, write_atomic
 from fastrun.errors import ConfigError
 from fastrun.job import FAILED, Job, Row
 from fastrun.judging import judged
-from fastrun.rundir import storage, write_atomic
 from fastrun.search.asked import Asked
 from fastrun.search.axis import Axis, Interval, Side, Values
 from fastrun.search.combine import bare, merged

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
-
-from fastrun import execute
-from fastrun.errors import FastrunError, Interrupted
-from fastrun.job import Job
-from fastrun.rundir import RunDir
+from fastrun.errors import FastrunError
+from fastrun.job import Job, Listed, Row
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger, is_sweep
+from fastrun.sweep.resume import job_of
+from fastrun.sweep.run import carry_out
 
 
 def is_part(job: Job) -> bool:
@@ -19,26 +16,28 @@ def is_part(job: Job) -> bool:
 
 
 def run(job: Job) -> object:
-    """Train, and note in the sweep's ledger how it ended; return the best value.
+    """Run the job in a process forked for it, whose end, whatever it is, is noted here; return the best value.
 
-    Raises:
-        Interrupted: a signal stopped it.
+    What the ledger says is to be run counts, not what the launcher composed again; what has finished is not run again,
+    as launchers may try a job twice whose worker they lost.
     """
-    ledger, code = Ledger(job.folder.parent), 1
-    row = ledger.add(job)
-    row.state, row.attempts, row.started, row.pid = "running", row.attempts + 1, time.time(), os.getpid()
-    ledger.write(row)
-    try:
-        execute.train(job.settings, job.folder, job.said)
-        code = 0
-    except FastrunError as error:
-        print(error.show())
-        code, row.error = error.exit_code, error.message
-        if isinstance(error, Interrupted):
-            raise
-    finally:
-        error_said = row.error
-        outcome.close(row, RunDir(job.folder), code, None)
-        row.error = error_said or row.error
-        ledger.write(row)
+    ledger = Ledger(job.folder.parent)
+    row = ledger.row(int(job.folder.name.partition("-")[0])) or ledger.add(job)
+    if row.state != "finished":
+        row = _supervised(ledger, row)
     return (row.best or {}).get("value")
+
+
+def _supervised(ledger: Ledger, row: Row) -> Row:
+    try:
+        whole = job_of(ledger, row)
+        carry_out(ledger, Listed([whole]), whole.settings.sweep, quiet=True)
+    except FastrunError as error:
+        row.state, row.exit_code, row.error = "failed", error.exit_code, error.message
+        ledger.write(row)
+    finally:  # a launcher may break off what runs, as submitit does when the time is over; the job has saved then
+        row = ledger.row(row.number) or row
+        if row.state == "running":
+            outcome.settle(row, ledger.run(row))
+            ledger.write(row)
+    return row

@@ -28,6 +28,7 @@ from fastrun.rundir import RunDir
 from fastrun.settings import Settings, plain
 
 _PR_SET_PDEATHSIG = 1
+_FOR_ALL = signal.SIGUSR1, signal.SIGUSR2  # SLURM sends them to all processes; who supervises the job stops it then
 
 
 def prepare(settings: dict[str, Any]) -> None:
@@ -69,7 +70,7 @@ def _own(order: dict[str, Any], inherited: Sequence[int]) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, _FOR_ALL)
     if sys.platform == "linux":  # elsewhere the server alone sees to it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != order["server"]:  # it died before this could have been told

@@ -35,11 +35,19 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
     ledger = Ledger.open(folder)
     settings = changed(ledger, overrides)
     with locked(folder):
-        rows = [found(ledger, number, settings) for number in ledger.expected()]
-        wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
-        jobs = [_job(ledger, row) for row in rows if row.state in wanted]
-        number = carry_out(ledger, _source(ledger, jobs), settings)
+        number = carry_out(ledger, left(ledger, settings, with_failed), settings)
     return conclude(ledger, number)
+
+
+def left(ledger: Ledger, settings: Sweep, with_failed: bool) -> Source:
+    """Return the jobs that have not ended, and those that failed if wanted.
+
+    Raises:
+        InUse: one of them runs.
+    """
+    rows = [found(ledger, number, settings) for number in ledger.expected()]
+    wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
+    return Listed([job_of(ledger, row) for row in rows if row.state in wanted], ledger.asked())
 
 
 def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> Sweep:
@@ -48,19 +56,18 @@ def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> 
     Raises:
         ConfigError: an override of something else than that, or the keys that may change as well.
     """
+    known = (*_MAY, *may)
     for override in overrides:
-        if override.partition("=")[0] not in (*_MAY, *may):
-            known = ", ".join((*_MAY, *may))
-            raise ConfigError(f"{override}: the jobs of a sweep stay as they are", f"what may change: {known}")
+        if not any(override.startswith((f"{key}=", f"{key}.")) for key in known):
+            raise ConfigError(
+                f"{override}: the jobs of a sweep stay as they are", f"what may change: {', '.join(known)}"
+            )
     own = [override for override in overrides if override.startswith("sweep.")]
     return hydra_app.frozen({"sweep": ledger.asked().get("sweep", {})}, own).sweep
 
 
-def _source(ledger: Ledger, jobs: list[Job]) -> Source:
-    return Listed(jobs, ledger.asked())
-
-
-def _job(ledger: Ledger, row: Row) -> Job:
+def job_of(ledger: Ledger, row: Row) -> Job:
+    """Return the job that a row is of."""
     return Job(row.number, row.own, row.said, hydra_app.frozen(row.config, []), ledger.run(row).path)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fastrun.errors import Interrupted, StorageError
-from fastrun.job import Job, Launch, Row, Source
+from fastrun.job import Launch, Row, Source
 from fastrun.lock import locked
 from fastrun.settings import Sweep
 from fastrun.span import seconds_in
+from fastrun.sweep import launched
 from fastrun.sweep.client import Client
 from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.supervisor import Supervisor
@@ -80,11 +81,7 @@ def carry_out(
     if launch is None:
         with View(source.total, quiet) as view:
             return Supervisor(ledger, source, settings, view, client).run()
-    jobs: list[Job] = []
-    while not source.done and (job := source.next()):
-        jobs.append(job)
-    launch(jobs)
-    return 0
+    return launched.carry_out(ledger, source, launch, seconds_in(settings.grace, "sweep.grace"))
 
 
 def exit_code(rows: Sequence[Row]) -> int:

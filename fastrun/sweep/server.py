@@ -120,7 +120,7 @@ def main() -> None:
     """Import, and serve."""
     says = os.dup(1)
     os.dup2(2, 1)  # what an import prints is no answer
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     from fastrun.sweep import forked
 
