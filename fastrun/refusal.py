@@ -13,6 +13,7 @@ from fastrun import menu
 from fastrun.errors import ConfigError, FastrunError, nearest
 from fastrun.settings import OPEN, known_keys
 
+_LAUNCHERS = "fastrun, or after pip install 'fastrun[sweep]' joblib, submitit_local, submitit_slurm, ray"
 _GROUPS = "`fastrun options` lists the groups"
 
 
@@ -70,6 +71,8 @@ def _option(text: str) -> ConfigError | None:
         name = f"{group}/{name}".removeprefix("recipe/")
         return ConfigError(f"no recipe {name}", nearest(name, menu.recipes()) or "`fastrun recipes` lists them")
     known = menu.options(group) if group else {}
+    if group == "hydra/launcher":
+        return ConfigError(f"{group}={name}: no such option", _LAUNCHERS)
     hint = nearest(name, known) or (f"choose from {', '.join(known)}" if known else _GROUPS)
     return ConfigError(f"{group}={name}: no such option" if group else f"no config {name}", hint)
 

@@ -18,7 +18,7 @@ def run(arguments: list[str]) -> int:
     verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
     verb.add_argument("--inexact", action="store_true", help="go on with another number of processes (device.count)")
     verb.add_argument("--failed", action="store_true", help="of a sweep: what failed or diverged, too")
-    given = verb.parse_args(arguments)
+    given = verb.parse_intermixed_args(arguments)  # KEY=VALUE after --failed, too
     if is_sweep(given.run):
         from fastrun.sweep import hydra_resume, resume
 

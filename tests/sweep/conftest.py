@@ -15,6 +15,7 @@ CALLBACK = '''
 import os, signal, subprocess, sys, time
 from pathlib import Path
 import pytorch_lightning as pl
+from fastrun import signals
 
 class Fault(pl.Callback):
     """Comes to grief at the third step, while there is a file ``armed``; notes each job that begins, and where."""
@@ -52,10 +53,8 @@ class Fault(pl.Callback):
             time.sleep(60)
 
     def waits(self, module):
-        caught, told = signal.getsignal(signal.SIGTERM), []
-        signal.signal(signal.SIGTERM, lambda *signal_: told.append(caught(*signal_)))
         Path("pid-waits").write_text(str(os.getpid()))
-        while not told:
+        while not signals.caught():
             time.sleep(0.01)
 '''
 TINY = (

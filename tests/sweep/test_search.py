@@ -19,6 +19,7 @@ LATER = '''
 import time
 from pathlib import Path
 import pytorch_lightning as pl
+from fastrun import signals
 
 class Later(pl.Callback):
     """Every run but the first has forgotten all when it is measured, and then waits until it is told to stop."""
@@ -31,9 +32,8 @@ class Later(pl.Callback):
         if self.later and module.tally.step == 2:
             for weight in module.net.parameters():
                 weight.data.mul_(1000)
-        (interrupt,) = (one for one in trainer.callbacks if type(one).__name__ == "Interrupt")
         until = time.monotonic() + 60
-        while self.later and module.tally.step == 4 and not interrupt.caught and time.monotonic() < until:
+        while self.later and module.tally.step == 4 and not signals.caught() and time.monotonic() < until:
             time.sleep(0.01)
 '''
 OPTUNA = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.sampler=random", "optimizer.lr=tag(log,interval(1e-3,1e-1))")
