@@ -12,8 +12,8 @@ import yaml
 import fastrun
 import fastrun.cli
 from fastrun import component, execute, hydra_app, trust
-from fastrun.errors import ConfigError, FastrunError
 from fastrun.durable import sha256_of
+from fastrun.errors import ConfigError, FastrunError
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
 

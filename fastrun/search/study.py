@@ -24,6 +24,7 @@ from fastrun.durable import storage, write_atomic
 from fastrun.errors import ConfigError
 from fastrun.job import FAILED, Job, Row
 from fastrun.judging import judged
+from fastrun.redaction import said
 from fastrun.search.asked import Asked
 from fastrun.search.axis import Axis, Interval, Side, Values
 from fastrun.search.combine import bare, merged
@@ -100,7 +101,7 @@ class Search:
                 self.study.tell(trial, state=TrialState.FAIL)
                 continue
             trial.set_user_attr("run", job.folder.name)
-            trial.set_user_attr("overrides", job.own)
+            trial.set_user_attr("overrides", [said(text) for text in job.own])
             self.running[trial.number] = trial
             return job
         return None

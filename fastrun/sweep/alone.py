@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastrun.errors import FastrunError
 from fastrun.job import Job, Listed, Row
 from fastrun.sweep import outcome
@@ -18,19 +20,20 @@ def is_part(job: Job) -> bool:
 def run(job: Job) -> object:
     """Run the job in a process forked for it, whose end, whatever it is, is noted here; return the best value.
 
-    What the ledger says is to be run counts, not what the launcher composed again; what has finished is not run again,
-    as launchers may try a job twice whose worker they lost.
+    What has finished is not run again: launchers may try a job twice whose worker they lost.
     """
     ledger = Ledger(job.folder.parent)
     row = ledger.row(int(job.folder.name.partition("-")[0])) or ledger.add(job)
     if row.state != "finished":
-        row = _supervised(ledger, row)
+        row = _supervised(ledger, row, job)
     return (row.best or {}).get("value")
 
 
-def _supervised(ledger: Ledger, row: Row) -> Row:
+def _supervised(ledger: Ledger, row: Row, job: Job) -> Row:
     try:
-        whole = job_of(ledger, row)
+        whole = replace(job, number=row.number, own=row.own, said=row.said)
+        if Row.of(whole).config_sha256 != row.config_sha256:  # a file of it has changed while it waited for its turn
+            whole = job_of(ledger, row)
         carry_out(ledger, Listed([whole]), whole.settings.sweep, quiet=True)
     except FastrunError as error:
         row.state, row.exit_code, row.error = "failed", error.exit_code, error.message

@@ -8,6 +8,7 @@ from fastrun import hydra_app
 from fastrun.errors import UsageError
 from fastrun.job import Launch, Row, Source
 from fastrun.lock import locked
+from fastrun.redaction import is_secret
 from fastrun.settings import Sweep
 from fastrun.sweep import alone
 from fastrun.sweep.ledger import Ledger
@@ -37,7 +38,8 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
     is_search = asked.get("kind") == "optuna"
     if with_failed and is_search:
         raise UsageError("a trial that failed tells a search something, too", "more trials: hydra.sweeper.n_trials=…")
-    settings = changed(ledger, overrides, (*_LAUNCHER, *(["hydra.sweeper.n_trials"] if is_search else [])))
+    secrets = [key for key in (text.partition("=")[0] for text in overrides) if is_secret(key)]  # which no file keeps
+    settings = changed(ledger, overrides, (*_LAUNCHER, *(["hydra.sweeper.n_trials", *secrets] if is_search else [])))
     with locked(folder):
 
         def go_on(_: Path, source: Source, __: Sweep, launch: Launch | None) -> list[Row]:
