@@ -59,5 +59,5 @@ def _again(asked: dict[str, list[str]], is_search: bool, overrides: list[str]) -
     """Return what to tell Hydra: what it was told, but for what is told anew."""
     said = asked.get("hydra", [])
     if any(text.startswith("hydra/launcher=") for text in overrides):
-        said = [text for text in said if not text.startswith(_LAUNCHER)]
+        said = [text for text in said if not text.lstrip("+").startswith(_LAUNCHER)]
     return [*said, *(asked["arguments"] if is_search else []), *overrides]

@@ -58,7 +58,7 @@ def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> 
     """
     known = (*_MAY, *may)
     for override in overrides:
-        if not any(override.startswith((f"{key}=", f"{key}.")) for key in known):
+        if not override.lstrip("+").startswith(tuple(f"{key}{end}" for key in known for end in "=.")):
             raise ConfigError(
                 f"{override}: the jobs of a sweep stay as they are", f"what may change: {', '.join(known)}"
             )
