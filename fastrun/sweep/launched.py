@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from fastrun import signals
@@ -18,9 +19,10 @@ def carry_out(ledger: Ledger, source: Source, launch: Launch, grace: float) -> i
     number = 0
     while not number and (jobs := list(iter(source.next, None))):
         number = _launched(launch, jobs)
+        deadline = time.monotonic() + grace
         for job in jobs:
             row = ledger.add(job)
-            if row.state == "running" and outcome.has_ended(ledger.run(row), grace):
+            if row.state == "running" and outcome.has_ended(ledger.run(row), deadline - time.monotonic()):
                 outcome.settle(row, ledger.run(row))
                 ledger.write(row)
             source.ended(row)

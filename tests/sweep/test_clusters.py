@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -147,6 +148,41 @@ def test_a_job_that_slurm_preempts_saves_is_queued_again_and_goes_on(
     assert [row["attempts"] for row in rows(folder)] == [2, 1]
     assert "waits 3" in (faults / "began").read_text(), "it went on from its checkpoint"
     assert sweep.returncode == 0
+
+
+@pytest.mark.long
+def test_a_job_whose_time_on_slurm_is_over_has_saved_and_is_gone_on_with(
+    faults: Path, start: Any, shell: Any, rows: Any, slurm: dict[str, str]
+) -> None:
+    asked = "hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=5"  # all of it less than submitit allows for
+    sweep = start(*asked, "+callbacks.fault.kind=waits", "seed=1,2", **slurm)
+    job = written(faults / "pid-waits")
+    (faults / "armed").unlink()
+    for process in (parent(parent(job)), parent(job), job):
+        os.kill(process, signal.SIGUSR2)
+    out, _ = sweep.communicate(timeout=90)
+    (folder,) = faults.glob("outputs/train/sweep-*")
+    assert sorted(row["state"] for row in rows(folder)) == ["finished", "interrupted"], out
+    assert sweep.returncode == 1
+    assert shell("resume", str(folder), **slurm).returncode == 0
+    assert sorted(row["attempts"] for row in rows(folder)) == [1, 2]
+
+
+@pytest.mark.long
+def test_trials_of_a_search_run_on_another_launcher_as_many_at_a_time_as_asked_for(
+    faults: Path, shell: Any, tiny: Any, rows: Any
+) -> None:
+    (faults / "armed").unlink()
+    search = "-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=3", "sweep.jobs=2", "+callbacks.fault.kind=fine"
+    done = shell("train", *tiny, *search, *JOBLIB, "optimizer.lr=tag(log,interval(1e-3,1e-1))")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = faults.glob("outputs/train/sweep-*")
+    ledger = rows(sweep)
+    assert [row["state"] for row in ledger] == ["finished"] * 3
+    started, ended = ([row[when] for row in ledger] for when in ("started", "ended"))
+    assert max(started[:2]) < min(ended[:2]) < max(ended[:2]) < started[2]
+    best = json.loads((sweep / "best.json").read_text())
+    assert best["value"] == max(row["best"]["value"] for row in ledger)
 
 
 def test_a_launcher_that_is_not_there_is_named_with_what_to_install(folder: Path, capfd: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,24 @@ def points(folder: Path) -> Points:
     def composed(*arguments: str) -> list[list[str]]:
         jobs: list[Job] = []
 
-        def sweep(_: Path, source: Source, *__: Any) -> list[Row]:
+        def sweep(where: Path, source: Source, *_: Any) -> list[Row]:
+            where.mkdir(parents=True)
             jobs.extend(source.known())
             return []
 
-        hydra_app.run(["-m", "model=mlp", *arguments], lambda _: None, sweep)
+        hydra_app.run(["-m", "model=mlp", *(one for one in arguments if one != "-m")], lambda _: None, sweep)
         return [job.own for job in jobs]
 
     return composed
+
+
+def test_every_command_of_the_page_on_sweeps_composes(points: Points) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sweeps.md").read_text()
+    Path("lines.txt").write_text(re.findall(r"^# lines.txt\n(.*?)^```", page, re.M | re.S)[0])
+    text = "".join(re.findall(r"^```bash\n(.*?)^```", page, re.M | re.S)).replace("\\\n", "")
+    commands = [shlex.split(line, comments=True) for line in text.splitlines()]
+    made = [len(points(*arguments)) for _, verb, *arguments in commands if verb == "train"]
+    assert made == [4, 2, 4, 5, 2, 0, 2, 2, 2, 2], "a search knows no points before it has begun"
 
 
 def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
