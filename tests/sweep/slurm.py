@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-JOB = "7"
 
 
-def start(script: str, task: str, after: int | None = None) -> None:
+def start(script: str, job: str, task: str, after: int | None = None) -> None:
     """Run a batch script as one task of an array, once a process has ended."""
     told = {
-        "JOB_ID": JOB, "ARRAY_JOB_ID": JOB, "ARRAY_TASK_ID": task, "NTASKS": "1", "JOB_NUM_NODES": "1", "NODEID": "0",
+        "JOB_ID": job, "ARRAY_JOB_ID": job, "ARRAY_TASK_ID": task, "NTASKS": "1", "JOB_NUM_NODES": "1", "NODEID": "0",
         "JOB_NODELIST": "here", "PROCID": "0", "LOCALID": "0",
     }  # fmt: skip
     environ = os.environ | {f"SLURM_{name}": value for name, value in told.items()} | {"FAKE_SCRIPT": script}
@@ -26,12 +25,13 @@ def start(script: str, task: str, after: int | None = None) -> None:
 def sbatch(script: str) -> None:
     """Start the tasks of a script, and keep it to be looked at."""
     text = Path(script).read_text()
-    kept = HERE / "submitted.sh"
+    job = str(7 + len(list(HERE.glob("submitted-*.sh"))))
+    kept = HERE / f"submitted-{job}.sh"
     kept.write_text(text)
     found = re.search(r"#SBATCH --array=0-(\d+)", text)
     for task in range(int(found[1]) + 1 if found else 1):
-        start(str(kept), str(task))
-    print(f"Submitted batch job {JOB}")
+        start(str(kept), job, str(task))
+    print(f"Submitted batch job {job}")
 
 
 def srun(*arguments: str) -> None:
@@ -46,14 +46,15 @@ def scontrol(verb: str, job: str) -> None:
     """Start a task again, once the process that asks has ended."""
     assert verb == "requeue", verb
     (HERE / "requeued").write_text(job)
-    start(os.environ["FAKE_SCRIPT"], os.environ["SLURM_ARRAY_TASK_ID"], os.getppid())
+    start(os.environ["FAKE_SCRIPT"], os.environ["SLURM_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"], os.getppid())
 
 
-def sacct(*_: str) -> None:
+def sacct(*arguments: str) -> None:
     """Know nothing of a task but that it runs; its result tells when it does not."""
     print("JobID|State|NodeList")
-    for task in range(9):
-        print(f"{JOB}_{task}|RUNNING|here")
+    for job in (given for flag, given in zip(arguments, arguments[1:], strict=False) if flag == "-j"):
+        for task in range(9):
+            print(f"{job}_{task}|RUNNING|here")
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_a_job_that_slurm_preempts_saves_is_queued_again_and_goes_on(
     asked = "hydra.launcher.timeout_min=60", "hydra.launcher.signal_delay_s=90", "hydra.launcher.partition=short"
     sweep = start("hydra/launcher=submitit_slurm", *asked, "+callbacks.fault.kind=waits,fine", **slurm)
     job = written(faults / "pid-waits")
-    script = (faults / "bin" / "submitted.sh").read_text()
+    script = (faults / "bin" / "submitted-7.sh").read_text()
     assert "#SBATCH --signal=USR2@90" in script
     assert "#SBATCH --time=60" in script
     assert "#SBATCH --partition=short" in script
