@@ -2,41 +2,83 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from fastrun import signals
-from fastrun.job import Job, Launch, Source
+from fastrun.job import Job, Launch, Row, Source
+from fastrun.process import Process
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
+
+_ASKING = signal.SIGINT, signal.SIGTERM
 
 
 def carry_out(ledger: Ledger, source: Source, launch: Launch, grace: float) -> int:
     """Have the jobs of a source run elsewhere; return the signal that asked to stop, or 0.
 
-    Jobs keep their rows themselves. Where the launcher lost some, they have so many seconds to save and end.
+    Jobs keep their rows themselves. Where the launcher lost some, or was stopped, they have so many seconds to save.
     """
     number = 0
     while not number and (jobs := list(iter(source.next, None))):
         number = _launched(launch, jobs)
+        rows = [ledger.add(job) for job in jobs]
+        for row in rows if number else ():
+            _stop(ledger, row)
         deadline = time.monotonic() + grace
-        for job in jobs:
-            row = ledger.add(job)
-            if row.state == "running" and outcome.has_ended(ledger.run(row), deadline - time.monotonic()):
-                outcome.settle(row, ledger.run(row))
-                ledger.write(row)
-            source.ended(row)
+        for row in rows:
+            source.ended(_ended(ledger, row, deadline - time.monotonic()))
     return number
 
 
 def _launched(launch: Launch, jobs: Sequence[Job]) -> int:
-    with signals.listening():
-        try:
-            signals.release()
+    try:
+        with _interruptible():
             launch(jobs)
-        except (signals.Stopped, KeyboardInterrupt):
-            return signals.number()
-        except Exception as error:
-            why = next(iter(str(error).strip().splitlines()), "")
-            print(f"the launcher ended with {type(error).__name__}: {why}")
+    except KeyboardInterrupt as stop:
+        return int(stop.args[0]) if stop.args else signal.SIGINT
+    except SystemExit:  # what Ray makes of a SIGTERM
+        return signal.SIGTERM
+    except Exception as error:
+        why = next(iter(str(error).strip().splitlines()), "")
+        print(f"the launcher ended with {type(error).__name__}: {why}")
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Break off what a launcher waits for by the one exception that all of them let through."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, interrupt) for number in _ASKING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(ledger: Ledger, row: Row) -> None:
+    """Have a job save and end that runs on this machine; those elsewhere go on."""
+    process = Process.of(ledger.run(row).read("status.json"))
+    if row.state == "running" and process and process.is_here() and not process.is_gone():
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+
+
+def _ended(ledger: Ledger, row: Row, seconds: float) -> Row:
+    """Return a job's row, true where its worker could not write it any more."""
+    has_ended = row.state != "running" or outcome.has_ended(ledger.run(row), seconds)
+    row = ledger.row(row.number) or row  # as its worker wrote it meanwhile
+    if row.state == "running" and has_ended:
+        outcome.settle(row, ledger.run(row))
+        ledger.write(row)
+    return row

@@ -27,6 +27,8 @@ def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 
         log_from: where in output.log this attempt begins.
     """
     finished = code == 0 and run.read("status.json").get("status") == "finished"
+    if wanted == "killed" and code in _INTERRUPTED:
+        wanted = None  # it had saved by then
     row.state = "finished" if finished else wanted or _state(code)
     row.exit_code = 128 - code if code < 0 else code
     row.error = None if finished else _WANTED.get(row.state) or _said(run.path / "output.log", log_from) or _why(code)

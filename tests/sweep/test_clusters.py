@@ -127,6 +127,19 @@ def test_a_worker_that_is_killed_ends_the_sweep_and_its_job_has_saved(
 
 
 @pytest.mark.long
+def test_ctrl_c_lets_jobs_on_ray_save(faults: Path, start: Any, rows: Any) -> None:
+    sweep = start(*RAY, "+callbacks.fault.kind=waits", "seed=1,2,3", HOME=str(faults))
+    written(faults / "pid-waits")
+    sweep.send_signal(signal.SIGINT)
+    out, _ = sweep.communicate(timeout=90)
+    (folder,) = faults.glob("outputs/train/sweep-*")
+    assert sweep.returncode == 130
+    assert rows(folder)[2]["state"] == "waiting", out
+    assert "interrupted" in {row["state"] for row in rows(folder)}, out
+    assert f"fastrun resume {folder.relative_to(faults)}" in out
+
+
+@pytest.mark.long
 def test_a_job_that_slurm_preempts_saves_is_queued_again_and_goes_on(
     faults: Path, start: Any, rows: Any, slurm: dict[str, str]
 ) -> None:
