@@ -32,7 +32,8 @@ class Room(pl.Callback):
 
     def on_train_start(self, trainer, module):
         earlier = self.earlier.setdefault(trainer.default_root_dir, [])
-        assert not any(attempt() for attempt in earlier), "the attempt before is still in memory"
+        with open("alive", "a") as file:
+            file.write(str(sum(attempt() is not None for attempt in earlier)))
         earlier.append(weakref.ref(module))
         inner, step = module.stepper.forward, module.stepper.step
 
@@ -92,6 +93,7 @@ def test_a_batch_that_was_found_is_parted_until_it_fits_and_the_run_goes_on(fold
     config = yaml.safe_load((run.directory / "config.yaml").read_text())
     assert (config["batch"]["size"], config["batch"]["accumulate"]) == (16, 4)
     assert run.settings.batch.accumulate == 4
+    assert (folder / "alive").read_text() == "000"  # of the attempts before, none was in memory any more
     assert run.summary["heuristics"]["batch"]["why"] == "16 is well; out of memory until accumulate=4"
     assert [line["step"] for line in lines(run.directory) if "train/loss" in line] == list(range(1, 10))
 
