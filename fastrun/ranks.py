@@ -16,12 +16,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fastrun.errors import OutOfMemory
 from fastrun.redaction import handed
+
+_SECONDS = 5.0  # for a process whose connection broke to end
 
 
 @contextmanager
 def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
-    """Start processes 1 to ``count - 1`` for the duration of a block; none is left after it."""
+    """Start processes 1 to ``count - 1`` for the duration of a block; none is left after it.
+
+    Raises:
+        MemoryError: one of them has no memory left, which this one knows as a connection that broke.
+    """
     if count == 1 or "LOCAL_RANK" in os.environ:
         yield
         return
@@ -40,6 +47,10 @@ def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
         yield
         for child in children:
             child.wait(timeout=60)
+    except RuntimeError as error:
+        if any(_end_of(child) == OutOfMemory.exit_code for child in children):
+            raise MemoryError("another process of the run has no memory left") from error
+        raise
     finally:
         for child in children:
             child.kill()
@@ -48,6 +59,13 @@ def others(run: Path, count: int, resume: Path | None) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+def _end_of(child: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of a process that is about to end, None of one that goes on."""
+    with suppress(subprocess.TimeoutExpired):
+        return child.wait(timeout=_SECONDS)
+    return None
 
 
 def _free_port() -> int:
@@ -68,7 +86,7 @@ def main(run: str, resume: str | None = None) -> None:
 
     _end_with_the_first()
     with signals.listening(breaks_off=False):
-        from fastrun import assemble
+        from fastrun import assemble, memory
         from fastrun.clock import Clock, process_start
         from fastrun.errors import Diverged, Interrupted
         from fastrun.hydra_app import frozen
@@ -77,8 +95,13 @@ def main(run: str, resume: str | None = None) -> None:
         sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
         directory = RunDir(Path(run))
         settings = frozen(directory.config(), [])
-        with suppress(Interrupted, Diverged):  # the first process says it
-            assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+        try:
+            with suppress(Interrupted, Diverged):  # the first process says it
+                assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+        except (MemoryError, RuntimeError) as error:
+            if memory.ran_out(error):
+                sys.exit(OutOfMemory.exit_code)
+            raise
 
 
 if __name__ == "__main__":

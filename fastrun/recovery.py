@@ -40,7 +40,7 @@ def trained(
     while True:
         path = saved.path if saved else None
         try:
-            with ranks.others(run.path, settings.device.count, path), explained(settings):
+            with explained(settings), ranks.others(run.path, settings.device.count, path):
                 return settings, assemble.fit(settings, run, path, clock, console)
         except (Diverged, OutOfMemory) as error:
             saved = _newest(run)

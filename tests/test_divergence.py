@@ -24,7 +24,6 @@ TINY = ["data=synthetic", "data.shape=[4]", "data.classes=2", "data.samples=96",
 # A callback that makes what the 7th step sees or computes not finite, unless the rate is low; and can kill the process.
 BREAKING = """
 import os
-import signal
 
 import pytorch_lightning as pl
 import torch
@@ -39,9 +38,9 @@ class Poison(torch.autograd.Function):
         return gradient * float("nan")
 
 class Break(pl.Callback):
-    def __init__(self, how, at=7, times=1, below=None, killed_at=None, rank=None):
+    def __init__(self, how, at=7, times=1, below=None, killed_at=None, number=9, rank=None):
         self.how, self.steps, self.below = how, range(at, at + times), below
-        self.killed_at, self.rank = killed_at, rank
+        self.killed_at, self.number, self.rank = killed_at, number, rank
 
     def on_train_start(self, trainer, module):
         if self.rank not in (None, trainer.global_rank):
@@ -56,7 +55,7 @@ class Break(pl.Callback):
         def forward(x, y):
             rate = stepper.update.optimizer.param_groups[0]["lr"]
             if self.step == self.killed_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self.number)
             if self.step not in self.steps or (self.below is not None and rate < self.below):
                 return inner(x, y)
             if self.how == "data":
@@ -142,6 +141,14 @@ def test_the_flag_names_the_first_bad_step(folder, breaking, monkeypatch, lines,
     assert saved(run) == [3, 6]
     assert is_finite(folder / "weights.pt")
     assert [line["step"] for line in lines(run)] == list(range(1, 7))
+
+
+def test_a_signal_at_a_bad_step_does_not_have_it_saved(folder, breaking, monkeypatch) -> None:
+    monkeypatch.setattr("fastrun.stepping.waits", lambda *_: False)
+    how = f"+callbacks.breaking={{how: gradient, killed_at: 7, number: {int(signal.SIGTERM)}}}"
+    with pytest.raises(Diverged, match="at step 7"):
+        fastrun.train([*TINY, breaking, how, "speed.steps_per_call=1", "steps=20"], quiet=True)
+    assert [saved(run) for run in folder.glob("outputs/train/*")] == [[3, 6]]
 
 
 def test_a_flag_that_is_not_raised_changes_no_bit(folder, monkeypatch) -> None:

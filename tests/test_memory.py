@@ -27,14 +27,16 @@ import torch
 class Room(pl.Callback):
     earlier = {}
 
-    def __init__(self, room, kind="gpu", since=5):
-        self.room, self.kind, self.since = room, kind, since
+    def __init__(self, room, kind="gpu", since=5, rank=0):
+        self.room, self.kind, self.since, self.rank = room, kind, since, rank
 
     def on_train_start(self, trainer, module):
         earlier = self.earlier.setdefault(trainer.default_root_dir, [])
         with open("alive", "a") as file:
             file.write(str(sum(attempt() is not None for attempt in earlier)))
         earlier.append(weakref.ref(module))
+        if trainer.global_rank != self.rank:
+            return
         inner, step = module.stepper.forward, module.stepper.step
 
         def noted(number, x, y):
@@ -71,6 +73,14 @@ def test_a_full_device_is_exit_code_5_and_says_what_to_try(folder, room, capfd, 
     assert hint.startswith("hint: try batch.accumulate=4 needs")
     (run,) = folder.glob("outputs/train/*")
     assert yaml.safe_load((run / "config.yaml").read_text())["batch"]["accumulate"] == 2
+
+
+def test_a_process_that_has_no_memory_left_says_so_through_the_first(folder, room, shell) -> None:
+    own = [room, "+callbacks.room.room=4", "+callbacks.room.rank=1", "batch.size=16", "device=ddp", "device.count=2"]
+    done = shell("train", "model=mlp", *TINY, *own)
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith("error: out of memory with batch.size=16\nhint: try batch.accumulate=2 needs")
+    assert done.stderr.count("\n") == 2
 
 
 def test_another_error_stays_what_it_is(folder, room) -> None:
