@@ -19,7 +19,7 @@ from pathlib import Path
 from fastrun.errors import OutOfMemory
 from fastrun.redaction import handed
 
-_SECONDS = 5.0  # for a process whose connection broke to end
+_SECONDS = 15.0  # for a process whose connection broke to end
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def main(run: str, resume: str | None = None) -> None:
                 assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
         except (MemoryError, RuntimeError) as error:
             if memory.ran_out(error):
-                sys.exit(OutOfMemory.exit_code)
+                os._exit(OutOfMemory.exit_code)  # at once: the first process, whose connection breaks, waits for it
             raise
 
 

@@ -124,5 +124,5 @@ def test_baseline_turns_every_heuristic_to_its_neutral_option(folder: Path) -> N
         for option, entry in menu.options(group).items()
         if "(neutral)" in entry.description
     }
-    assert len(neutral) == 15
+    assert len(neutral) == 16
     assert {group: choices[group] for group in neutral} == neutral
