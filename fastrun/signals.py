@@ -49,7 +49,8 @@ def listening(breaks_off: bool = True) -> Iterator[None]:
     outer, _state = _state, _State(os.getpid(), breaks_off=breaks_off)
     before = {number: signal.signal(number, _catch) for number in _ASKING}
     try:
-        yield
+        with _watched():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -57,20 +58,52 @@ def listening(breaks_off: bool = True) -> Iterator[None]:
 
 
 def _catch(number: int, frame: FrameType | None) -> None:
-    if os.getpid() != _state.pid:
-        if number == signal.SIGINT:
-            return  # a terminal sends it to workers as well; the run stops them when it has done its step
-        _leave_by(number)
-    if _state.caught:
-        _leave_by(number)
-    _state.caught = number
-    if not _state.is_held:
-        raise Stopped
+    if os.getpid() != _state.pid:  # a worker that was forked: SIGINT is from a terminal, which asks the run as well
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+    elif not _state.caught:
+        _state.caught = number
+        if not _state.is_held:
+            raise Stopped
 
 
-def _leave_by(number: int) -> None:
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Have a thread see every signal, also while the main thread waits for a device or for other processes.
+
+    Python would call a handler only after such a wait, which may be what a second signal is to end.
+    """
+    pipe, end = os.pipe()
+    os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(end, warn_on_full_buffer=False)
+    thread = threading.Thread(target=_count, args=(pipe,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.write(end, b"\0")
+        thread.join()
+        os.close(pipe)
+        os.close(end)
+
+
+def _count(pipe: int) -> None:
+    """End the process at the second signal that asks it to stop; return at a zero, which is none."""
+    count = 0
+    while number := os.read(pipe, 1)[0]:
+        count += number in _ASKING
+        if count == 2:
+            os._exit(130 if number == signal.SIGINT else 143)
+
+
+def _unwatched() -> None:
+    if _state.pid:
+        signal.set_wakeup_fd(-1)
+
+
+os.register_at_fork(after_in_child=_unwatched)  # what a worker gets is not sent to the run
 
 
 def outlive(worker: int) -> None:

@@ -22,7 +22,7 @@ RUN = ["data=synthetic", "data.samples=128", "data.val_fraction=0.25", "data.tes
        "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[16]", "model.dropout=0.2", "batch.size=8",
        "epochs=2", "val_every=4", "ema=ema", "amp=off", "speed.steps_per_call=3"]  # fmt: skip
 ASKING = """
-import os, signal, subprocess
+import ctypes, os, signal, subprocess
 from pathlib import Path
 import pytorch_lightning as pl
 from fastrun.data.synthetic import synthetic
@@ -40,6 +40,14 @@ class Ask(pl.Callback):
                 if fails:
                     raise RuntimeError("a worker was killed")
         setattr(self, hook, ask)
+
+class Stuck(pl.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        ask = f"while kill -TERM {os.getpid()}; do sleep 0.1; done"
+        subprocess.Popen(["sh", "-c", ask], stdin=-3, stdout=-3, stderr=-3)
+        mutex = ctypes.create_string_buffer(64)
+        for _ in range(2):  # nobody gives it back, and no signal ends this wait
+            ctypes.CDLL(None).pthread_mutex_lock(mutex)
 
 def data(**arguments):
     if not Path("asked").exists():
@@ -156,11 +164,17 @@ def test_without_checkpoints_nothing_is_promised(user: Path, capfd) -> None:
 
 def test_a_second_signal_ends_a_run_at_once(user: Path, shell, lines) -> None:
     done = shell("train", *RUN, "name=asked", asking("on_train_batch_end", 6, times=2))
-    assert done.returncode == -signal.SIGTERM
+    assert done.returncode == 143
+    assert done.stderr == ""
     (run,) = user.glob("outputs/asked/*")
     assert RunDir(run).status() == "killed"
     assert "no checkpoint yet: starting from the first step" in (resumed(run) / "run.log").read_text()
     assert outcome(run, lines) == outcome(fastrun.train([*RUN, "name=whole"], quiet=True).directory, lines)
+
+
+def test_a_second_signal_ends_a_run_that_waits_for_its_device(user: Path, shell) -> None:
+    done = shell("train", *RUN, "+callbacks.stuck._target_=asking.Stuck")
+    assert done.returncode == 143
 
 
 def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_step_under_way(user: Path) -> None:
