@@ -62,6 +62,8 @@ WAYS = {
     "plain": ["pipeline=plain"],
     "accumulation": ["batch.accumulate=2", "batch.drop_last=false", "batch.size=7"],
     "norms and SWA": ["model=cnn", "model.width=4", "ema=swa", "ema.start=20%", "ema.refit=2"],
+    "patience that ends": ["early_stopping.patience=2", "early_stopping.min_delta=1"],
+    "a line every few steps": ["log_every=4"],
     "minutes": ["checkpoint.every=10min"],
 }  # fmt: skip
 
