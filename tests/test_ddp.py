@@ -78,6 +78,10 @@ TWO = ["device=ddp", "device.count=2", "data=synthetic", "data.samples=256", "da
        "val_every=4", "checkpoint.every=3", "ema=ema", "amp=off", "speed.steps_per_call=2"]  # fmt: skip
 
 
+# a job of one task, which starts its processes on its own
+SLURM = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "night", "SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+
+
 def weights(run: Path) -> dict[str, torch.Tensor]:
     saved = torch.load(max(run.glob("checkpoints/*.ckpt")), weights_only=True)
     return saved["state_dict"] | {f"averaged {key}": value for key, value in saved["fastrun"]["evaluated"].items()}
@@ -93,7 +97,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 )
 def test_a_signal_before_the_first_step_stops_all_processes(shell, folder: Path, ranks, more, said) -> None:
     (folder / "asking.py").write_text(ASKING)
-    done = shell("train", *TWO, f"+callbacks.ask={{_target_: asking.Ask, ranks: {ranks}, {more}}}")
+    done = shell("train", *TWO, f"+callbacks.ask={{_target_: asking.Ask, ranks: {ranks}, {more}}}", **SLURM)
     assert done.returncode == 143, done.stderr
     (run,) = folder.glob("outputs/train/*")
     assert done.stderr == f"error: {said}\nhint: go on with: fastrun resume {run}\n"
