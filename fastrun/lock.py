@@ -43,8 +43,8 @@ def locked(folder: Path) -> Iterator[list[str]]:
         with storage(folder):
             handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            notes = _taken(handle, folder)
             with storage(folder):
+                notes = _taken(handle, folder)
                 os.ftruncate(handle, 0)
                 os.pwrite(handle, json.dumps(holder).encode(), 0)
             try:

@@ -197,6 +197,23 @@ def test_no_good_checkpoint_is_exit_code_6(folder: Path, capfd) -> None:
         assert "error: " in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(("left", "code"), [(1, 0), (2, 6)])
+def test_a_run_that_died_in_its_first_save_starts_over_and_says_so(
+    folder: Path, capfd, lines, left: int, code: int
+) -> None:
+    run = train_here()
+    RunDir(run).end("failed", 1)
+    for manifest in run.glob("checkpoints/*.json"):
+        manifest.unlink()
+    for path in sorted(run.glob("checkpoints/*.ckpt"))[left:]:
+        path.unlink()
+    assert fastrun.cli.main(["resume", str(run)]) == code  # more than one file: manifests were lost, not never written
+    out, error = capfd.readouterr()
+    assert ("no checkpoint yet: starting from the first step" in out) == (code == 0)
+    assert ("has no checkpoint to go on from" in error) == (code == 6)
+    assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 17))
+
+
 def test_a_run_without_checkpoints_cannot_be_resumed(folder: Path, capfd) -> None:
     run = train_here("checkpoint=none")
     assert fastrun.cli.main(["resume", str(run), "epochs=3"]) == 6
