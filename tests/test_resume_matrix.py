@@ -64,6 +64,7 @@ WAYS = {
     "norms and SWA": ["model=cnn", "model.width=4", "ema=swa", "ema.start=20%", "ema.refit=2"],
     "patience that ends": ["early_stopping.patience=2", "early_stopping.min_delta=1"],
     "a line every few steps": ["log_every=4"],
+    "mixed images": ["augment=mixup", "augment.flip=alternating", "speed.steps_per_call=8"],
     "minutes": ["checkpoint.every=10min"],
 }  # fmt: skip
 
