@@ -43,9 +43,11 @@ class Checkpoint(pl.Callback):
         self.saved_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start to count minutes; what the run goes on from is saved."""
+        """Start to count minutes. What the run goes on from is saved; its save may have died before it removed any."""
         assert isinstance(pl_module, Training)
         self.saved_at, self.since = pl_module.tally.step, self.now()
+        if trainer.is_global_zero and self.saved_at:
+            self._prune(self.saved_at, _best(pl_module))
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too.
@@ -94,9 +96,8 @@ class Checkpoint(pl.Callback):
             self.saved_at, self.since = module.tally.step, self.now()
             self.record.read(module)
             path = self.run.checkpoints / f"step-{module.tally.step:08d}.ckpt"
-            best = module.tally.best["step"] if module.tally.best else None
             with module.clock.within("checkpoint"):
-                trainer.save_checkpoint(path, storage_options=partial(self._prune, module.tally.step, best))
+                trainer.save_checkpoint(path, storage_options=partial(self._prune, module.tally.step, _best(module)))
         if wait:
             with module.clock.within("checkpoint"):
                 _writer(trainer).wait()
@@ -107,6 +108,10 @@ class Checkpoint(pl.Callback):
         for old in older[self.keep - 1 :] if self.keep else ():
             if old.step != best:
                 old.remove()
+
+
+def _best(module: Training) -> int | None:
+    return module.tally.best["step"] if module.tally.best else None
 
 
 def _writer(trainer: pl.Trainer) -> DurableCheckpointIO:
