@@ -170,4 +170,4 @@ def test_a_whole_checkpoint_is_always_there_and_the_run_goes_on_from_it(saved_on
             torch.testing.assert_close(weights(run), weights(whole), rtol=0, atol=0)
         shutil.rmtree(run.parent)
     assert n > 20
-    assert len(seen) > 10
+    assert len(seen) > 5
