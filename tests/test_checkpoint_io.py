@@ -165,7 +165,7 @@ def test_what_the_disk_has_no_room_for_is_refused_before_it_is_copied(path, monk
     "content",
     [
         {"numbers": list(range(10_000)), "floats": [0.5] * 10_000},
-        {"by number": {i: 1 / (i + 1) for i in range(10_000)}},
+        {"by number": {i: 1 / (i + 1) for i in range(50_000)}},
         {f"network.block.{i}.a.rather.long.name.of.a.weight": torch.ones(3) for i in range(300)},
         {"weights": torch.ones(100_000)},
         {"nested": [{"names": [f"name {i}" for i in range(3000)]}, (1, None, True)]},

@@ -113,14 +113,14 @@ def test_what_is_not_there_needs_no_removing_and_what_cannot_be_is_a_storage_err
 
 
 def test_a_file_needs_the_room_that_a_user_has(tmp_path, monkeypatch):
-    disk = SimpleNamespace(f_bavail=10, f_bfree=20, f_frsize=1000, f_bsize=1, f_blocks=100)
+    disk = SimpleNamespace(f_bavail=10, f_bfree=20, f_frsize=100_000, f_bsize=1, f_blocks=100)
     monkeypatch.setattr(os, "statvfs", lambda path: disk)
-    check_room(tmp_path / "file", 10_000)
-    with pytest.raises(StorageError, match=r"file: 0.5 MB needed, 0.0 MB free") as caught:
-        check_room(tmp_path / "file", 500_000)
+    check_room(tmp_path / "file", 1_000_000)
+    with pytest.raises(StorageError, match=r"file: 1.5 MB needed, 1.0 MB free") as caught:
+        check_room(tmp_path / "file", 1_500_000)
     assert "free some space" in caught.value.hint
     disk.f_blocks = disk.f_bavail = 0  # what says so does not know
-    check_room(tmp_path / "file", 10_001)
+    check_room(tmp_path / "file", 1_000_001)
 
 
 def test_a_folder_that_is_not_there_has_no_room(tmp_path):
