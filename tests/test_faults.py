@@ -27,7 +27,7 @@ pytestmark = [
     ),  # the child forks no more
 ]
 TINY = ["data=synthetic", "data.samples=64", "data.shape=[1,4,4]", "model=mlp", "model.hidden=[8]", "batch.size=8",
-        "amp=off", "speed=plain", "val_every=2", "log_every=1", "checkpoint.every=2", "checkpoint.keep=1",
+        "amp=off", "speed=plain", "val_every=2", "log_every=1", "checkpoint.every=2",
         "target.metric=val/loss"]  # fmt: skip
 CALLS = ("open", "write", "fsync", "replace", "unlink")
 COUNTED = {"killed": ("write", "replace", "unlink"), "power": ("write", "fsync", "replace", "unlink")}  # what changes
@@ -118,7 +118,7 @@ def in_child(work: Callable[[], int], log: Path) -> tuple[int, str]:
 
 def going_on(run: Path, n: int = 0, fault: str = "") -> int:
     disk = Disk(run, n, fault) if n else None
-    code = fastrun.cli.main(["resume", str(run), "steps=6"])
+    code = fastrun.cli.main(["resume", str(run), "steps=6", "checkpoint.keep=1"])
     return code + (NOT_REACHED if disk and disk.left > 0 else 0)
 
 
@@ -138,8 +138,11 @@ def trained(run: Path) -> list[int]:
 
 @pytest.fixture
 def saved_once(folder: Path) -> Path:
-    """A run that has a checkpoint, the only one that is kept."""
-    return fastrun.train([*TINY, "steps=2"], quiet=True).directory
+    """A run that has one whole checkpoint, of step 2, a newer one that is damaged, and what a save that died left."""
+    run = fastrun.train([*TINY, "steps=4", "checkpoint.keep=2"], quiet=True).directory
+    os.truncate(run / "checkpoints/step-00000004.ckpt", 100)
+    (run / "checkpoints/.step-00000003.ckpt.1").touch()
+    return run
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="finds out a file's name as Linux has it")
