@@ -167,8 +167,9 @@ class RunDir:
         Raises:
             StorageError: something cannot be removed, or metrics.jsonl not be read or written.
         """
-        saved.forget_after(self.checkpoints, step)
-        saved.forget_temporaries(self.path)
+        with storage(self.path, "read"):
+            saved.forget_after(self.checkpoints, step)
+            saved.forget_temporaries(self.path)
         with storage(self.metrics, "read"):
             lines = _whole(self.metrics.read_bytes()) if self.metrics.exists() else []
         write_atomic(self.metrics, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))

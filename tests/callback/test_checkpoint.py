@@ -87,7 +87,7 @@ def test_every_line_is_written_before_the_state_past_it_is_saved(folder: Path, l
 
 
 WATCH = """
-import errno, os
+import errno, os, signal
 from concurrent.futures import wait
 import pytorch_lightning as pl
 from fastrun.callback.checkpoint import Checkpoint
@@ -103,6 +103,11 @@ class Fail(pl.Callback):
     def on_train_batch_end(self, trainer, module, *_):
         pending = trainer.strategy.checkpoint_io._pending
         wait([pending] if pending else [])
+
+class Stop(Fail):
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.tally.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 class Wait(pl.Callback):
     def on_train_batch_end(self, trainer, module, *_):
@@ -120,6 +125,15 @@ def test_a_save_that_failed_ends_the_run_at_the_next_call(folder: Path, lines) -
     (run,) = folder.glob("outputs/*/*")
     assert lines(run)[-1]["step"] in (3, 4)
     assert kept(run) == []
+
+
+def test_a_signal_whose_save_fails_is_not_told_as_saved(folder: Path) -> None:
+    (folder / "watch.py").write_text(WATCH)
+    with pytest.raises(StorageError, match=r"step-00000003.ckpt: Input/output error"):
+        fastrun.train([*QUICK, "+callbacks.stop._target_=watch.Stop"], quiet=True)
+    (run,) = folder.glob("outputs/*/*")
+    assert RunDir(run).read("status.json")["exit_code"] == 7
+    assert "all of it saved" not in (run / "run.log").read_text().partition("Traceback")[0]
 
 
 def test_who_waits_for_a_save_finds_it_there(folder: Path) -> None:
