@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 
 from fastrun import signals
 from fastrun.callback.checkpoint import Checkpoint
-from fastrun.checkpoint_io import DurableCheckpointIO
 from fastrun.errors import Interrupted
 from fastrun.module import Training
 
@@ -48,9 +47,7 @@ class Interrupt(pl.Callback):
         number, step = signals.number(), module.tally.step
         if self.checkpoint is None:
             raise Interrupted(number, f"stopped at step {step}; nothing is saved with checkpoint=none")
-        self.checkpoint.save(trainer, module)
-        assert isinstance(trainer.strategy.checkpoint_io, DurableCheckpointIO)
-        trainer.strategy.checkpoint_io.wait()
+        self.checkpoint.save(trainer, module, wait=True)
         raise Interrupted(
             number, f"stopped at step {step}, all of it saved", f"go on with: fastrun resume {self.checkpoint.run.path}"
         )
