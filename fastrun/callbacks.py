@@ -13,7 +13,7 @@ from fastrun.callback.plateau import Plateau
 from fastrun.callback.progress import Bar, Lines
 from fastrun.callback.record import Record
 from fastrun.callback.target import Target
-from fastrun.errors import ConfigError
+from fastrun.errors import ConfigError, FastrunError
 from fastrun.logger.start import Tracking
 from fastrun.metric import Known, chosen
 from fastrun.module import Training
@@ -62,10 +62,21 @@ def own_callbacks(settings: Settings) -> list[pl.Callback]:
     found = []
     for name, config in settings.callbacks.items():
         bound = component.bind(f"callbacks.{name}", config)
-        made = bound() if bound else None
+        made = _made(f"callbacks.{name}", bound) if bound else None
         if not isinstance(made, pl.Callback):
             raise ConfigError(
                 f"callbacks.{name} is not a Lightning Callback", f"+callbacks.{name}._target_=mymod.MyCallback"
             )
         found.append(made)
     return found
+
+
+def _made(key: str, bound: component.Bound) -> object:
+    component.missing(key, bound)
+    try:
+        return bound()
+    except FastrunError:
+        raise
+    except Exception as error:
+        message, hint = component.told(bound.func, error)
+        raise ConfigError(f"{key}: {message}", hint) from error

@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import traceback
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Union
 
 from fastrun import trust
@@ -42,8 +44,11 @@ def locate(target: str, key: str) -> Callable[..., Any]:
         except ModuleNotFoundError as error:
             if error.name and not f"{module_name}.".startswith(f"{error.name}."):
                 message = f"{key}: {module_name} needs the package {error.name}, which is not here"
-                raise ConfigError(message, _bringing(error.name)) from error
+                raise ConfigError(message, _bringing(error.name) or _line_in_own(error)) from error
             continue
+        except (Exception, SystemExit) as error:
+            message = f"{key}: {module_name} cannot be imported: {type(error).__name__}: {error}"
+            raise ConfigError(message, _line_in_own(error)) from error
         for name in parts[cut:]:
             if not hasattr(found, name):
                 raise ConfigError(f"{key}._target_={target}: no {name} there", nearest(name, dir(found)))
@@ -59,6 +64,22 @@ def locate(target: str, key: str) -> Callable[..., Any]:
     )
 
 
+def told(function: Callable[..., Any], error: BaseException) -> tuple[str, str | None]:
+    """Return what a function of the user's raised, and in which line, for a message and its hint."""
+    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
+    return f"{name} raised {type(error).__name__}: {error}", _line_in_own(error)
+
+
+def _line_in_own(error: BaseException) -> str | None:
+    """Return ``mymod.py, line 3``: the innermost line in the current folder that an error came by."""
+    if isinstance(error, SyntaxError) and error.filename:
+        places = [(error.filename, error.lineno)]
+    else:
+        places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [(Path(file), line) for file, line in places if trust.is_own([Path(file)])]
+    return f"{own[-1][0].absolute().relative_to(Path.cwd())}, line {own[-1][1]}" if own else None
+
+
 def _bringing(package: str) -> str | None:
     """Return how to install an optional package, or None for any other."""
     extra = _EXTRAS.get(package)
@@ -71,6 +92,8 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
     Raises:
         ConfigError: the target cannot be found, an argument is unknown to it, or has the wrong type.
     """
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"{key}={config} is not a component", f"{key}._target_=mymod.name")
     target = config.get("_target_")
     if target is None:
         return None

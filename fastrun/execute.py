@@ -122,7 +122,8 @@ def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
     if which != "best":
         path = Path(which)
         if not path.is_file():
-            raise CheckpointError(f"{path} does not exist", "--ckpt takes best, last or a path")
+            reason = "is a folder" if path.is_dir() else "does not exist"
+            raise CheckpointError(f"{path} {reason}", "--ckpt takes best, last or a checkpoint's path")
         return path
     from fastrun.metric import judged
 

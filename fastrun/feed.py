@@ -11,7 +11,7 @@ from fastrun import component
 from fastrun.augment import Augment
 from fastrun.augment.mix import Mix
 from fastrun.data.sets import Samples, Sets, checked, size_of
-from fastrun.errors import ConfigError, DataError
+from fastrun.errors import ConfigError, DataError, FastrunError
 from fastrun.hardware import Place, free_bytes
 from fastrun.heuristics import Heuristics
 from fastrun.pipeline import Feed
@@ -39,8 +39,12 @@ def load(settings: Settings) -> Sets:
     component.missing("data", factory)
     try:
         sets = checked(factory())
+    except (FastrunError, MemoryError):
+        raise
     except OSError as error:
         raise DataError(f"the data cannot be read: {error}", "check data.root") from error
+    except Exception as error:
+        raise DataError(*component.told(factory.func, error)) from error
     if settings.views != "none" and len(sets.in_shape) != 3:
         raise ConfigError(f"views={settings.views} needs images; this data has shape {list(sets.in_shape)}")
     return sets

@@ -68,13 +68,20 @@ def _try_out(net: nn.Module, sets: Sets, scale: Standardize) -> None:
     net.eval()
     try:
         with torch.no_grad():
-            shape = tuple(net(scale(x)).shape)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0]
+            out = net(scale(x))
+    except FastrunError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"the model does not take samples of shape {list(sets.in_shape)}: {reason}") from error
     finally:
         net.train(was)
     expected = sets.task.shape(2, sets.in_shape)
+    if not isinstance(out, torch.Tensor):
+        raise ConfigError(
+            f"the model returns a {type(out).__name__} for 2 samples", f"it should be a tensor, {list(expected)}"
+        )
+    shape = tuple(out.shape)
     if shape != expected:
         raise ConfigError(f"the model returns {list(shape)} for 2 samples; it should be {list(expected)}")
 

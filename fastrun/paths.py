@@ -23,3 +23,8 @@ def cache() -> Path:
     """Return the folder of what can be made or downloaded again: ``$FASTRUN_CACHE``, else ``~/.cache/fastrun``."""
     own, shared = os.environ.get("FASTRUN_CACHE"), os.environ.get("XDG_CACHE_HOME")
     return Path(own or Path(shared or "~/.cache") / "fastrun").expanduser()
+
+
+def shown(path: Path) -> str:
+    """Return a path as the user would write it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

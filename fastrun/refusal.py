@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from fastrun import menu
 from fastrun.errors import ConfigError, FastrunError, nearest
+from fastrun.paths import shown
 from fastrun.settings import OPEN, known_keys
 
 _LAUNCHERS = "fastrun, or after pip install 'fastrun[sweep]' joblib, submitit_local, submitit_slurm, ray"
@@ -28,7 +29,9 @@ def refusal(error: BaseException, overrides: Sequence[str]) -> FastrunError:
                 f"{link.override} is not an override", "write key=value; quote odd values: 'key=\"a b\"'"
             )
     text = "\n".join(str(link) for link in chain)
-    return _option(text) or _group(text) or _value(text) or _key(text, overrides) or _plain(text)
+    readers = _several, _reference, _null, _option, _group, _value
+    read = (found for reader in readers if (found := reader(text)) is not None)
+    return next(read, None) or _no_option(text, overrides) or _key(text, overrides) or _inside(text) or _plain(text)
 
 
 def unknown(name: str) -> ConfigError:
@@ -36,6 +39,8 @@ def unknown(name: str) -> ConfigError:
     group, dot, _ = name.partition(".")
     if group == "trust":
         return ConfigError("trust is yours to give, not a config's", "write trust=NAME on the command line")
+    if group == "hydra":
+        return ConfigError(f"no key {name}", "`fastrun train --cfg hydra` shows what there is")
     if group in ("recipe", "callbacks"):
         return ConfigError(f"{name} is not in the config yet", f"add it with a plus: +{name}=…")
     known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in menu.keys(g))}
@@ -44,7 +49,7 @@ def unknown(name: str) -> ConfigError:
     if dot and group in menu.groups():
         own = {key for key in known if key.startswith(f"{group}.")}
         return ConfigError(f"no key {name}", nearest(name, own) or f"`fastrun options {group}` shows what it takes")
-    hint = _forgotten_group(name, known) or nearest(name, known | set(menu.groups())) or _GROUPS
+    hint = _misspelt_group(name, known) or _forgotten_group(name, known) or _GROUPS
     return ConfigError(f"no key {name}" if dot else f"no key or group {name}", hint)
 
 
@@ -55,6 +60,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
+def _misspelt_group(name: str, known: set[str]) -> str | None:
+    """Return a hint for ``modle.width`` or ``epocs``."""
+    first, dot, rest = name.partition(".")
+    top = {key for key in known if "." not in key} | {key.partition(".")[0] for key in known} | set(menu.groups())
+    close = difflib.get_close_matches(first, top, n=1, cutoff=0.7)
+    return f"did you mean {close[0]}{dot}{rest}?" if close else None
+
+
 def _forgotten_group(name: str, known: set[str]) -> str | None:
     """Return a hint for ``lr`` where ``optimizer.lr`` is meant."""
     leaves = {key.rpartition(".")[2]: key for key in sorted(known) if "." in key}
@@ -62,13 +75,65 @@ def _forgotten_group(name: str, known: set[str]) -> str | None:
     return f"did you mean {leaves[close[0]]}?" if close else None
 
 
+def _several(text: str) -> ConfigError | None:
+    found = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '([^']+)'", text)
+    hint = "add -m for a run of each; one value is quoted: 'key=\"1,2\"', a list is key=[1,2]"
+    return ConfigError(f"{found[1]} is several values", hint) if found else None
+
+
+def _reference(text: str) -> ConfigError | None:
+    found = re.search(r"Interpolation key '([^']+)' not found", text)
+    if found:
+        return ConfigError(f"${{{found[1]}}} refers to no key", nearest(found[1], known_keys()))
+    found = re.search(r"Environment variable '([^']+)' not found", text)
+    if found:
+        return ConfigError(f"the environment has no variable {found[1]}", f"export {found[1]}=…")
+    return None
+
+
+def _no_option(text: str, overrides: Sequence[str]) -> ConfigError | None:
+    if "Config group override must be a string" not in text:
+        return None
+    said = [override.partition("=") for override in overrides]
+    group, _, value = next(one for one in said if one[0] in menu.groups() and one[2] not in menu.options(one[0]))
+    return ConfigError(f"{group}={value}: no such option", f"choose from {', '.join(menu.options(group))}")
+
+
+def _inside(text: str) -> ConfigError | None:
+    """Read what is wrong with a file as a whole, or with a group in it."""
+    found = re.search(r"Merge error: \w+ is not a subclass of (\w+)\. value: (.*)", text)
+    if found:
+        group = re.sub(r"(?<!^)(?=[A-Z])", "_", found[1]).lower()
+        return ConfigError(f"{group}={found[2]}: it is a group of values", _takes(group))
+    found = re.search(r"(?:In|defaults list in) '([^']+)'", text)
+    if not found:
+        return None
+    group, _, name = found[1].partition("/")
+    entry = (menu.recipes() if group == "recipe" else menu.options(group)).get(name)
+    reason = text.splitlines()[1 if "raised while composing" in text else 0]
+    hint = "it holds `key: value`, and in `defaults` a list"
+    return ConfigError(f"{shown(entry.path) if entry else found[1]}: {reason}", hint)
+
+
+def _null(text: str) -> ConfigError | None:
+    found = re.search(r"field '[^']+' is not Optional.*?full_key: (\S+)", text, re.S)
+    return ConfigError(f"{found[1]}=null: it needs a value", _takes(found[1])) if found else None
+
+
+def _takes(key: str) -> str | None:
+    group = key.partition(".")[0]
+    return f"`fastrun options {group}` shows what it takes" if group in menu.groups() else None
+
+
 def _option(text: str) -> ConfigError | None:
-    found = re.search(r"Could not (?:find|load) '(?:([^']+)/)?([^'/]+)'", text)
+    found = re.search(r"Could not (?:find|load) '(?:([^']+)/)?([^'/]*)'", text)
     if not found:
         return None
     group, name = found[1] or "", found[2]
     if group.partition("/")[0] == "recipe":
         name = f"{group}/{name}".removeprefix("recipe/")
+        if name.partition("/")[0] in menu.groups():  # `optimizer: sgd` in a recipe, looked for beside it
+            return ConfigError(f"no recipe {name}", f"a group's option is `override /{name.replace('/', ': ')}`")
         return ConfigError(f"no recipe {name}", nearest(name, menu.recipes()) or "`fastrun recipes` lists them")
     known = menu.options(group) if group else {}
     if group == "hydra/launcher":
@@ -84,13 +149,12 @@ def _group(text: str) -> ConfigError | None:
 
 def _value(text: str) -> ConfigError | None:
     found = re.search(
-        r"(Value '[^']*'.*?|Cannot convert '[^']*'.*?|Invalid type assigned.*?)\n\s*full_key: (\S+)", text
+        r"((?:Value '|Cannot convert '|Invalid type assigned|Merge error|Cannot assign).*?)\n\s*full_key: (\S+)",
+        text,
     )
     if not found:
         return None
-    group = found[2].partition(".")[0]
-    hint = f"`fastrun options {group}` shows what it takes" if group in menu.groups() else None
-    return ConfigError(f"{found[2]}: {found[1]}", hint)
+    return ConfigError(f"{found[2]}: {found[1]}", _takes(found[2]))
 
 
 def _key(text: str, overrides: Sequence[str]) -> ConfigError | None:

@@ -98,7 +98,7 @@ class RunDir:
         try:
             with storage(path, "read"):
                 loaded = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not YAML: {error}") from error
         if not isinstance(loaded, dict):
             raise ConfigError(f"{path} holds no config")

@@ -108,7 +108,7 @@ def check_name(target: str, key: str) -> None:
         raise ConfigError(
             f"{key}._target_={target}: no such module", "a module of yours must lie in the folder you start fastrun in"
         )
-    if not _is_own(_places(top)) or top in sys.stdlib_module_names or top == "fastrun":
+    if not is_own(_places(top)) or top in sys.stdlib_module_names or top == "fastrun":
         raise _refused(key, target, target)
 
 
@@ -123,7 +123,7 @@ def check_found(found: Any, target: str, key: str) -> None:
         return
     top = home.partition(".")[0]
     file = getattr(sys.modules.get(home), "__file__", None)
-    if top == "fastrun" or not _is_own([Path(file)] if file else _places(top)):
+    if top == "fastrun" or not is_own([Path(file)] if file else _places(top)):
         raise _refused(key, target, f"{home}.{getattr(found, '__qualname__', '')}".rstrip("."))
 
 
@@ -174,7 +174,7 @@ def _places(top: str) -> list[Path]:
     return [Path(spec.origin)] if spec.has_location and spec.origin else inner
 
 
-def _is_own(places: Sequence[Path]) -> bool:
+def is_own(places: Sequence[Path]) -> bool:
     """Say whether all of a module lies in the current folder, and none in what is installed there."""
     here = Path.cwd()
     inside = [place.absolute().relative_to(here) for place in places if place.absolute().is_relative_to(here)]

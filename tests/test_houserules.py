@@ -26,7 +26,7 @@ LAYERS = [
         trust
         metric settings component menu span parsing amp durable
         augment init optimizer schedule model data loss saved
-        clip average kernels pace hardware refusal rundir runlog job pipeline guard memory
+        clip average kernels pace hardware origin refusal rundir runlog job pipeline guard memory
         transfer search
         stepping hydra_app checkpoint_io network logger lock
         module

@@ -61,16 +61,20 @@ def checked(parts: Mapping[str, Any]) -> Sets:
     """Check that there is something to train on and to validate with, and read the task off the targets.
 
     Raises:
-        DataError: a part is missing or empty, there is only one class, one that train lacks or one without a name, or
-            the targets are numbers that are all the same.
+        DataError: a part is missing, empty or no data set, its samples are no pairs, of a shape not train's, or NaN;
+            there is only one class, one that train lacks or one without a name; or the targets are numbers that are
+            all the same.
     """
     if not isinstance(parts, Mapping) or not {"train", "val"} <= parts.keys():
         raise DataError("the data factory must return {'train': …, 'val': …}, perhaps with 'test'")
     for name, part in parts.items():
-        if name in ("train", "val", "test") and size_of(part) == 0:
-            raise DataError(f"the {name} set is empty", "check data.root and the fractions of the split")
+        if name in ("train", "val", "test") and part is not None:
+            _check_part(name, part)
     train, classes = parts["train"], parts.get("classes")
-    x, y = (torch.as_tensor(value) for value in train[0])
+    x, y = _pair("train", train)
+    for name in ("val", "test"):
+        if parts.get(name) is not None and (shape := _pair(name, parts[name])[0].shape) != x.shape:
+            raise DataError(f"the {name} set has samples of shape {list(shape)}, train of {list(x.shape)}")
     task = _numbers(train) if y.is_floating_point() else _classes(train, classes, y.ndim)
     if task.name == "classification":
         for name in ("val", "test"):
@@ -81,8 +85,34 @@ def checked(parts: Mapping[str, Any]) -> Sets:
     return Sets(train, parts["val"], parts.get("test"), tuple(x.shape), task, classes and list(classes), about)
 
 
+def _check_part(name: str, part: Any) -> None:
+    if not hasattr(part, "__len__") or not hasattr(part, "__getitem__"):
+        raise DataError(
+            f"the {name} set is of type {type(part).__name__}", "it must have a length and samples: a torch Dataset"
+        )
+    if len(part) == 0:
+        raise DataError(f"the {name} set is empty", "check data.root and the fractions of the split")
+    x = part.tensors[0] if isinstance(part, TensorDataset) else None
+    if x is not None and x.is_floating_point() and not x.sum().isfinite() and not x.isfinite().all():
+        raise DataError(f"the {name} set's inputs hold NaN or infinite numbers", "leave those samples out")
+
+
+def _pair(name: str, part: Any) -> tuple[Tensor, Tensor]:
+    """Return a set's first sample."""
+    try:
+        x, y = (torch.as_tensor(value) for value in part[0])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"the {name} set's samples are not pairs of tensors or numbers: {error}", "(input, target) each"
+        ) from error
+    return x, y
+
+
 def _classes(train: Samples, classes: list[str] | None, ndim: int) -> Task:
-    count = int(labels(train).max()) + 1 if classes is None or ndim == 0 else 0
+    whole = labels(train) if classes is None or ndim == 0 else None
+    if whole is not None and whole.min() < 0:
+        raise DataError(f"train has the label {int(whole.min())}", "labels count from 0")
+    count = int(whole.max()) + 1 if whole is not None else 0
     if classes is not None:
         if count > len(classes):
             raise DataError(f"train has the label {count - 1}, but {len(classes)} classes have names")
@@ -105,7 +135,9 @@ def _numbers(train: Samples) -> Task:
 
 def _check_classes(samples: Any, name: str, num_classes: int) -> None:
     if isinstance(samples, TensorDataset) or hasattr(samples, "targets"):  # others would have to be read whole for it
-        highest = int(labels(samples).max())
+        lowest, highest = map(int, labels(samples).aminmax())
+        if lowest < 0:
+            raise DataError(f"the {name} set has the label {lowest}", "labels count from 0")
         if highest >= num_classes:
             raise DataError(f"the {name} set has the label {highest}; train has 0 to {num_classes - 1} only")
 

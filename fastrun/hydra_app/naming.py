@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
 
+from fastrun.errors import ConfigError
 from fastrun.redaction import clean
 from fastrun.rundir import check_name
 
 
 def name_of(_root_: DictConfig) -> str:
     """Return the run's name: as set, else its recipes', else ``train``."""
+    if not _root_.get("outputs"):
+        raise ConfigError("outputs is empty", "name a folder: outputs=outputs")
     if _root_.get("name"):
         return check_name(str(_root_["name"]))
     recipe = OmegaConf.select(_root_, "hydra.runtime.choices.recipe")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -17,7 +18,8 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, ListConfig
 
 from fastrun.errors import ConfigError
-from fastrun.paths import roots
+from fastrun.hydra_app import own_keys
+from fastrun.paths import roots, shown
 
 
 class RecipeSource(FileConfigSource):
@@ -38,7 +40,7 @@ class RecipeSource(FileConfigSource):
         """Load ``recipe/x`` from ``x.yaml``."""
         loaded = super().load_config(_inside(config_path))
         if isinstance(loaded.config, DictConfig):
-            _check_stays_in_place(loaded, f"{self.path}/{_inside(config_path)}.yaml")
+            _check_stays_in_place(loaded, shown(Path(self.path) / f"{_inside(config_path)}.yaml"))
             for group, option in _overridden(loaded.config):
                 if self.chosen.setdefault(group, option) != option:
                     loaded.config.pop(group, None)
@@ -86,6 +88,8 @@ def _check_stays_in_place(loaded: ConfigResult, path: str) -> None:
             raise ConfigError(
                 f"{path}: a recipe cannot set {name}", "what is Hydra's is said on the command line: hydra/launcher=…"
             )
+    if loaded.header.get("package") != "_global_":
+        raise ConfigError(f"{path}: a recipe's first line is `# @package _global_`", "put it there")
 
 
 def _is_recipe(config_path: str) -> bool:
@@ -111,6 +115,8 @@ class OwnFolders(SearchPathPlugin):
 def parsed(self: ConfigLoaderImpl, config_name: str | None, overrides: list[str]) -> Any:
     """Begin composing a config, one of several in a sweep: note what its command line chooses."""
     found, repository = _parse(self, config_name, overrides)
+    for override in found:
+        own_keys.check(override)
     RecipeSource.chosen = {one.key_or_group: one.value() for one in found if not one.is_sweep_override()}
     return found, repository
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from fastrun import signals
 from fastrun.data.sets import Samples, size_of
 from fastrun.pipeline import Batch
+from fastrun.pipeline.reading import read
 from fastrun.pipeline.standardize import Standardize
 
 _BATCH_BYTES = 2 << 20  # of floats: on the CPU a larger batch leaves the cache and gets slower
@@ -53,5 +54,5 @@ class Evaluation:
             for x, y in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
                 yield self.scale(x), y
         else:
-            for x, y in self.loader:
+            for x, y in read(self.loader):
                 yield self.scale(x.to(self.device, non_blocking=True)), y.to(self.device, non_blocking=True)

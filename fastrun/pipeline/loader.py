@@ -18,6 +18,7 @@ from fastrun.augment import Augment
 from fastrun.data.sets import Samples
 from fastrun.pipeline import Batch
 from fastrun.pipeline.order import Order
+from fastrun.pipeline.reading import read
 from fastrun.pipeline.standardize import Standardize
 
 Places = tuple[Tensor, Tensor]  # the indices of a batch's samples, and their draws
@@ -51,7 +52,7 @@ class Workers:
             prefetch_factor=self.prefetch if self.num_workers else None,
             pin_memory=self.device.type == "cuda",
         )
-        for x, y, draws in loader:
+        for x, y, draws in read(loader):
             moved = x.to(self.device, non_blocking=True)
             if self.augment is not None:
                 moved = self.augment(moved, draws.to(self.device, non_blocking=True))
@@ -69,7 +70,7 @@ class Plain:
     def batches(self, step: int) -> Iterator[Batch]:
         """Yield the batches of a run from a step on, for ever."""
         changed = _Changed(self.samples, self.augment, self.scale)
-        for x, y in DataLoader(changed, sampler=_Order(self.order, step, self.augment), batch_size=None):
+        for x, y in read(DataLoader(changed, sampler=_Order(self.order, step, self.augment), batch_size=None)):
             yield x.to(self.device), y.to(self.device)
 
 
