@@ -164,7 +164,7 @@ def _key(text: str, overrides: Sequence[str]) -> ConfigError | None:
     full = re.search(r"full_key: (\S+)", text)
     key = full[1] if full and full[1].endswith(found[1]) else found[1]
     written = [override.lstrip("+~").partition("=")[0].partition("@")[0] for override in overrides]
-    return unknown(next((name for name in written if name == key or name.endswith(f".{key}")), key))
+    return unknown(next((name for name in written if f".{name}.".find(f".{key}.") >= 0), key))
 
 
 def _plain(text: str) -> ConfigError:

@@ -104,7 +104,7 @@ def check_name(target: str, key: str) -> None:
     if _is_allowed(target) or target in _shipped():
         return
     top = target.partition(".")[0]
-    if top not in sys.builtin_module_names and not _places(top):
+    if top not in sys.builtin_module_names and top not in sys.modules and not _places(top):
         raise ConfigError(
             f"{key}._target_={target}: no such module", "a module of yours must lie in the folder you start fastrun in"
         )

@@ -28,6 +28,7 @@ def test_a_run_leaves_everything_that_is_promised(folder: Path, lines) -> None:
         "summary.json",
         "checkpoints",
         "run.log",
+        "lock",
     }
     assert run.directory.parent == folder / "outputs" / "whole"
     status = json.loads((run.directory / "status.json").read_text())

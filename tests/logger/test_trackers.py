@@ -133,9 +133,11 @@ def test_what_mlflow_cannot_change_becomes_a_tag(folder: Path) -> None:
     assert not any(key.startswith("resumed.optimizer") for key in one.data.tags)
 
 
-def test_event_files_of_a_run_that_goes_on_hide_what_came_after_its_checkpoint(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
+def test_event_files_of_a_run_that_goes_on_hide_what_came_after_its_checkpoint(tmp_path: Path, monkeypatch) -> None:
+    names = pytest.importorskip("tensorboard.summary.writer.event_file_writer")
     from fastrun.logger.tensorboard import TensorBoard
+
+    monkeypatch.setattr(names, "_global_uid", names.AtomicCounter(0))  # 10 would be read before 9
 
     for done, value in ((0, 1.0), (3, 2.0)):
         logger = TensorBoard(tmp_path, done)

@@ -45,7 +45,7 @@ def test_a_job_is_composed_to_what_it_is_by_itself(folder: Path, arguments: list
         (["batch.size=1,x"], "job 1 (batch.size=x): batch.size"),
         (["batch.size=1,0"], "job 1 (batch.size=0): batch.size=0 is too small"),
         (["model.wdth=1,2", "model=mlp"], "job 0 (model.wdth=1): "),
-        (["seed=interval(0,1)"], "seed=interval(0,1) has no end of values"),
+        (["seed=interval(0,1)"], "seed=interval(0.0,1.0) has no end of values"),
         (["seed=1,2", "hydra.sweep.subdir=x"], "a sweep names the folders of its jobs itself"),
     ],
 )

@@ -19,6 +19,7 @@ OWN = {
 def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, but for ``conf/`` with options of one's own."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("FASTRUN_TRUST", "own,halves")
     for option, target in OWN.items():
         path = folder / "conf" / f"{option}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
