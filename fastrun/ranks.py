@@ -96,8 +96,9 @@ def main(run: str, resume: str | None = None) -> None:
         directory = RunDir(Path(run))
         settings = frozen(directory.config(), [])
         try:
-            with suppress(Interrupted, Diverged):  # the first process says it
-                assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+            assemble.fit(settings, directory, Path(resume) if resume else None, Clock(process_start()), None)
+        except (Interrupted, Diverged):  # the first process says it
+            os._exit(0)  # at once: threads of the group of processes do not bear that their interpreter ends
         except (MemoryError, RuntimeError) as error:
             if memory.ran_out(error):
                 os._exit(OutOfMemory.exit_code)  # at once: the first process, whose connection breaks, waits for it
