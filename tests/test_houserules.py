@@ -25,7 +25,7 @@ LAYERS = [
         errors paths seed plan tally clock heuristics task views swap budget process signals judging
         trust
         metric settings component menu span parsing amp durable
-        augment init optimizer schedule model data loss saved
+        augment init optimizer schedule model data loss saved limits
         clip average kernels pace hardware origin refusal rundir runlog job pipeline guard memory
         transfer search
         stepping hydra_app checkpoint_io network logger lock

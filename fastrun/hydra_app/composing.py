@@ -16,9 +16,10 @@ from fastrun import redaction, trust
 from fastrun.errors import ConfigError
 from fastrun.hydra_app.registering import register
 from fastrun.hydra_app.translated import translated
+from fastrun.limits import check
 from fastrun.paths import shipped
 from fastrun.refusal import unknown
-from fastrun.settings import Settings, check
+from fastrun.settings import Settings
 
 
 def compose(overrides: list[str]) -> Settings:

@@ -14,7 +14,8 @@ from fastrun.errors import ConfigError, FastrunError
 from fastrun.hydra_app.point import Point, composed
 from fastrun.hydra_app.task import Task
 from fastrun.job import Job, Listed, Row
-from fastrun.settings import Settings, Sweep, check
+from fastrun.limits import check
+from fastrun.settings import Settings, Sweep
 
 
 class OwnLauncher(Launcher):
