@@ -165,7 +165,10 @@ def check_fits(settings: Settings, saved: Saved, inexact: bool) -> None:
     order = feeding.order(settings, sets, place(settings.device), Heuristics({}))
     total = plan_of(settings, order.steps).total_steps
     if total < saved.step and not settings.early_stopping.seconds:
-        raise ConfigError(f"the run is at step {saved.step} already, past the {total} asked for", "ask for more epochs")
+        raise ConfigError(
+            f"the run is at step {saved.step} already, past the {total} asked for",
+            f"ask for more {'steps' if settings.steps else 'epochs'}",
+        )
     load_weights(network(settings, sets, fitted(sets.train), Heuristics({})), saved.path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,15 @@ from fastrun.rundir import RunDir
 from fastrun.runlog import RunLog
 
 log = logging.getLogger("fastrun")
+
+
+class Screen(Console):
+    """A console whose reader may leave, as ``| head`` does: the run goes on, and its log has the rest."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing any more."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class _ConsoleHandler(logging.Handler):

@@ -10,11 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from fastrun import signals
 from fastrun.clock import Clock, process_start
-from fastrun.console import logging_to, show
+from fastrun.console import Screen, logging_to, show
 from fastrun.errors import CheckpointError, Diverged, FastrunError, Interrupted, StorageError
 from fastrun.lock import locked
 from fastrun.rundir import RunDir
@@ -138,7 +136,7 @@ def checkpoint_of(run: RunDir, which: str, settings: Settings) -> Path:
 
 def _attempt(settings: Settings, run: RunDir, saved: Saved | None, quiet: bool, notes: list[str]) -> Run:
     clock = Clock(_started.pop() if _started else time.time())
-    console = Console(quiet=quiet, soft_wrap=True, highlight=False)
+    console = Screen(quiet=quiet, soft_wrap=True, highlight=False)
     with signals.listening(), logging_to(run, console), _recorded(run, settings):
         from fastrun import recovery
         from fastrun.summary import rows, summarize

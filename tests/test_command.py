@@ -101,6 +101,7 @@ def test_what_draws_may_be_missing(folder: Path, capfd, monkeypatch, package: st
 
 
 def test_runs_lists_the_newest_first(folder: Path, capfd) -> None:
+    assert "no runs" in said(capfd, "runs")
     (folder / "outputs").mkdir()
     assert "no runs" in said(capfd, "runs")
     for name in ("older", "newer"):

@@ -194,3 +194,17 @@ def test_a_thread_trains_without_listening(user: Path) -> None:
     thread.start()
     thread.join()
     assert ended == [16]
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_prints_any_more(folder: Path) -> None:
+    command = [sys.executable, "-m", "fastrun", "train", *RUN, "epochs=3", "outputs=read"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert (process.returncode, said) == (0, b"")
+    (run,) = folder.glob("read/train/*")
+    assert RunDir(run).status() == "finished"
+    assert "Traceback" not in (run / "run.log").read_text()

@@ -28,7 +28,8 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"{given.run} is no sweep, which --failed is for", "leave it out")
     directory = RunDir.open(given.run)
     if directory.status() == "finished" and not given.overrides:
-        print(f"{given.run} is finished; `fastrun resume {given.run} epochs=…` would train it further")
+        longer = "steps" if directory.config().get("steps") else "epochs"
+        print(f"{given.run} is finished; `fastrun resume {given.run} {longer}=…` would train it further")
         return 0
     from fastrun import execute, hydra_app
 

@@ -18,6 +18,9 @@ def run(arguments: list[str]) -> int:
     verb.add_argument("folder", nargs="?", type=Path, default=Path("outputs"), help="where to look (outputs)")
     verb.add_argument("--json", action="store_true", help="print a JSON object a run")
     given = verb.parse_args(arguments)
+    if given.folder == Path("outputs") and not given.folder.exists():
+        print("" if given.json else "no runs here yet; `fastrun train` makes one in outputs/\n", end="")
+        return 0
     if not given.folder.is_dir():
         raise StorageError(f"{given.folder} is not a folder", "name the one that outputs=… named")
     found = [_line(RunDir(path.parent)) for path in given.folder.rglob("config.yaml")]

@@ -52,6 +52,8 @@ def _told(overrides: Sequence[str]) -> Iterator[None]:
             else "a config"
         )
         raise ConfigError(f"{where}: {error.problem}", "YAML wants `key: value`, indented with spaces") from error
+    except BrokenPipeError:  # `--help | head`: whoever read has seen enough
+        raise
     except OSError as error:
         if error.errno is None:  # OmegaConf's, for a file that holds no mapping
             raise ConfigError(" ".join(map(str, error.args)), "a config is a mapping: `key: value`") from error
