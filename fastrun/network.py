@@ -69,7 +69,7 @@ def _try_out(net: nn.Module, sets: Sets, scale: Standardize) -> None:
     try:
         with torch.no_grad():
             out = net(scale(x))
-    except FastrunError:
+    except (FastrunError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,9 +3,7 @@ import io
 import json
 import os
 import pickle
-import resource
 from concurrent.futures import wait
-from contextlib import contextmanager
 from itertools import count
 from threading import Event
 
@@ -180,19 +178,8 @@ def test_a_file_is_not_larger_than_foreseen(path, monkeypatch, content):
     assert size <= foreseen[0] <= 2 * size + (1 << 17)
 
 
-@contextmanager
-def disk_full_after(size: int):
-    """Let the system refuse to write more than ``size`` bytes into a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("more", [{}, {"more": Unwritable()}], ids=["on a full disk", "midway"])
-def test_a_save_that_fails_is_a_storage_error_and_leaves_the_one_before(path, more):
+def test_a_save_that_fails_is_a_storage_error_and_leaves_the_one_before(path, more, disk_full_after):
     save(checkpoint(), path)
     before = path.read_bytes()
     with disk_full_after(20_000), pytest.raises(StorageError) as caught:

@@ -3,25 +3,12 @@
 import errno
 import hashlib
 import os
-import resource
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
 from fastrun.durable import append, check_room, remove, replace, sha256_of, storage, write_atomic
 from fastrun.errors import StorageError
-
-
-@contextmanager
-def disk_full_after(size: int):
-    """Let the system refuse to write more than ``size`` bytes into a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def names(folder) -> list[str]:
@@ -56,7 +43,7 @@ def test_a_file_is_hashed_as_it_is_written_in_small_pieces_and_large_ones(tmp_pa
     assert path.stat().st_size == 5008 + (3 << 20)
 
 
-def test_a_write_that_fails_midway_leaves_the_old_content_and_nothing_else(tmp_path):
+def test_a_write_that_fails_midway_leaves_the_old_content_and_nothing_else(tmp_path, disk_full_after):
     path = tmp_path / "a.json"
     write_atomic(path, "old")
     with disk_full_after(10_000), pytest.raises(StorageError) as caught:
