@@ -1,26 +1,37 @@
 # Two commands do everything on a fresh machine: `make train` and `make test`.
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+BIN := $(VENV)/bin
+# One thread a process, so that tests are as fast beside other work.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: train test check docs install
+.PHONY: train test test-slow test-all check docs install
 
-train: .venv/installed
+train: $(VENV)/installed
 	$(BIN)/fastrun train +recipe=resnet_amp
 
+# Lint, types, and the tests that a change is likely to break: a few minutes.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
 
-check: .venv/installed
+# What `make test` leaves out: all combinations, the long and the rare.
+test-slow: $(VENV)/installed
+	$(PYTEST) -m slow
+
+test-all: test test-slow
+
+check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: .venv/installed
+docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
-install: .venv/installed
+install: $(VENV)/installed
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+$(VENV)/installed: pyproject.toml $(wildcard $(CONSTRAINTS))
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c $(CONSTRAINTS) -e '.[dev]'
 	touch $@

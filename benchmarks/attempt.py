@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastrun import assemble
-from fastrun.assemble import Outcome
-from fastrun.clock import Clock
-from fastrun.rundir import RunDir
-from fastrun.settings import Settings
+from fastrun.config.settings import Settings
+from fastrun.storage.run_dir import RunDir
+from fastrun.system.clock import Clock
+from fastrun.training.builders.setup import set_up
+from fastrun.training.fit import FitResult, fit
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A run that ended, and the lines of its metrics.jsonl."""
 
-    outcome: Outcome
+    outcome: FitResult
     lines: list[dict[str, Any]]
 
 
@@ -27,7 +27,7 @@ def attempt(settings: Settings, clock: Clock | None = None) -> Attempt:
     """Train."""
     with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as folder:
         run = RunDir.create(Path(folder) / "run", settings, [])
-        outcome = assemble.fit(settings, run, None, clock or Clock(time.time()), None)
+        outcome = fit(settings, run, set_up(settings), None, clock or Clock(time.time()), None)
         return Attempt(outcome, run.lines())
 
 

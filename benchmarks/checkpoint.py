@@ -19,8 +19,8 @@ from pathlib import Path
 from attempt import attempt
 from measure import claim, device_of, device_option, in_turn, machine, on_device, parser, show
 
-from fastrun.hydra_app import compose
-from fastrun.settings import Checkpoint, Settings
+from fastrun.compose import compose
+from fastrun.config.settings import CheckpointConfig, Settings
 
 EVERY = 50
 
@@ -52,7 +52,7 @@ def main() -> None:
     settings = settings_of(asked.steps, asked.device)
     contestants = {
         "with": partial(seconds, settings),
-        "without": partial(seconds, replace(settings, checkpoint=Checkpoint(kind="none"))),
+        "without": partial(seconds, replace(settings, checkpoint=CheckpointConfig(kind="none"))),
     }
     attempt(replace(settings, steps=EVERY, val_every=str(EVERY)))  # kernels chosen, files in the cache
     values = in_turn(contestants, asked.rounds)

@@ -29,9 +29,9 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from twin import twin
 
-from fastrun import feed
-from fastrun.hydra_app import compose
-from fastrun.rundir import RunDir
+from fastrun.compose import compose
+from fastrun.storage.run_dir import RunDir
+from fastrun.training.builders import data
 
 WORLD = 2
 DATA = ("data=synthetic", "data.val_fraction=0.02", "data.test_fraction=0.01", "batch.size=128", "amp=off")
@@ -64,7 +64,7 @@ def loop(rank: int, steps: int, port: int, result: str) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // WORLD))
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
     settings = halves(compose([*FIXED, "device=cpu"]), steps)
-    parts = twin(settings, feed.load(settings))
+    parts = twin(settings, data.load_splits(settings))
     net = DistributedDataParallel(parts.net)
     start = perf_counter()
     for step, chosen in zip(range(2 * steps), parts.data.indices(), strict=False):

@@ -30,13 +30,12 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fastrun
-from fastrun import feed
-from fastrun.assemble import evaluate
-from fastrun.data.sets import Sets
-from fastrun.heuristics import Heuristics
-from fastrun.hydra_app import compose
-from fastrun.network import network
-from fastrun.pipeline.standardize import fitted
+from fastrun.components.data.splits import Splits
+from fastrun.compose import compose
+from fastrun.config.resolved import Resolved
+from fastrun.training.builders.model import build_network
+from fastrun.training.builders.setup import set_up
+from fastrun.training.evaluate import evaluate
 
 TARGET = 0.91
 
@@ -89,7 +88,7 @@ class UntilTarget(pl.Callback):
         trainer.should_stop = self.result.reached
 
 
-def stand_in(make: Callable[[], nn.Module], sets: Sets, epochs: int, seed: int) -> Result:
+def stand_in(make: Callable[[], nn.Module], sets: Splits, epochs: int, seed: int) -> Result:
     """Train the stand-in until it is there, or its epochs are over."""
     assert isinstance(sets.train, TensorDataset)
     assert isinstance(sets.test, TensorDataset)
@@ -128,12 +127,12 @@ def options() -> argparse.Namespace:
 def main() -> None:
     asked = options()
     settings = compose(["+recipe=fashion_fast", f"data.root={asked.root}", "init=default"])
-    sets = feed.load(settings)
+    setup = set_up(settings)
+    sets = setup.splits
     machine(torch.device("cpu"))
-    scale = fitted(sets.train)
 
     def ours(seed: int) -> nn.Module:
-        return network(replace(settings, seed=seed), sets, scale, Heuristics({}))
+        return build_network(replace(settings, seed=seed), setup, Resolved({}))
 
     contestants: dict[str, Callable[[int], Result]] = {
         "fastrun": lambda seed: recipe(asked.root, seed),

@@ -17,14 +17,13 @@ from unittest.mock import patch
 
 from measure import in_turn, show
 
-from fastrun import feed
-from fastrun.data.decoding import cores
-from fastrun.data.listing import listed
-from fastrun.data.store import store
-from fastrun.hardware import place
-from fastrun.heuristics import Heuristics
-from fastrun.hydra_app import compose
-from fastrun.pipeline.standardize import fitted
+from fastrun.components.data.decoding import cores
+from fastrun.components.data.listing import list_images
+from fastrun.components.data.store import open_store
+from fastrun.compose import compose
+from fastrun.config.resolved import Resolved
+from fastrun.training.builders.loaders import build_sampler, build_train_loader
+from fastrun.training.builders.setup import set_up
 
 BATCH, BATCHES, WARM = 128, 150, 5
 
@@ -61,11 +60,10 @@ def each_time(root: Path, busy: Busy) -> float:
     """Return the images a second of two workers that decode."""
     own = ("data.cache=false", "pipeline=workers", "pipeline.num_workers=2", "augment=none", f"batch.size={BATCH}")
     settings = compose(["data=image_folder", f"data.root={root}", *own, "device=cpu"])
-    sets = feed.load(settings)
-    where, used = place(settings.device), Heuristics({})
-    order, scale = feed.order(settings, sets, where, used), fitted(sets.train)
+    setup, resolved = set_up(settings), Resolved({})
+    sampler = build_sampler(settings, setup.splits, setup.device, resolved)
     with busy_cores(busy, "each time"):
-        batches = feed.feed(settings, sets, order, scale, where, used).batches(0)
+        batches = build_train_loader(settings, setup, sampler, resolved).batches(0)
         for _ in islice(batches, WARM):
             pass
         start = perf_counter()
@@ -79,9 +77,9 @@ def each_time(root: Path, busy: Busy) -> float:
 def once(root: Path, busy: Busy) -> float:
     """Return the images a second of decoding all into an empty cache."""
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, FASTRUN_CACHE=folder):
-        found, start = listed(root), perf_counter()
+        found, start = list_images(root), perf_counter()
         with busy_cores(busy, "once"):
-            store(found, None, True, False)
+            open_store(found, None, True, False)
         return len(found.paths) / (perf_counter() - start)
 
 

@@ -25,9 +25,9 @@ from attempt import attempt, halves, seconds_of_second_half
 from measure import claim, device_of, device_option, in_turn, machine, on_device, parser, show
 from step import CASES, SMALL_VAL
 
-from fastrun.guard import Guard
-from fastrun.hydra_app import compose
-from fastrun.settings import Settings
+from fastrun.components.on_divergence.nan_guard import NanGuard
+from fastrun.compose import compose
+from fastrun.config.settings import Settings
 
 
 def guarded(settings: Settings, steps: int, shares: list[float]) -> float:
@@ -44,7 +44,7 @@ def guarded(settings: Settings, steps: int, shares: list[float]) -> float:
 
         return within
 
-    with patch.object(Guard, "look", timed(Guard.look)), patch.object(Guard, "unread", timed(Guard.unread)):
+    with patch.object(NanGuard, "check", timed(NanGuard.check)), patch.object(NanGuard, "flags", timed(NanGuard.flags)):
         lines = attempt(halves(settings, steps)).lines
     shares.append(spent / lines[-1]["train_seconds"])
     return 1e3 * seconds_of_second_half(lines) / steps
@@ -54,10 +54,10 @@ def unguarded(settings: Settings, steps: int) -> float:
     def nothing(*_: Any) -> None:
         """Look away."""
 
-    def zeros(guard: Guard, _: Any) -> torch.Tensor:
-        return torch.zeros(2, device=guard.found.device)
+    def zeros(guard: NanGuard, _: Any) -> torch.Tensor:
+        return torch.zeros(2, device=guard.found_inf.device)
 
-    with patch.object(Guard, "look", nothing), patch.object(Guard, "unread", zeros):
+    with patch.object(NanGuard, "check", nothing), patch.object(NanGuard, "flags", zeros):
         return 1e3 * seconds_of_second_half(attempt(halves(settings, steps)).lines) / steps
 
 

@@ -16,8 +16,8 @@ from functools import partial
 from attempt import attempt, halves, seconds_of_second_half
 from measure import claim, device_of, device_option, in_turn, machine, on_device, parser, show
 
-from fastrun.hydra_app import compose
-from fastrun.settings import Settings
+from fastrun.compose import compose
+from fastrun.config.settings import Settings
 
 RESNET = ("data=synthetic", "data.samples=16000", "data.val_fraction=0.02", "data.test_fraction=0.01", "batch.size=128")
 NETWORK = ("model=resnet", "model.depth=8", "model.width=16", "optimizer=nesterov", "checkpoint=none")

@@ -33,15 +33,17 @@ from torch.nn.functional import pad
 from torch.utils.data import TensorDataset
 from twin import Resident, data_of
 
-from fastrun import feed
-from fastrun.augment.images import Images
-from fastrun.data.sets import Sets
-from fastrun.hardware import place
-from fastrun.heuristics import Heuristics
-from fastrun.hydra_app import compose
-from fastrun.pipeline.standardize import fitted
-from fastrun.seed import generator
-from fastrun.settings import Pipeline, Settings
+from fastrun.components.augment.images import Images
+from fastrun.components.data.splits import Splits
+from fastrun.components.device.device import choose_device
+from fastrun.components.pipeline.standardize import fit_standardize
+from fastrun.compose import compose
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import PipelineConfig, Settings
+from fastrun.system.seed import generator
+from fastrun.training.builders.data import load_splits
+from fastrun.training.builders.loaders import build_sampler, build_train_loader
+from fastrun.training.builders.setup import Setup
 
 BATCH = 128
 BATCHES = {"resident": 600, "slicing": 600, "padded": 600, "workers": 60, "plain": 15}  # timed a round
@@ -55,11 +57,11 @@ def settings_of(device: str) -> Settings:
     return compose([*data, f"batch.size={BATCH}", "augment=crop_flip", f"device={device_option(device)}"])
 
 
-def pipeline(kind: str, settings: Settings, sets: Sets) -> Batches:
-    settings.pipeline = Pipeline(kind=kind)
-    where, used = place(settings.device), Heuristics({})
-    order = feed.order(settings, sets, where, used)
-    return feed.feed(settings, sets, order, fitted(sets.train), where, used).batches(0)
+def pipeline(kind: str, settings: Settings, sets: Splits) -> Batches:
+    settings.pipeline = PipelineConfig(kind=kind)
+    setup, resolved = Setup(choose_device(settings.device), sets, fit_standardize(sets.train)), Resolved({})
+    sampler = build_sampler(settings, sets, setup.device, resolved)
+    return build_train_loader(settings, setup, sampler, resolved).batches(0)
 
 
 def slicing(data: Resident, augment: Images) -> Batches:
@@ -118,10 +120,10 @@ def same_batches(makers: dict[str, Callable[[], Batches]]) -> None:
     print(f"the same batches: {', '.join(makers)}")
 
 
-def contestants_of(settings: Settings, sets: Sets, device: torch.device) -> dict[str, Callable[[], Batches]]:
+def contestants_of(settings: Settings, sets: Splits, device: torch.device) -> dict[str, Callable[[], Batches]]:
     assert isinstance(sets.train, TensorDataset)
     augment = Images(sets.in_shape, sets.num_classes, flip="random")
-    data = data_of(settings, sets, fitted(sets.train), device)
+    data = data_of(settings, sets, fit_standardize(sets.train), device)
     ours = {kind: partial(pipeline, kind, settings, sets) for kind in ("resident", "workers", "plain")}
     return ours | {"slicing": partial(slicing, data, augment), "padded": partial(padded, data, augment)}
 
@@ -136,7 +138,7 @@ def main() -> None:
     asked = options()
     device = device_of(asked.device)
     settings = settings_of(asked.device)
-    makers = contestants_of(settings, feed.load(settings), device)
+    makers = contestants_of(settings, load_splits(settings), device)
     machine(device)
     same_batches(makers)
     timed = {name: partial(images_a_second, maker, BATCHES[name], device) for name, maker in makers.items()}

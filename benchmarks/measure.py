@@ -13,8 +13,8 @@ from statistics import median, quantiles
 
 import torch
 
-from fastrun.hardware import cpu_name, place
-from fastrun.settings import Device
+from fastrun.components.device.device import choose_device, cpu_name
+from fastrun.config.settings import DeviceConfig
 
 Values = dict[str, list[float]]  # of each contestant, one a round
 
@@ -92,7 +92,7 @@ def device_option(name: str) -> str:
 
 def device_of(name: str) -> torch.device:
     """Return the device that fastrun takes for a ``--device``."""
-    return place(Device(accelerator=device_option(name))).device
+    return choose_device(DeviceConfig(accelerator=device_option(name))).torch_device
 
 
 def synchronize(device: torch.device) -> None:

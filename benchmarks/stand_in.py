@@ -23,7 +23,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from fastrun.trainer import quiet
+from fastrun.training.builders.trainer import quiet
 
 BATCH = 128
 WIDTHS = (64, 128, 64)

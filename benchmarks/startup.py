@@ -26,15 +26,15 @@ from time import perf_counter
 import torch
 from measure import Values, claim, in_turn, machine, parser, show
 
-from fastrun.paths import shipped
+from fastrun.config.paths import shipped
 
 FASTRUN = (sys.executable, "-m", "fastrun")
 FIRST_STEP = ("+recipe=mlp_fast", "data=digits", "device=cpu", "steps=1", "checkpoint=none")
 BARE = f"""
 import time
 import torch, pytorch_lightning
-from fastrun.clock import process_start
-from fastrun.hydra_app import compose
+from fastrun.system.clock import process_start
+from fastrun.compose import compose
 compose({list(FIRST_STEP)})
 print(time.time() - process_start())
 """

@@ -31,11 +31,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 from twin import Twin, twin
 
-from fastrun import feed
-from fastrun.data.sets import Sets
-from fastrun.hydra_app import compose
-from fastrun.settings import Settings
-from fastrun.trainer import quiet
+from fastrun.components.data.splits import Splits
+from fastrun.compose import compose
+from fastrun.config.settings import Settings
+from fastrun.training.builders import data
+from fastrun.training.builders.trainer import quiet
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def fastrun_step(settings: Settings, steps: int) -> float:
     return 1e3 * seconds_of_second_half(lines) / steps
 
 
-def hand_written(loop: Callable[[Twin, int, int], float], settings: Settings, sets: Sets, steps: int) -> float:
+def hand_written(loop: Callable[[Twin, int, int], float], settings: Settings, sets: Splits, steps: int) -> float:
     fresh = twin(halves(settings, steps), sets, fast_kernels=loop is plain)
     return 1e3 * loop(fresh, steps, steps) / steps
 
@@ -167,7 +167,7 @@ class Stopwatch(pl.Callback):
         self.seconds = perf_counter() - self.start
 
 
-def stock_lightning(settings: Settings, sets: Sets, steps: int) -> float:
+def stock_lightning(settings: Settings, sets: Splits, steps: int) -> float:
     parts = twin(halves(settings, steps), sets, fast_kernels=False)
     samples = TensorDataset(parts.data.x, parts.data.y)
     whole_batches = BatchSampler(RandomSampler(samples), parts.data.batch, drop_last=True)
@@ -188,7 +188,7 @@ def stock_lightning(settings: Settings, sets: Sets, steps: int) -> float:
     return 1e3 * watch.seconds / steps
 
 
-def same_maths(settings: Settings, sets: Sets) -> None:
+def same_maths(settings: Settings, sets: Splits) -> None:
     """Compare the weights of fastrun and the plain loop after a few steps."""
     short = replace(settings, steps=CHECKED_STEPS, val_every=str(CHECKED_STEPS))
     by_hand = twin(short, sets)
@@ -206,7 +206,7 @@ def furthest(some: list[Tensor], others: list[Tensor]) -> float:
     return max(float((one - other).abs().max()) for one, other in zip(some, others, strict=True))
 
 
-def measured(case: Case, settings: Settings, sets: Sets, rounds: int) -> Values:
+def measured(case: Case, settings: Settings, sets: Splits, rounds: int) -> Values:
     contestants = {
         "fastrun": partial(fastrun_step, settings, case.steps),
         "plain": partial(hand_written, plain, settings, sets, case.steps),
@@ -230,7 +230,7 @@ def main() -> None:
     for name in CASES if asked.case == "all" else [asked.case]:
         case = CASES[name]
         settings = settings_of(case, asked)
-        sets = feed.load(settings)
+        sets = data.load_splits(settings)
         same_maths(settings, sets)
         values = measured(case, settings, sets, asked.rounds)
         show(f"step of {name}, batch {settings.batch.size}, amp={asked.amp}", values, "plain", "ms a step")

@@ -22,8 +22,8 @@ import torch
 from measure import machine, number, spread
 
 import fastrun
-from fastrun.assemble import evaluate
 from fastrun.errors import FastrunError
+from fastrun.training.evaluate import evaluate
 
 ROWS = {
     "seconds of training": "train_seconds",

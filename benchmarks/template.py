@@ -24,10 +24,10 @@ from measure import claim, in_turn, machine, parser, show
 from stand_in import BATCH, WIDTHS, StandIn, dense, loader, trainer
 from torch.utils.data import TensorDataset
 
-from fastrun import feed
-from fastrun.data.sets import Sets
-from fastrun.hydra_app import compose
-from fastrun.settings import Settings
+from fastrun.components.data.splits import Splits
+from fastrun.compose import compose
+from fastrun.config.settings import Settings
+from fastrun.training.builders import data as feed
 
 STAND_IN_STEPS = 100
 OUR_STEPS = 2000
@@ -52,7 +52,7 @@ class Stopwatch(pl.Callback):
         self.seconds = perf_counter() - self.start
 
 
-def stand_in(sets: Sets, steps: int) -> float:
+def stand_in(sets: Splits, steps: int) -> float:
     """Return images a second."""
     assert isinstance(sets.train, TensorDataset)
     watch = Stopwatch()
@@ -75,7 +75,7 @@ def options() -> argparse.Namespace:
 def main() -> None:
     asked = options()
     settings = settings_of(asked.root)
-    sets = feed.load(settings)
+    sets = feed.load_splits(settings)
     machine(torch.device("cpu"))
     contestants = {
         "fastrun": partial(fastrun, settings, OUR_STEPS),

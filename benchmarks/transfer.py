@@ -25,8 +25,8 @@ import torch
 from measure import machine, parser
 
 import fastrun
-from fastrun.assemble import evaluate
-from fastrun.execute import Run
+from fastrun.run.runner import Run
+from fastrun.training.evaluate import evaluate
 
 NET = ["model=timm", "model.name=tf_efficientnet_lite0", "optimizer=adamw", "schedule=cosine", "schedule.warmup=5%"]
 SCRATCH = [*NET, "optimizer.lr=3e-3"]

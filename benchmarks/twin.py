@@ -13,19 +13,24 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from fastrun import assemble, feed, kernels, updating
-from fastrun.amp import Precision, precision
-from fastrun.data.sets import Sets
-from fastrun.hardware import place
-from fastrun.heuristics import Heuristics
-from fastrun.losses import loss_of
-from fastrun.network import network
-from fastrun.pipeline.standardize import Standardize, fitted
-from fastrun.plan import Plan
-from fastrun.schedule import Curve
-from fastrun.seed import generator
-from fastrun.settings import Settings, Speed
-from fastrun.task import Loss
+from fastrun.components.amp.precision import Precision, choose_precision
+from fastrun.components.data.splits import Splits
+from fastrun.components.device.device import choose_device
+from fastrun.components.pipeline.standardize import Standardize, fit_standardize
+from fastrun.components.schedule import Curve
+from fastrun.components.schedule.build import build_curve
+from fastrun.components.speed.memory_format import memory_format_of
+from fastrun.components.speed.optimizations import apply_optimizations
+from fastrun.components.task import Loss
+from fastrun.config.plan import Plan, make_plan
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import Settings, SpeedConfig
+from fastrun.system.seed import generator
+from fastrun.training.builders.loaders import build_sampler
+from fastrun.training.builders.loss import build_loss
+from fastrun.training.builders.model import build_network
+from fastrun.training.builders.optimizer import build_optimizer
+from fastrun.training.builders.setup import Setup
 
 
 @dataclass
@@ -74,7 +79,11 @@ class Resident:
 
 
 def data_of(
-    settings: Settings, sets: Sets, scale: Standardize, device: torch.device, layout: torch.memory_format | None = None
+    settings: Settings,
+    sets: Splits,
+    scale: Standardize,
+    device: torch.device,
+    layout: torch.memory_format | None = None,
 ) -> Resident:
     """Return a data set's training part on the device."""
     assert isinstance(sets.train, TensorDataset)
@@ -83,25 +92,26 @@ def data_of(
     return Resident(x, y, scale.mean, scale.scale, layout, settings.batch.size, settings.seed)
 
 
-def twin(settings: Settings, sets: Sets, fast_kernels: bool = True) -> Twin:
+def twin(settings: Settings, sets: Splits, fast_kernels: bool = True) -> Twin:
     """Return the parts of a run; without ``fast_kernels`` optimizer and layout are torch's defaults."""
     if not fast_kernels:
-        settings = replace(settings, speed=Speed(kind="plain"))
-    device = place(settings.device).device
-    scale = fitted(sets.train)
-    net = network(settings, sets, scale, Heuristics({})).to(device)
-    kernels.arrange(settings.speed, net, device, settings.deterministic)
+        settings = replace(settings, speed=SpeedConfig(kind="plain"))
+    setup = Setup(choose_device(settings.device), sets, fit_standardize(sets.train))
+    device = setup.device.torch_device
+    net = build_network(settings, setup, Resolved({})).to(device)
+    apply_optimizations(settings.speed, net, device, settings.deterministic)
     if settings.speed.compile:
         net.compile(mode=settings.speed.compile_mode)
-    optimizer = updating.optimizer(settings, net)
-    curve = updating.curve(settings, plan_of(settings, sets))
-    amp = precision(settings.amp.kind, device)
-    data = data_of(settings, sets, scale, device, kernels.layout(net))
-    loss = loss_of(settings, sets.task)
+    optimizer = build_optimizer(settings, net)
+    plan = plan_of(settings, sets)
+    curve = build_curve(settings.schedule, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps)
+    amp = choose_precision(settings.amp.kind, device)
+    data = data_of(settings, sets, setup.scaling, device, memory_format_of(net))
+    loss = build_loss(settings, sets.task)
     return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, loss, amp, data, device)
 
 
-def plan_of(settings: Settings, sets: Sets) -> Plan:
+def plan_of(settings: Settings, sets: Splits) -> Plan:
     """Return the plan of a run on one device."""
-    order = feed.order(settings, sets, place(settings.device), Heuristics({}))
-    return assemble.plan_of(settings, order.steps)
+    sampler = build_sampler(settings, sets, choose_device(settings.device), Resolved({}))
+    return make_plan(settings, sampler.steps_per_epoch)

@@ -25,13 +25,13 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 from twin import Twin, twin
 
-from fastrun import feed
-from fastrun.clock import Clock
-from fastrun.data.sets import Sets
-from fastrun.hydra_app import compose
-from fastrun.pipeline.evaluation import Evaluation
-from fastrun.pipeline.standardize import Standardize, fitted
-from fastrun.settings import Settings
+from fastrun.components.data.splits import Splits
+from fastrun.components.pipeline.evaluation import EvalLoader
+from fastrun.components.pipeline.standardize import Standardize, fit_standardize
+from fastrun.compose import compose
+from fastrun.config.settings import Settings
+from fastrun.system.clock import Clock
+from fastrun.training.builders import data as feed
 
 CASES = {
     "dense": ("model=mlp", "model.hidden=[64, 128, 64]"),
@@ -69,7 +69,7 @@ def fastrun(settings: Settings) -> float:
     return 1e3 * median(clock.laps[1:])
 
 
-def bare(settings: Settings, sets: Sets, batch: int) -> float:
+def bare(settings: Settings, sets: Splits, batch: int) -> float:
     parts = twin(settings, sets)
     samples = sets.val
     assert isinstance(samples, TensorDataset)
@@ -105,7 +105,7 @@ def evaluate(parts: Twin, x: torch.Tensor, y: torch.Tensor, size: int) -> tuple[
     return total_loss / len(y), total_hits / len(y)
 
 
-def same_result(settings: Settings, sets: Sets, batch: int) -> None:
+def same_result(settings: Settings, sets: Splits, batch: int) -> None:
     """Compare what both measure of the same weights."""
     assert isinstance(sets.val, TensorDataset)
     outcome = attempt(settings).outcome
@@ -118,9 +118,9 @@ def same_result(settings: Settings, sets: Sets, batch: int) -> None:
     print(f"\nthe same result: loss {loss:.4f}, accuracy {accuracy:.4f}")
 
 
-def batch_size(sets: Sets, scale: Standardize, device: torch.device) -> int:
+def batch_size(sets: Splits, scale: Standardize, device: torch.device) -> int:
     """Return fastrun's batch size for validating."""
-    return Evaluation(sets.val, scale, device).size
+    return EvalLoader(sets.val, scale, device).size
 
 
 def options() -> argparse.Namespace:
@@ -135,8 +135,8 @@ def main() -> None:
     machine(device)
     for case in CASES if asked.case == "all" else [asked.case]:
         settings = settings_of(case, asked.device)
-        sets = feed.load(settings)
-        size = batch_size(sets, fitted(sets.train), device)
+        sets = feed.load_splits(settings)
+        size = batch_size(sets, fit_standardize(sets.train), device)
         same_result(settings, sets, size)
         values = in_turn(
             {"fastrun": partial(fastrun, settings), "bare": partial(bare, settings, sets, size)}, asked.rounds

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
-from fastrun import menu, settings
-from fastrun.command.options import arguments_of
-from fastrun.paths import shipped
+from fastrun.cli.commands.options import arguments_of
+from fastrun.config import registry, settings
+from fastrun.config.paths import shipped
 
 PAGE = Path(__file__).with_name("heuristics.md")
 HEAD = """# The heuristics
@@ -23,7 +23,6 @@ their defaults, and a command to try it. Options marked *neutral* are "this heur
 files in `conf/` and the docstrings of the code: `make docs`.
 """
 TITLES = {"does": "Does", "helps": "Helps", "not": "Not", "source": "Source"}
-PACKAGES = {"norm": "fastrun.model.norm"}  # every other open group has a package of its name
 
 
 def groups() -> list[str]:
@@ -35,7 +34,7 @@ def groups() -> list[str]:
 def introduction(group: str) -> str:
     """Return what a group is for: the first paragraph of its settings' or its package's docstring."""
     default = getattr(settings.Settings(), group)
-    owner = type(default) if is_dataclass(default) else importlib.import_module(PACKAGES.get(group, f"fastrun.{group}"))
+    owner = type(default) if is_dataclass(default) else importlib.import_module(f"fastrun.components.{group}")
     return paragraph(owner)
 
 
@@ -65,14 +64,14 @@ def told(target: str | None) -> dict[str, str]:
     return {name.strip(): " ".join(rest.split()).replace("``", "`") for name, _, rest in parts}
 
 
-def option(group: str, entry: menu.Entry, known: dict[str, str]) -> str:
+def option(group: str, entry: registry.Entry, known: dict[str, str]) -> str:
     """Return the part of the page on one option."""
-    notes, content = entry.notes(), entry.content()
+    notes = entry.notes()
     neutral = " (neutral)" in entry.description
     lines = [f"### `{group}={entry.name}`{' *neutral*' if neutral else ''}", ""]
     lines += [entry.description.replace(" (neutral)", "") + ".", ""]
     lines += [f"- **{title}**: {notes[name]}" for name, title in TITLES.items() if name in notes]
-    meaning = known | told(content.get("_target_"))
+    meaning = known | told(notes.get("code"))
     arguments = arguments_of(entry)
     if arguments:
         lines += ["- **Arguments**:"]
@@ -89,7 +88,7 @@ def page() -> str:
     for group in groups():
         parts += [f"## {group}", introduction(group)]
         known = meanings(group)
-        parts += [option(group, entry, known) for entry in menu.options(group).values()]
+        parts += [option(group, entry, known) for entry in registry.options(group).values()]
     return "\n\n".join(parts) + "\n"
 
 

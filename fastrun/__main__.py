@@ -2,6 +2,6 @@
 
 import sys
 
-from fastrun.cli import main
+from fastrun.cli.main import main
 
 sys.exit(main())

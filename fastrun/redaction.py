@@ -50,25 +50,25 @@ def is_secret(key: str) -> bool:
     return last in _NAMES and not (last == "token" and before in _COUNTED) and not (last == "pwd" and not before)
 
 
-def shown(node: Any, hide: Callable[[str], str] | None = None, is_below: bool = False) -> Any:
+def redact(node: Any, hide: Callable[[str], str] | None = None, is_below: bool = False) -> Any:
     """Return plain data as it may be written: no secret in it.
 
     Args:
         node: mappings, lists and plain values.
-        hide: what hides secrets in a text under a key that is not named as one; None: :func:`hidden`.
+        hide: what hides secrets in a text under a key that is not named as one; None: :func:`redact_text`.
         is_below: whether all of it stands under a key named as a secret.
     """
     if isinstance(node, Mapping):
-        return {key: shown(value, hide, is_below or is_secret(str(key))) for key, value in node.items()}
+        return {key: redact(value, hide, is_below or is_secret(str(key))) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [shown(value, hide, is_below) for value in node]
+        return [redact(value, hide, is_below) for value in node]
     if is_below and _can_be_secret(node):
         text = str(node)
         return text if _REFERENCE.fullmatch(text) else _known.get(text, MARK)
-    return (hide or hidden)(node) if isinstance(node, str) else node
+    return (hide or redact_text)(node) if isinstance(node, str) else node
 
 
-def hidden(text: str) -> str:
+def redact_text(text: str) -> str:
     """Return a value's text without what is known to be secret: passwords in URLs, and values of secrets elsewhere."""
     if text in _known and len(text) >= _LEAST:
         return _known[text]
@@ -81,10 +81,10 @@ def hidden(text: str) -> str:
 
 def clean(text: str) -> str:
     """Return a message, an override or another line for people without secrets, those told as ``key=value`` as well."""
-    return _SAID.sub(_named, hidden(text))
+    return _SAID.sub(_named, redact_text(text))
 
 
-def said(override: str) -> str:
+def redact_override(override: str) -> str:
     """Return an override of the command line as it may be written."""
     key, equals, value = override.strip("'\"").partition("=")
     if equals and is_secret(key):
@@ -123,23 +123,23 @@ def learn(raw: Any, resolved: Any) -> None:
         text = str(value)
         if is_below and _can_be_secret(value):
             _known[text] = reference if _REFERENCE.fullmatch(reference) else MARK
-        elif reference != text and hidden(text) != text and hidden(reference) == reference:
+        elif reference != text and redact_text(text) != text and redact_text(reference) == reference:
             _known[text] = reference
-        if MARK in str(shown(value, None, is_below)):
+        if MARK in str(redact(value, None, is_below)):
             _literal[key] = value
 
 
-def lost(config: Any) -> list[str]:
+def redacted_keys(config: Any) -> list[str]:
     """Return the dotted keys of values that were secrets when the config was written."""
     return [key for key, _, _, value in _leaves(config, config, "", False) if isinstance(value, str) and MARK in value]
 
 
-def handed() -> dict[str, str]:
+def secrets_for_child() -> dict[str, str]:
     """Return what to add to the environment of another process of this run: the secrets that config.yaml lacks."""
     return {_VARIABLE: json.dumps(_literal)} if _literal else {}
 
 
-def told() -> dict[str, Any]:
+def known_secrets() -> dict[str, Any]:
     """Return what this process knows to be secret, for :func:`remember` in one that is handed its settings."""
     return {"known": dict(_known), "literal": dict(_literal)}
 
@@ -150,13 +150,13 @@ def remember(what: Mapping[str, Any]) -> None:
     _literal.update(what["literal"])
 
 
-def restored(config: Any, key: str = "") -> Any:
+def restore(config: Any, key: str = "") -> Any:
     """Return a written config with the secrets that the process which started this one has handed on."""
     given = json.loads(os.environ.get(_VARIABLE, "{}"))
     if isinstance(config, Mapping):
-        return {name: restored(value, f"{key}.{name}".lstrip(".")) for name, value in config.items()}
+        return {name: restore(value, f"{key}.{name}".lstrip(".")) for name, value in config.items()}
     if isinstance(config, list):
-        return [restored(value, f"{key}.{index}") for index, value in enumerate(config)]
+        return [restore(value, f"{key}.{index}") for index, value in enumerate(config)]
     return given.get(key, config) if isinstance(config, str) and MARK in config else config
 
 

@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(Path(__file__).parent))
+from forking import Forking
+
+sys.path.pop(0)
+
+ROOT = Path(__file__).resolve().parents[1]
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -42,6 +47,14 @@ def shell(folder: Path) -> Shell:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """A process that has imported torch, and runs command lines in forks of itself."""
+    server = Forking()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class Forking:
@@ -74,11 +74,11 @@ def forked(arguments: list[str], folder: str, environment: dict[str, str]) -> di
 def _main() -> int:
     import traceback
 
-    import fastrun.cli
+    from fastrun.cli.main import main
 
     code: Any = 70
     try:
-        code = fastrun.cli.main()
+        code = main()
     except SystemExit as error:
         code = error.code
     except BaseException:

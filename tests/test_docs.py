@@ -5,14 +5,14 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-from fastrun import menu
+from fastrun.config import registry
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = (DOCS / "heuristics.md").read_text()
 
 
 def test_the_page_has_every_option_that_there_is_and_no_other() -> None:
-    there = {f"`{group}={option}`" for group in menu.groups() for option in menu.options(group)}
+    there = {f"`{group}={option}`" for group in registry.groups() for option in registry.options(group)}
     shown = {line.split()[1] for line in PAGE.splitlines() if line.startswith("### ")}
     assert len(there) > 80
     assert shown == there

@@ -6,8 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
-import fastrun.cli
-from fastrun import menu
+from fastrun.cli.main import main
+from fastrun.config import registry
 
 TEXT = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -26,7 +26,7 @@ def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd) -> No
             continue  # has a test of its own, in processes of its own
         finished = sorted(folder.glob("outputs/mlp_fast/2*/summary.json"))
         arguments = [str(finished[0].parent) if argument == "RUN" else argument for argument in arguments]
-        assert fastrun.cli.main(arguments) == 0, capfd.readouterr().err
+        assert main(arguments) == 0, capfd.readouterr().err
 
 
 def test_the_python_works(folder: Path, capfd) -> None:
@@ -40,11 +40,11 @@ def test_a_model_of_ones_own_works(folder: Path, capfd) -> None:
     (folder / "conf/model").mkdir(parents=True)
     (folder / "conf/model/mine.yaml").write_text(blocks("yaml")[0])
     (folder / "mymod.py").write_text(blocks("python file=mymod.py")[0])
-    assert fastrun.cli.main(["train", "model=mine", "epochs=1"]) == 0
+    assert main(["train", "model=mine", "epochs=1"]) == 0
 
 
 def test_the_menu_lists_every_group_and_option() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", TEXT, re.M))
-    assert rows.keys() == set(menu.groups())
+    assert rows.keys() == set(registry.groups())
     for group, options in rows.items():
-        assert set(re.findall(r"\w+", options)) == set(menu.options(group)), group
+        assert set(re.findall(r"\w+", options)) == set(registry.options(group)), group

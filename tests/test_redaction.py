@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import fastrun
-import fastrun.cli
 from fastrun import redaction
-from fastrun.logger.hyperparameters import hyperparameters
-from fastrun.redaction import MARK, clean, is_secret, said, shown
+from fastrun.cli.main import main
+from fastrun.components.logger.hyperparameters import hyperparameters
+from fastrun.redaction import MARK, clean, is_secret, redact, redact_override
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
 LITERAL, VARIABLE, LOGIN, SHORT, NESTED = "li7eral-s3cret", "env1ronment-s3cret", "l0gin-s3cret", "pw1", "n3sted-s3cret"
@@ -57,7 +56,7 @@ def nowhere(folder: Path) -> None:
 
 def test_a_secret_is_used_and_stands_in_no_file(spied: Path, capfd) -> None:
     arguments = ["train", *TINY, *SECRETS, "hydra.output_subdir=hydra", "logger=tensorboard"]
-    assert fastrun.cli.main(arguments) == 0
+    assert main(arguments) == 0
     given = json.loads((spied / "given.json").read_text())
     assert given == {
         "api_key": LITERAL, "password": SHORT, "hub_token": VARIABLE, "url": f"https://me:{LOGIN}@host/x",
@@ -75,7 +74,7 @@ def test_a_secret_is_used_and_stands_in_no_file(spied: Path, capfd) -> None:
     (spied / "given.json").unlink()
     resume = ["resume", str(run), "steps=4"]
     for key in ("api_key", "password", "url", "auth"):
-        assert fastrun.cli.main(resume) == 2
+        assert main(resume) == 2
         err = capfd.readouterr().err
         assert f"error: callbacks.spy.{key}" in err
         assert f"give it again: callbacks.spy.{key}" in err
@@ -83,14 +82,14 @@ def test_a_secret_is_used_and_stands_in_no_file(spied: Path, capfd) -> None:
         resume.append(
             f"callbacks.spy.{key}{'.user' if key == 'auth' else ''}={f'[{value}]' if key == 'auth' else value}"
         )
-    assert fastrun.cli.main(resume) == 0, capfd.readouterr().err
+    assert main(resume) == 0, capfd.readouterr().err
     assert json.loads((spied / "given.json").read_text()) == given
     nowhere(spied)
-    assert fastrun.cli.main(["eval", str(run)]) == 0  # which needs neither callbacks nor logger
+    assert main(["eval", str(run)]) == 0  # which needs neither callbacks nor logger
 
 
 def test_a_sweep_names_no_folder_and_no_file_by_a_secret(spied: Path, capfd) -> None:
-    fastrun.cli.main(["train", *TINY, *SECRETS, "-m", "seed=1,2"])
+    main(["train", *TINY, *SECRETS, "-m", "seed=1,2"])
     assert len(list(spied.glob("outputs/train/sweep-*/*/summary.json"))) == 2
     nowhere(spied)
 
@@ -98,7 +97,7 @@ def test_a_sweep_names_no_folder_and_no_file_by_a_secret(spied: Path, capfd) -> 
 @pytest.mark.parametrize("flags", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--cfg", "all"], ["--help"]])
 def test_a_config_that_is_shown_has_no_secret(spied: Path, capfd, flags: list[str]) -> None:
     with suppress(SystemExit):  # how Hydra ends its help
-        assert fastrun.cli.main(["train", *TINY, *SECRETS, *flags]) == 0
+        assert main(["train", *TINY, *SECRETS, *flags]) == 0
     out, err = capfd.readouterr()
     assert "num_tokens: 12" in out
     for secret in (LITERAL, VARIABLE, LOGIN, NESTED, f"password: {SHORT}", f"password={SHORT}"):
@@ -127,23 +126,23 @@ def test_a_process_shows_no_secret_in_its_errors_and_hands_trackers_none(shell, 
 
 
 def test_the_other_processes_of_a_run_are_handed_what_its_directory_lacks(folder: Path, monkeypatch) -> None:
-    from fastrun.hydra_app import compose, frozen
-    from fastrun.rundir import RunDir
+    from fastrun.compose import compose, from_config
+    from fastrun.storage.run_dir import RunDir
 
     said_so = ["+callbacks.spy={_target_: torch.nn.Identity, api_key: li7eral-s3cret}"]
     run = RunDir.create(folder / "run", compose([*TINY, *said_so]), said_so)
-    for name, value in redaction.handed().items():
+    for name, value in redaction.secrets_for_child().items():
         monkeypatch.setenv(name, value)
-    assert frozen(run.config(), []).callbacks["spy"]["api_key"] == LITERAL
-    told, before = redaction.told(), redaction.handed()
+    assert from_config(run.config(), []).callbacks["spy"]["api_key"] == LITERAL
+    told, before = redaction.known_secrets(), redaction.secrets_for_child()
     compose(TINY)
-    assert redaction.handed() == {}
+    assert redaction.secrets_for_child() == {}
     redaction.remember(told)
-    assert redaction.handed() == before
+    assert redaction.secrets_for_child() == before
 
 
 def test_a_tracker_is_told_no_secret(folder: Path) -> None:
-    from fastrun.hydra_app import compose
+    from fastrun.compose import compose
 
     told = hyperparameters(compose([*TINY, "+data.token=abcdefgh1", f"+data.url=ftp://me:{LOGIN}@x", "+data.tokens=3"]))
     assert "data.token" not in told
@@ -183,12 +182,12 @@ def test_a_key_is_told_to_be_secret_by_its_whole_words() -> None:
     ],
 )
 def test_an_override_is_shown_without_its_secret(override: str, shows: str) -> None:
-    assert said(override) == shows
+    assert redact_override(override) == shows
 
 
 def test_what_is_no_secret_stays_as_it_is() -> None:
     plain = {"auth": False, "token": None, "password": "", "model": {"tokens": 8, "hidden": [1, 2.5], "name": "a: b=c"}}
-    assert shown(plain) == plain
+    assert redact(plain) == plain
     assert (
         clean("the model returns [2, 3] for 2 samples; key=value")
         == "the model returns [2, 3] for 2 samples; key=value"

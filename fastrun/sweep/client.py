@@ -48,14 +48,14 @@ class Client:
     ) -> None:
         """Have a job started, with its share of the machine, and so many seconds to save once it is to end."""
         self.grace = grace
-        what = {"start": job, "folder": str(folder.absolute()), "settings": settings, "said": said, "grace": grace}
-        self._say(what | {"secrets": redaction.told()} | share)
+        what = {"start": job, "folder": str(folder.absolute()), "settings": settings, "overrides": said, "grace": grace}
+        self._send(what | {"secrets": redaction.known_secrets()} | share)
 
     def stop(self, job: int, number: signal.Signals) -> None:
         """Have a signal sent to a job."""
-        self._say({"stop": job, "signal": int(number)})
+        self._send({"stop": job, "signal": int(number)})
 
-    def heard(self, seconds: float) -> Iterator[dict[str, Any]]:
+    def receive(self, seconds: float) -> Iterator[dict[str, Any]]:
         """Yield what the server says, waiting for it for so long at most.
 
         Raises:
@@ -87,8 +87,8 @@ class Client:
         self.process.kill()
         self.process.wait()
 
-    def _say(self, what: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # heard() tells
-            self.process.stdin.write(json.dumps(what, default=str).encode() + b"\n")
+        with suppress(BrokenPipeError):  # receive() raises
+            self.process.stdin.write(json.dumps(message, default=str).encode() + b"\n")
             self.process.stdin.flush()

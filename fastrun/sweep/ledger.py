@@ -10,12 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fastrun.durable import storage, write_atomic
+from fastrun.config.settings import SweepConfig
 from fastrun.errors import CheckpointError
-from fastrun.job import Job, Row, Source
-from fastrun.redaction import clean, shown
-from fastrun.rundir import RunDir
-from fastrun.settings import Sweep
+from fastrun.redaction import clean, redact
+from fastrun.search.job import Job, JobRecord, JobSource
+from fastrun.storage.atomic import storage_errors, write_atomic
+from fastrun.storage.format import FORMAT, check_format
+from fastrun.storage.run_dir import RunDir
 
 
 class Ledger:
@@ -26,18 +27,20 @@ class Ledger:
         self.path = folder / "ledger"
 
     @classmethod
-    def create(cls, folder: Path, source: Source, sweep: Sweep) -> Ledger:
+    def create(cls, folder: Path, source: JobSource, sweep: SweepConfig) -> Ledger:
         """Begin a ledger, or go on with the one that is there.
 
         Raises:
             StorageError: the folder cannot be written.
         """
         ledger = cls(folder)
-        with storage(folder):
+        with storage_errors(folder):
             ledger.path.mkdir(parents=True, exist_ok=True)
-        known = [{"own": job.own, "said": job.said} for job in source.known()]
-        asked = source.asked | {"total": source.total, "sweep": asdict(sweep), "jobs": ledger._jobs() + known}
-        write_atomic(folder / "sweep.json", json.dumps(shown(asked, clean), indent=2, default=str))
+        known = [{"sweep_overrides": job.sweep_overrides, "overrides": job.overrides} for job in source.known_jobs()]
+        known = ledger._jobs() + known
+        definition = source.definition | {"total": source.total, "sweep": asdict(sweep), "jobs": known}
+        definition = {"format": FORMAT} | definition
+        write_atomic(folder / "sweep.json", json.dumps(redact(definition, clean), indent=2, default=str))
         return ledger
 
     @classmethod
@@ -45,13 +48,19 @@ class Ledger:
         """Open a ledger that exists.
 
         Raises:
-            CheckpointError: there is no sweep in the folder.
+            CheckpointError: there is no sweep in the folder, or one of another format.
         """
         if not is_sweep(folder):
             raise CheckpointError(f"{folder} is not a sweep", "`fastrun runs` lists the runs there are")
-        return cls(folder)
+        ledger = cls(folder)
+        definition = ledger.definition()
+        if definition:  # a broken one is made up for by the records
+            again = "fastrun train -m " + " ".join(map(str, definition.get("arguments", [])))
+            hint = f"go on with the version of fastrun that wrote it, or sweep again: {again}"
+            check_format(definition.get("format"), str(folder), hint)
+        return ledger
 
-    def asked(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         """Return what sweep.json says; nothing where it is broken."""
         return RunDir(self.folder).read("sweep.json")
 
@@ -67,42 +76,42 @@ class Ledger:
         """
         try:
             job = self._jobs()[number]
-            return list(job["own"]), list(job["said"])
+            return list(job["sweep_overrides"]), list(job["overrides"])
         except (LookupError, TypeError) as error:
             raise CheckpointError(
                 f"{self._file(number)} is broken", "start the sweep again: fastrun train …"
             ) from error
 
     def _jobs(self) -> list[dict[str, Any]]:
-        return list(self.asked().get("jobs", ()))
+        return list(self.definition().get("jobs", ()))
 
-    def write(self, row: Row) -> None:
-        """Replace a job's row."""
-        write_atomic(self._file(row.number), json.dumps(asdict(row), indent=2, default=str))
+    def write(self, record: JobRecord) -> None:
+        """Replace a job's record."""
+        write_atomic(self._file(record.number), json.dumps(asdict(record), indent=2, default=str))
 
-    def add(self, job: Job) -> Row:
-        """Return the row of a job, a new one that waits if it has none."""
-        row = self.row(job.number)
-        if row is None:
-            row = Row.of(job)
-            self.write(row)
-        return row
+    def add(self, job: Job) -> JobRecord:
+        """Return the record of a job, a new one that waits if it has none."""
+        record = self.record(job.number)
+        if record is None:
+            record = JobRecord.of(job)
+            self.write(record)
+        return record
 
-    def row(self, number: int) -> Row | None:
-        """Return a job's row, or None where there is none or it is broken."""
-        return Row.read(RunDir(self.path).read(self._file(number).name))
+    def record(self, number: int) -> JobRecord | None:
+        """Return a job's record, or None where there is none or it is broken."""
+        return JobRecord.read(RunDir(self.path).read(self._file(number).name))
 
-    def rows(self) -> list[Row]:
-        """Return all rows that can be read, in order."""
-        return [row for number in self.numbers() if (row := self.row(number)) is not None]
+    def records(self) -> list[JobRecord]:
+        """Return all records that can be read, in order."""
+        return [record for number in self.numbers() if (record := self.record(number)) is not None]
 
     def numbers(self) -> list[int]:
-        """Return the numbers of all rows, the broken ones' too."""
+        """Return the numbers of all records, the broken ones' too."""
         return sorted(int(file.stem) for file in self.path.glob("*.json") if file.stem.isdecimal())
 
-    def run(self, row: Row) -> RunDir:
-        """Return the directory of a job's run: below the sweep's folder, whatever a row says."""
-        return RunDir(self.folder / Path(row.folder).name)
+    def run(self, record: JobRecord) -> RunDir:
+        """Return the directory of a job's run: below the sweep's folder, whatever a record says."""
+        return RunDir(self.folder / Path(record.folder).name)
 
     def _file(self, number: int) -> Path:
         return self.path / f"{number:05d}.json"

@@ -8,19 +8,19 @@ import time
 from pathlib import Path
 
 from fastrun.errors import Diverged
-from fastrun.job import Row
-from fastrun.rundir import RunDir
+from fastrun.search.job import JobRecord
+from fastrun.storage.run_dir import RunDir
 
 _WANTED = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}
 _TAIL = 1 << 16  # bytes of an output.log that an error is looked for in
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
-def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 0) -> None:
-    """Write into a row how its job ended.
+def close_record(record: JobRecord, run: RunDir, code: int, wanted: str | None, log_from: int = 0) -> None:
+    """Write into a record how its job ended.
 
     Args:
-        row: the row.
+        record: the record.
         run: the job's run directory.
         code: its exit code, or less than 0: the signal that ended it.
         wanted: the state that it was stopped for, if it was.
@@ -29,13 +29,17 @@ def close(row: Row, run: RunDir, code: int, wanted: str | None, log_from: int = 
     finished = code == 0 and run.read("status.json").get("status") == "finished"
     if wanted == "killed" and code in _INTERRUPTED:
         wanted = None  # it had saved by then
-    row.state = "finished" if finished else wanted or _state(code)
-    row.exit_code = 128 - code if code < 0 else code
-    row.error = None if finished else _WANTED.get(row.state) or _said(run.path / "output.log", log_from) or _why(code)
+    record.state = "finished" if finished else wanted or _state(code)
+    record.exit_code = 128 - code if code < 0 else code
+    record.error = (
+        None
+        if finished
+        else _WANTED.get(record.state) or _last_error(run.path / "output.log", log_from) or _reason(code)
+    )
     best = run.read("summary.json").get("best") if finished else None
-    row.best = best if isinstance(best, dict) else None
-    row.ended, row.pid = time.time(), None
-    row.seconds += row.ended - (row.started or row.ended)
+    record.best = best if isinstance(best, dict) else None
+    record.ended, record.pid = time.time(), None
+    record.seconds += record.ended - (record.started or record.ended)
 
 
 def has_ended(run: RunDir, seconds: float) -> bool:
@@ -46,15 +50,15 @@ def has_ended(run: RunDir, seconds: float) -> bool:
     return not running
 
 
-def settle(row: Row, run: RunDir) -> None:
-    """Write into a row that says running, while nothing runs, what became of its job."""
+def settle_record(record: JobRecord, run: RunDir) -> None:
+    """Write into a record that says running, while nothing runs, what became of its job."""
     status = run.read("status.json")
     code = status.get("exit_code")
     if run.status() in ("unknown", "killed", "running") or not isinstance(code, int):
-        close(row, run, -signal.SIGKILL, "killed")
+        close_record(record, run, -signal.SIGKILL, "killed")
     else:
-        close(row, run, code, None)
-    row.ended = float(status.get("updated", row.started or time.time()))
+        close_record(record, run, code, None)
+    record.ended = float(status.get("updated", record.started or time.time()))
 
 
 def _state(code: int) -> str:
@@ -65,7 +69,7 @@ def _state(code: int) -> str:
     return "diverged" if code == Diverged.exit_code else "failed"
 
 
-def _said(log: Path, start: int) -> str | None:
+def _last_error(log: Path, start: int) -> str | None:
     """Return the last error that a job printed."""
     try:
         with log.open("rb") as file:
@@ -77,7 +81,7 @@ def _said(log: Path, start: int) -> str | None:
     return found[-1] if found else None
 
 
-def _why(code: int) -> str:
+def _reason(code: int) -> str:
     if code == -signal.SIGKILL:
         return "ended by SIGKILL, as the system does when memory runs out"
     if code < 0:

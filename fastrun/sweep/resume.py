@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastrun import hydra_app
+from fastrun import compose
+from fastrun.config.duration import to_seconds
+from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError, InUse
-from fastrun.job import FAILED, UNFINISHED, Job, Listed, Row, Source
-from fastrun.lock import locked
-from fastrun.rundir import RunDir
-from fastrun.settings import Sweep
-from fastrun.span import seconds_in
+from fastrun.search.job import FAILED, UNFINISHED, Job, JobList, JobRecord, JobSource
+from fastrun.storage.lock import locked
+from fastrun.storage.run_dir import RunDir
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
-from fastrun.sweep.run import carry_out, conclude
+from fastrun.sweep.runner import carry_out, conclude
 
 _MAY = ("sweep.jobs", "sweep.timeout", "sweep.grace")
 
 
-def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
+def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRecord]:
     """Run the jobs of a sweep that have not ended, from their newest checkpoint where there is one.
 
     Args:
@@ -33,24 +33,24 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[Row]:
         Interrupted: a signal stopped it.
     """
     ledger = Ledger.open(folder)
-    settings = changed(ledger, overrides)
+    settings = changed_settings(ledger, overrides)
     with locked(folder):
-        number = carry_out(ledger, left(ledger, settings, with_failed), settings)
+        number = carry_out(ledger, remaining_jobs(ledger, settings, with_failed), settings)
     return conclude(ledger, number)
 
 
-def left(ledger: Ledger, settings: Sweep, with_failed: bool) -> Source:
+def remaining_jobs(ledger: Ledger, settings: SweepConfig, with_failed: bool) -> JobSource:
     """Return the jobs that have not ended, and those that failed if wanted.
 
     Raises:
         InUse: one of them runs.
     """
-    rows = [found(ledger, number, settings) for number in ledger.expected()]
+    records = [settled_record(ledger, number, settings) for number in ledger.expected()]
     wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
-    return Listed([job_of(ledger, row) for row in rows if row.state in wanted], ledger.asked())
+    return JobList([job_of(ledger, record) for record in records if record.state in wanted], ledger.definition())
 
 
-def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> Sweep:
+def changed_settings(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> SweepConfig:
     """Return how a sweep is to go on.
 
     Raises:
@@ -63,39 +63,47 @@ def changed(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> 
                 f"{override}: the jobs of a sweep stay as they are", f"what may change: {', '.join(known)}"
             )
     own = [override for override in overrides if override.startswith("sweep.")]
-    return hydra_app.frozen({"sweep": ledger.asked().get("sweep", {})}, own).sweep
+    return compose.from_config({"sweep": ledger.definition().get("sweep", {})}, own).sweep
 
 
-def job_of(ledger: Ledger, row: Row) -> Job:
-    """Return the job that a row is of."""
-    return Job(row.number, row.own, row.said, hydra_app.frozen(row.config, []), ledger.run(row).path)
+def job_of(ledger: Ledger, record: JobRecord) -> Job:
+    """Return the job that a record is of."""
+    return Job(
+        record.number,
+        record.sweep_overrides,
+        record.overrides,
+        compose.from_config(record.config, []),
+        ledger.run(record).path,
+    )
 
 
-def found(ledger: Ledger, number: int, settings: Sweep) -> Row:
-    """Return a job's row, and write it anew from what its run directory says where it says running or is broken.
+def settled_record(ledger: Ledger, number: int, settings: SweepConfig) -> JobRecord:
+    """Return a job's record, and write it anew from what its run directory says where it says running or is broken.
 
     Raises:
         InUse: the job runs.
     """
-    row = ledger.row(number)
-    if row is not None and row.state != "running":
-        return row
-    row = row or _again(ledger, number)
-    run = ledger.run(row)
-    if not outcome.has_ended(run, seconds_in(settings.grace, "sweep.grace")):
-        raise InUse(f"{run.path} is running in process {row.pid}", "wait for it, or stop it")
+    record = ledger.record(number)
+    if record is not None and record.state != "running":
+        return record
+    record = record or _recompose(ledger, number)
+    run = ledger.run(record)
+    if not outcome.has_ended(run, to_seconds(settings.grace, "sweep.grace")):
+        raise InUse(f"{run.path} is running in process {record.pid}", "wait for it, or stop it")
     if run.path.is_dir():
-        outcome.settle(row, run)
+        outcome.settle_record(record, run)
     else:
-        row.state = "waiting"
-    ledger.write(row)
-    return row
+        record.state = "waiting"
+    ledger.write(record)
+    return record
 
 
-def _again(ledger: Ledger, number: int) -> Row:
-    """Compose a job again, whose row is gone."""
+def _recompose(ledger: Ledger, number: int) -> JobRecord:
+    """Compose a job again, whose record is gone."""
     own, said = ledger.overrides(number)
-    found = sorted(ledger.folder.glob(f"{number}-*/config.yaml"))
-    settings = hydra_app.frozen(RunDir(found[0].parent).config(), []) if found else hydra_app.compose(said)
-    folder = found[0].parent if found else ledger.folder / f"{number}-again"
-    return Row.of(Job(number, own, said, settings, folder))
+    settled_record = sorted(ledger.folder.glob(f"{number}-*/config.yaml"))
+    settings = (
+        compose.from_config(RunDir(settled_record[0].parent).config(), []) if settled_record else compose.compose(said)
+    )
+    folder = settled_record[0].parent if settled_record else ledger.folder / f"{number}-again"
+    return JobRecord.of(Job(number, own, said, settings, folder))

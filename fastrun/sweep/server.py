@@ -3,7 +3,7 @@
 It is told what to do, and tells what happened, in lines of JSON:
 
     <- {"ready": true, "gpus": 2}
-    -> {"start": 3, "folder": …, "settings": …, "said": …, "threads": 4, "gpus": ["0"]}
+    -> {"start": 3, "folder": …, "settings": …, "overrides": …, "threads": 4, "gpus": ["0"]}
     <- {"started": 3, "pid": 4711}
     -> {"stop": 3, "signal": 15}
     <- {"ended": 3, "code": -15}
@@ -67,14 +67,14 @@ class Server:
 
     def start(self, order: dict[str, Any]) -> None:
         """Fork a job."""
-        from fastrun.sweep import forked
+        from fastrun.sweep import job_process
 
         self.grace = order["grace"]
-        forked.prepare(order["settings"])
+        job_process.prepare(order["settings"])
         order["server"] = os.getpid()
         pid = os.fork()
         if not pid:
-            forked.main(order, self.handles)
+            job_process.main(order, self.handles)
         with suppress(OSError):  # done already by the job itself, if it was faster
             os.setpgid(pid, pid)
         self.jobs[pid] = order["start"]
@@ -122,12 +122,12 @@ def main() -> None:
     os.dup2(2, 1)  # what an import prints is no answer
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    from fastrun.sweep import forked
+    from fastrun.sweep import job_process
 
     gc.collect()
     gc.freeze()  # a job's garbage collector leaves alone, and so does not copy, what is here already
     server = Server(0, says)
-    server.say({"ready": True, "gpus": forked.gpus()})
+    server.say({"ready": True, "gpus": job_process.gpus()})
     server.serve()
 
 

@@ -9,16 +9,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fastrun.job import Job, Row, Source
-from fastrun.rundir import RunDir
-from fastrun.settings import Sweep
-from fastrun.span import seconds_in
-from fastrun.sweep import outcome, share
+from fastrun.config.duration import to_seconds
+from fastrun.config.settings import SweepConfig
+from fastrun.search.job import Job, JobRecord, JobSource
+from fastrun.storage.run_dir import RunDir
+from fastrun.sweep import outcome, resources
 from fastrun.sweep.client import Client, ServerLost
 from fastrun.sweep.ledger import Ledger
-from fastrun.sweep.measured import Measured
+from fastrun.sweep.live_view import LiveView
+from fastrun.sweep.metrics_tail import MetricsTail
 from fastrun.sweep.signals import Signals
-from fastrun.sweep.view import View
 
 POLL = 0.25  # seconds between two looks at what jobs measured, and at the clock
 
@@ -30,15 +30,15 @@ class Running:
     Attributes:
         since: when it started, on the monotonic clock.
         log_from: where in its output.log this attempt begins.
-        wanted: the state that it was asked to stop for.
+        wanted: the state that it gets once it has stopped, where it was asked to stop.
         kill_at: when it is killed, if it has not saved and ended until then.
     """
 
     job: Job
-    row: Row
+    record: JobRecord
     run: RunDir
     gpus: list[str] | None
-    measured: Measured
+    measured: MetricsTail
     log_from: int
     since: float = field(default_factory=time.monotonic)
     wanted: str | None = None
@@ -48,10 +48,12 @@ class Running:
 class Supervisor:
     """Starts jobs, watches them, and keeps the ledger."""
 
-    def __init__(self, ledger: Ledger, source: Source, sweep: Sweep, view: View, client: Client | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, source: JobSource, sweep: SweepConfig, view: LiveView, client: Client | None = None
+    ) -> None:
         self.ledger, self.source, self.sweep, self.view = ledger, source, sweep, view
-        self.timeout = seconds_in(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
-        self.grace = seconds_in(sweep.grace, "sweep.grace")
+        self.timeout = to_seconds(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
+        self.grace = to_seconds(sweep.grace, "sweep.grace")
         self.running: dict[int, Running] = {}
         self.gpus: list[str] = []
         self.signals = Signals()
@@ -60,7 +62,7 @@ class Supervisor:
         self.losses = 0  # of servers, since a job ended
 
     def run(self) -> int:
-        """Run all jobs, and return the signal that asked to stop, or 0."""
+        """Run all jobs, and return the signal that asked it to stop, or 0."""
         with self.signals:
             try:
                 while self._has_work():
@@ -79,7 +81,7 @@ class Supervisor:
         elif self.client.ready:
             self._fill()
         try:
-            for said in self.client.heard(POLL):
+            for said in self.client.receive(POLL):
                 self._hear(said)
         except ServerLost:
             self._lost()
@@ -90,11 +92,11 @@ class Supervisor:
 
     def _hear(self, said: dict[str, Any]) -> None:
         if "gpus" in said:
-            self.gpus = share.visible(said["gpus"])
+            self.gpus = resources.visible(said["gpus"])
         elif "started" in said:
-            row = self.running[said["started"]].row
-            row.pid = said["pid"]
-            self.ledger.write(row)
+            record = self.running[said["started"]].record
+            record.pid = said["pid"]
+            self.ledger.write(record)
         else:
             self._end(self.running.pop(said["ended"]), said["code"])
 
@@ -103,20 +105,22 @@ class Supervisor:
             self._start(job)
 
     def _start(self, job: Job) -> None:
-        row, run = self.ledger.add(job), RunDir(job.folder)
-        gpus = share.gpus(job.settings, self.gpus, (one.gpus or [] for one in self.running.values()))
-        row.state, row.attempts, row.started, row.error = "running", row.attempts + 1, time.time(), None
-        self.ledger.write(row)
-        self.running[job.number] = Running(job, row, run, gpus, Measured(run.metrics), _size(run.path / "output.log"))
-        threads = share.threads(self.sweep.jobs)
+        record, run = self.ledger.add(job), RunDir(job.folder)
+        gpus = resources.gpus(job.settings, self.gpus, (one.gpus or [] for one in self.running.values()))
+        record.state, record.attempts, record.started, record.error = "running", record.attempts + 1, time.time(), None
+        self.ledger.write(record)
+        self.running[job.number] = Running(
+            job, record, run, gpus, MetricsTail(run.metrics), _size(run.path / "output.log")
+        )
+        threads = resources.threads(self.sweep.jobs)
         config = asdict(job.settings)
-        self.client.start(job.number, job.folder, config, job.said, self.grace, threads=threads, gpus=gpus)
-        self.view.started(row)
+        self.client.start(job.number, job.folder, config, job.overrides, self.grace, threads=threads, gpus=gpus)
+        self.view.started(record)
 
     def _look(self, one: Running) -> None:
         """Read what a job measured since the last look, and have it stopped if the source says so."""
-        for step, metrics in one.measured.news():
-            self.view.measured(one.row, step, metrics)
+        for step, metrics in one.measured.new_validations():
+            self.view.measured(one.record, step, metrics)
             if self.source.measured(one.job, step, metrics):
                 self._stop(one, "pruned")
 
@@ -146,14 +150,14 @@ class Supervisor:
 
     def _end(self, one: Running, code: int) -> None:
         self._look(one)
-        outcome.close(one.row, one.run, code, one.wanted, one.log_from)
+        outcome.close_record(one.record, one.run, code, one.wanted, one.log_from)
         self._note(one)
         self.losses = 0
 
     def _note(self, one: Running) -> None:
-        self.ledger.write(one.row)
-        self.source.ended(one.row)
-        self.view.ended(one.row)
+        self.ledger.write(one.record)
+        self.source.ended(one.record)
+        self.view.ended(one.record)
 
     def _lost(self) -> None:
         """Note what became of the jobs of a server that died, once they have saved, and start another.
@@ -163,10 +167,10 @@ class Supervisor:
         """
         self.losses += 1
         for one in self.running.values():
-            if not outcome.has_ended(one.run, self.grace) and one.row.pid:
+            if not outcome.has_ended(one.run, self.grace) and one.record.pid:
                 with suppress(ProcessLookupError):
-                    os.killpg(one.row.pid, signal.SIGKILL)
-            outcome.settle(one.row, one.run)
+                    os.killpg(one.record.pid, signal.SIGKILL)
+            outcome.settle_record(one.record, one.run)
             self._note(one)
         self.running.clear()
         self.client.close()

@@ -9,44 +9,46 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.job import FAILED, UNFINISHED, Row
-from fastrun.rundir import RunDir
+from fastrun.search.job import FAILED, UNFINISHED, JobRecord
+from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger
 
 
-def show(ledger: Ledger, rows: Sequence[Row]) -> None:
+def show(ledger: Ledger, records: Sequence[JobRecord]) -> None:
     """Print a line a job, its own overrides, its best metric and its time to target; and how to go on."""
     table = Table("#", "overrides", "best", "target", "trained", title=f"{ledger.folder}", title_justify="left")
-    for row in rows:
-        table.add_row(str(row.number), " ".join(row.own) or "-", *_results(row, ledger.run(row)))
+    for record in records:
+        table.add_row(
+            str(record.number), " ".join(record.sweep_overrides) or "-", *_results(record, ledger.run(record))
+        )
     console = Console(highlight=False)
     if not console.is_terminal:
-        widest = max((len(" ".join(row.own)) + len(row.error or "") for row in rows), default=0)
+        widest = max((len(" ".join(record.sweep_overrides)) + len(record.error or "") for record in records), default=0)
         console = Console(highlight=False, width=max(80, widest + 60))
     console.print(table)
-    print(counted(rows))
-    for line in ways_on(ledger.folder, rows):
+    print(format_counts(records))
+    for line in next_commands(ledger.folder, records):
         print(line)
 
 
-def counted(rows: Sequence[Row]) -> str:
+def format_counts(records: Sequence[JobRecord]) -> str:
     """Return how many jobs there are, and how many ended in which state."""
-    states = Counter(row.state for row in rows)
+    states = Counter(record.state for record in records)
     told = ", ".join(f"{count} {state}" for state, count in states.items())
-    return f"{len(rows)} jobs, all finished" if set(states) <= {"finished"} else f"{len(rows)} jobs: {told}"
+    return f"{len(records)} jobs, all finished" if set(states) <= {"finished"} else f"{len(records)} jobs: {told}"
 
 
-def ways_on(folder: Path, rows: Sequence[Row]) -> list[str]:
+def next_commands(folder: Path, records: Sequence[JobRecord]) -> list[str]:
     """Return the commands that run what has not finished."""
-    states = {row.state for row in rows}
+    states = {record.state for record in records}
     lines = [f"go on with: fastrun resume {folder}"] if states & set(UNFINISHED) else []
     return lines + ([f"try what failed again: fastrun resume {folder} --failed"] if states & set(FAILED) else [])
 
 
-def _results(row: Row, run: RunDir) -> tuple[str, str, str]:
-    summary = run.read("summary.json") if row.state == "finished" else {}
+def _results(record: JobRecord, run: RunDir) -> tuple[str, str, str]:
+    summary = run.read("summary.json") if record.state == "finished" else {}
     if not {"best", "target", "clock"} <= summary.keys():
-        return (f"{row.state}: {row.error}" if row.error else row.state, "-", "-")
+        return (f"{record.state}: {record.error}" if record.error else record.state, "-", "-")
     best, target, clock = summary["best"], summary["target"], summary["clock"]
     reached = "not set" if target["value"] is None else "not reached"
     if target["reached"]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastrun.errors import ConfigError
-from fastrun.search.axis import Interval, Values
-from fastrun.search.combine import drawn, grid, size, zipped
+from fastrun.search.grid import grid, sample, size, zip_axes
+from fastrun.search.space import Interval, Values
 
 KEYS = ("optimizer", "+model.width", "seed", "clip")
 
@@ -38,31 +38,31 @@ def test_a_grid_has_every_combination_the_last_key_fastest(space: list[Values]) 
 def test_drawn_points_are_different_ones_of_the_grid_and_the_same_for_a_seed(
     space: list[Values], count: int, seed: int
 ) -> None:
-    found = drawn(space, count, seed)
+    found = sample(space, count, seed)
     different = {tuple(point.items()) for point in found}
     assert len(different) == len(found) == min(count, size(space))
     assert different <= {tuple(point.items()) for point in grid(space)}
-    assert found == drawn(space, count, seed)
+    assert found == sample(space, count, seed)
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1e-3, 1e3), st.booleans(), st.integers(0, 99))
 def test_numbers_drawn_from_an_interval_lie_in_it(low: float, width: float, log: bool, seed: int) -> None:
     interval = Interval("lr", low, low + width, log)
-    values = [float(point["lr"].removeprefix("lr=")) for point in drawn([interval], 20, seed)]
+    values = [float(point["lr"].removeprefix("lr=")) for point in sample([interval], 20, seed)]
     assert len(set(values)) == 20
     assert all(low <= value <= low + width for value in values)
 
 
 @given(st.integers(1, 5), st.integers(1, 20), st.booleans(), st.integers(1, 30))
 def test_whole_numbers_run_out(low: int, width: int, log: bool, count: int) -> None:
-    points = drawn([Interval("n", low, low + width, log)], count, 0)
+    points = sample([Interval("n", low, low + width, log)], count, 0)
     values = [int(point["n"].removeprefix("n=")) for point in points]
     assert len(set(values)) == len(values) == min(count, width + 1)
     assert set(values) <= set(range(low, low + width + 1))
 
 
 def test_a_logarithmic_interval_is_drawn_as_often_in_each_decade() -> None:
-    values = [float(p["lr"][3:]) for p in drawn([Interval("lr", 1e-4, 1.0, log=True)], 400, 0)]
+    values = [float(p["lr"][3:]) for p in sample([Interval("lr", 1e-4, 1.0, log=True)], 400, 0)]
     decades = [sum(10.0**e <= value < 10.0 ** (e + 1) for value in values) for e in range(-4, 0)]
     assert all(70 <= count <= 130 for count in decades), decades
 
@@ -71,39 +71,39 @@ def test_a_logarithmic_interval_is_drawn_as_often_in_each_decade() -> None:
 def test_keys_that_go_together_have_one_value_each(values: list[str], others: int, by_name: bool) -> None:
     together = [Values.of("optimizer", values), Values.of("+model.width", values[::-1])]
     alone = Values.of("seed", [str(number) for number in range(others)])
-    space = zipped([together[0], alone, together[1]], ["optimizer", "model.width"])
+    space = zip_axes([together[0], alone, together[1]], ["optimizer", "model.width"])
     points = grid(space)
     assert len(points) == len(values) * others
     pairs = [(point["optimizer"][-1], point["+model.width"][-1]) for point in points]
     assert pairs == [pair for pair in zip(values, values[::-1], strict=True) for _ in range(others)]
-    assert grid(zipped(together, which=True)) == grid(zipped(together, ["optimizer", "model.width"]))
+    assert grid(zip_axes(together, which=True)) == grid(zip_axes(together, ["optimizer", "model.width"]))
 
 
 @given(axes())
 def test_without_zip_axes_stay_as_they_are(space: list[Values]) -> None:
-    assert zipped(space, False) == space == zipped(space, [])
+    assert zip_axes(space, False) == space == zip_axes(space, [])
 
 
 @pytest.mark.parametrize(
-    ("which", "said"),
+    ("which", "message"),
     [
         (True, "optimizer has 2, seed has 3"),
         (["optimizer", "seed"], "optimizer has 2, seed has 3"),
         (["optimizr"], "sweep.zip=optimizr is not swept over"),
     ],
 )
-def test_keys_that_cannot_go_together_are_named(which: bool | list[str], said: str) -> None:
+def test_keys_that_cannot_go_together_are_named(which: bool | list[str], message: str) -> None:
     space = [Values.of("optimizer", ["sgd", "adamw"]), Values.of("seed", ["1", "2", "3"])]
-    with pytest.raises(ConfigError, match=said):
-        zipped(space, which)
+    with pytest.raises(ConfigError, match=message):
+        zip_axes(space, which)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "log", "said"),
+    ("low", "high", "log", "message"),
     [(1.0, 0.0, False, "no numbers"), (0.0, 1.0, True, "no logarithm"), (0.0, math.inf, False, "no numbers")],
 )
-def test_bounds_with_nothing_between_them_are_refused(low: float, high: float, log: bool, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_bounds_with_nothing_between_them_are_refused(low: float, high: float, log: bool, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Interval("lr", low, high, log)
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastrun.job import Job, Row
-from fastrun.search.asked import Asked
-from fastrun.search.axis import Interval, Side, Values
-from fastrun.search.study import JOURNAL, Search
-from fastrun.settings import Settings
+from fastrun.config.settings import Settings
+from fastrun.search.job import Job, JobRecord
+from fastrun.search.optuna_config import OptunaConfig
+from fastrun.search.optuna_study import JOURNAL, OptunaSource
+from fastrun.search.space import Interval, Overrides, Values
 
 SPACE = [
     Interval("lr", 1e-4, 1.0, log=True),
@@ -27,18 +27,20 @@ SPACE = [
 ]
 
 
-def search(folder: Path, at_once: int = 1, **wanted: Any) -> Search:
+def search(folder: Path, at_once: int = 1, **wanted: Any) -> OptunaSource:
     """A search whose jobs nobody runs."""
 
-    def job(number: int, side: Side) -> Job:
+    def job(number: int, side: Overrides) -> Job:
         return Job(number, list(side.values()), list(side.values()), Settings(), folder / str(number))
 
-    return Search(folder, Asked(direction="maximize", **wanted), SPACE, job, at_once=at_once, asked={})
+    return OptunaSource(
+        folder, OptunaConfig(direction="maximize", **wanted), SPACE, job, at_once=at_once, definition={}
+    )
 
 
-def ended(job: Job, state: str, value: float | None = None) -> Row:
+def ended(job: Job, state: str, value: float | None = None) -> JobRecord:
     """How a job ended."""
-    row = Row.of(job)
+    row = JobRecord.of(job)
     row.state, row.best = state, None if value is None else {"metric": "val/acc", "value": value, "step": 1}
     return row
 
@@ -88,7 +90,7 @@ def test_a_search_ends_with_all_its_trials_told_once(ends: list[str], total: int
 def test_suggestions_lie_in_the_space_and_become_overrides(tmp_path: Path) -> None:
     source, said = search(tmp_path, n_trials=30, sampler="random"), []
     while (job := source.next()) is not None:
-        said.append(dict(text.split("=") for text in job.own))
+        said.append(dict(text.split("=") for text in job.sweep_overrides))
         source.ended(ended(job, "finished", 0.5))
     assert len(said) == 30
     assert all(1e-4 <= float(one["lr"]) <= 1 for one in said)
@@ -104,7 +106,7 @@ def test_a_search_that_goes_on_draws_other_points(tmp_path: Path) -> None:
     for total in (3, 6):
         source = search(tmp_path, n_trials=total, sampler="random")
         while (job := source.next()) is not None:
-            said.append(job.own[0])
+            said.append(job.sweep_overrides[0])
             source.ended(ended(job, "finished", 0.5))
     assert len(set(said)) == len(said) == 6
 
@@ -124,7 +126,7 @@ def test_a_trial_worse_than_the_median_is_pruned(tmp_path: Path, sampler: str) -
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "PRUNED"]
     assert trials(tmp_path)[1].value == pytest.approx(0.1)
     best = json.loads((tmp_path / "best.json").read_text())
-    assert best == {"trial": 0, "value": 0.8, "params": best["params"], "run": "0", "overrides": first.own}
+    assert best == {"trial": 0, "value": 0.8, "params": best["params"], "run": "0", "overrides": first.sweep_overrides}
 
 
 def test_a_journal_whose_last_line_was_cut_is_read_on(tmp_path: Path) -> None:

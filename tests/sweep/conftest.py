@@ -15,7 +15,7 @@ CALLBACK = '''
 import os, signal, subprocess, sys, time
 from pathlib import Path
 import pytorch_lightning as pl
-from fastrun import signals
+from fastrun.system import signals
 
 class Fault(pl.Callback):
     """Comes to grief at the third step, while there is a file ``armed``; notes each job that begins, and where."""
@@ -25,10 +25,10 @@ class Fault(pl.Callback):
 
     def on_train_start(self, trainer, module):
         with Path("began").open("a") as file:
-            file.write(f"{self.kind} {module.tally.step}\\n")
+            file.write(f"{self.kind} {module.state.step}\\n")
 
     def on_train_batch_end(self, trainer, module, *_):
-        if module.tally.step == 3 and Path("armed").exists():
+        if module.state.step == 3 and Path("armed").exists():
             getattr(self, self.kind)(module)
 
     def fine(self, module):

@@ -1,4 +1,4 @@
-"""Jobs that share what is slow to compose are what each would be by itself."""
+"""The jobs of a sweep, which share what is slow to compose, are what each would be by itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fastrun import hydra_app
+from fastrun import compose
 from fastrun.errors import FastrunError
-from fastrun.job import Job
+from fastrun.search.job import Job
 
 SWEEPS = [
     ["+recipe=resnet_amp", "optimizer=sgd,adamw", "optimizer.lr=0.1,0.2"],
@@ -21,9 +21,11 @@ SWEEPS = [
 
 
 def jobs_of(arguments: list[str]) -> list[Job]:
-    """What a sweep is composed to."""
+    """Return the jobs that a sweep composes to, without running them."""
     found: list[Job] = []
-    hydra_app.run([*arguments, "-m"], lambda job: None, lambda folder, source, *_: found.extend(source.known()) or [])
+    compose.run(
+        [*arguments, "-m"], lambda job: None, lambda folder, source, *_: found.extend(source.known_jobs()) or []
+    )
     return found
 
 
@@ -33,8 +35,8 @@ def test_a_job_is_composed_to_what_it_is_by_itself(folder: Path, arguments: list
     assert len(jobs) >= 2
     assert len({job.sha256() for job in jobs}) == len(jobs)
     for job in jobs:
-        assert asdict(job.settings) == asdict(hydra_app.compose(job.said))
-        assert set(job.own) <= set(job.said)
+        assert asdict(job.settings) == asdict(compose.compose(job.overrides))
+        assert set(job.sweep_overrides) <= set(job.overrides)
     assert not list(folder.iterdir())
 
 

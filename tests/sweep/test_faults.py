@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["fine", "raises", "exits", "killed", "diverges", "hangs", "fine"]
 STATES = ["finished", "failed", "failed", "killed", "diverged", "timeout", "finished"]
 
@@ -18,7 +20,7 @@ def began(folder: Path) -> set[str]:
     return {line.split()[0] for line in lines}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_every_fault_is_a_row_and_resuming_runs_just_those(
     faults: Path, shell: Any, tiny: Any, rows: Any, left: Any
 ) -> None:

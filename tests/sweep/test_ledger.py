@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from fastrun.cli import main
+from fastrun.cli.main import main
+
+pytestmark = pytest.mark.slow
 
 TINY = (
     "data=synthetic", "data.samples=16", "data.shape=[2]", "data.classes=2", "model=mlp", "model.hidden=[2]", "steps=1"
@@ -48,7 +50,7 @@ def test_harmed_rows_are_read_off_their_runs_and_what_is_lost_runs_again(sweep: 
     mended = rows(sweep)
     assert [row["state"] for row in mended] == ["finished"] * 3
     assert [row["attempts"] for row in mended] == [0, 1, 1]
-    for key in ("own", "said", "config_sha256", "best"):
+    for key in ("sweep_overrides", "overrides", "config_sha256", "best"):
         assert [row[key] for row in mended] == [row[key] for row in whole], key
     assert json.loads((sweep / mended[2]["folder"] / "summary.json").read_text())["status"] == "finished"
     assert "3 jobs, all finished" in capsys.readouterr().out

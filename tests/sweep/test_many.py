@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
 JOB = (
     "data=synthetic", "data.samples=16", "data.shape=[2]", "data.classes=2", "model=mlp", "model.hidden=[2]",
     "steps=1", "checkpoint=none", "amp=off", "device=cpu",
@@ -34,7 +36,7 @@ def state_of(pid: int) -> dict[str, int]:
     }
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_two_hundred_jobs_leave_nothing_and_the_servers_memory_is_flat(folder: Path, rows: Any, left: Any) -> None:
     before = shared_memory()
     command = [sys.executable, "-m", "fastrun", "train", *JOB, "-m", "seed=range(0,200)", "sweep.jobs=2"]

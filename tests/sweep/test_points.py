@@ -1,4 +1,4 @@
-"""Which jobs a command line asks for: zipped, drawn at random, from a file; and what it may not ask for."""
+"""The points of a sweep: combined, zipped, random, or from a file; and what cannot be combined."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import fastrun.cli
-from fastrun import hydra_app
-from fastrun.job import Job, Row, Source
+from fastrun import compose
+from fastrun.cli.main import main
+from fastrun.search.job import Job, JobRecord, JobSource
 
 Points = Callable[..., list[list[str]]]
 
@@ -24,29 +24,30 @@ def points(folder: Path) -> Points:
     def composed(*arguments: str) -> list[list[str]]:
         jobs: list[Job] = []
 
-        def sweep(where: Path, source: Source, *_: Any) -> list[Row]:
+        def sweep(where: Path, source: JobSource, *_: Any) -> list[JobRecord]:
             where.mkdir(parents=True)
-            jobs.extend(source.known())
+            jobs.extend(source.known_jobs())
             return []
 
-        hydra_app.run(["-m", "model=mlp", *(one for one in arguments if one != "-m")], lambda _: None, sweep)
-        return [job.own for job in jobs]
+        compose.run(["-m", "model=mlp", *(one for one in arguments if one != "-m")], lambda _: None, sweep)
+        return [job.sweep_overrides for job in jobs]
 
     return composed
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_on_sweeps_composes(points: Points) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "sweeps.md").read_text()
     Path("lines.txt").write_text(re.findall(r"^# lines.txt\n(.*?)^```", page, re.M | re.S)[0])
     text = "".join(re.findall(r"^```bash\n(.*?)^```", page, re.M | re.S)).replace("\\\n", "")
     commands = [shlex.split(line, comments=True) for line in text.splitlines()]
-    made = [len(points(*arguments)) for _, verb, *arguments in commands if verb == "train"]
-    assert made == [4, 2, 4, 5, 2, 0, 2, 2, 2, 2], "a search knows no points before it has begun"
+    counts = [len(points(*arguments)) for _, verb, *arguments in commands if verb == "train"]
+    assert counts == [4, 2, 4, 5, 2, 0, 2, 2, 2, 2], "a search knows no points before it has begun"
 
 
 def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What is said of a sweep that does not begin; it leaves nothing."""
-    assert fastrun.cli.main(["train", "model=mlp", *arguments]) == 2
+    """Return the error of a sweep that does not begin, which leaves no files."""
+    assert main(["train", "model=mlp", *arguments]) == 2
     assert not Path("outputs").exists()
     return capfd.readouterr().err
 
@@ -70,17 +71,17 @@ def test_keys_that_are_not_zipped_make_the_grid(points: Points) -> None:
 
 def test_random_points_are_the_same_for_a_seed_and_others_for_another(points: Points) -> None:
     space = "optimizer.lr=tag(log,interval(1e-4,1e-1))", "optimizer=sgd,adamw", "seed=range(9)"
-    found = points(*space, "sweep.random=5")
-    assert len({tuple(own) for own in found}) == 5
-    assert found == points(*space, "sweep.random=5", "sweep.seed=0")
-    assert found != points(*space, "sweep.random=5", "sweep.seed=1")
+    found = points(*space, "sweep.random=3")
+    assert len({tuple(own) for own in found}) == 3
+    assert found == points(*space, "sweep.random=3", "sweep.seed=0")
+    assert found != points(*space, "sweep.random=3", "sweep.seed=1")
 
 
 def test_more_random_points_than_there_are_means_all_and_says_so(
     points: Points, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert points("seed=1,2,3", "sweep.random=9") == [["seed=1"], ["seed=2"], ["seed=3"]]
-    assert capfd.readouterr().out == "sweep.random=9: there are 3 different points, and all are tried\n"
+    assert capfd.readouterr().out == "sweep.random=9: there are only 3 different points; all are tried\n"
 
 
 def test_a_line_of_a_file_is_a_job_for_each_point_of_the_grid(points: Points) -> None:
@@ -94,58 +95,58 @@ def test_a_line_of_a_file_is_a_job_for_each_point_of_the_grid(points: Points) ->
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("optimizer=sgdd", "lines.txt:2: optimizer=sgdd: no such option"),
         ("epochs=fast", "lines.txt:2: epochs: Value 'fast'"),
         ("seed=1,2", "lines.txt:2: seed=1,2 has several values"),
-        ("clip=norm", "lines.txt:2: clip=norm, but clip is swept over as well"),
-        ("sweep.jobs=2", "lines.txt:2: sweep.jobs=2 is not of a job"),
+        ("clip=norm", "lines.txt:2: clip=norm, but clip is swept over on the command line"),
+        ("sweep.jobs=2", "lines.txt:2: sweep.jobs=2 cannot differ between jobs"),
         ("model.hidden='[8", "lines.txt:2: no closing quotation"),
         ("model.hidden=[8", "lines.txt:2: model.hidden=[8 is not an override"),
         ("", None),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_its_line(
-    folder: Path, capfd: pytest.CaptureFixture[str], line: str, said: str | None
+    folder: Path, capfd: pytest.CaptureFixture[str], line: str, message: str | None
 ) -> None:
-    Path("lines.txt").write_text(f"seed=3\n{line}\n" if said else "# nothing\n")
+    Path("lines.txt").write_text(f"seed=3\n{line}\n" if message else "# nothing\n")
     err = refused(capfd, "-m", "sweep.file=lines.txt", "clip=none,norm")
-    assert err.startswith(f"error: {said or 'lines.txt has no line of overrides'}")
+    assert err.startswith(f"error: {message or 'lines.txt has no line of overrides'}")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "words"),
     [
         (("-m", "sweep.zip=true", "optimizer=sgd,adamw", "seed=1,2,3"), "optimizer has 2, seed has 3"),
         (("-m", "sweep.zip=[sed]", "seed=1,2"), "did you mean seed?"),
         (("-m", "optimizer.lr=interval(0,1)"), "no end of values"),
         (("-m", "optimizer.lr=interval(1,0)", "sweep.random=2"), "no numbers between"),
         (("-m", "batch.size=interval(8,64)", "sweep.random=2"), "int(interval(1,10))"),
-        (("-m", "sweep.jobs=1,2"), "a sweep is run in one way"),
+        (("-m", "sweep.jobs=1,2"), "keys of sweep are not swept over"),
         (("-m", "sweep.file=nowhere.txt"), "sweep.file=nowhere.txt: No such file"),
-        (("-m", "sweep.random=0", "seed=1,2"), "the least is 1"),
+        (("-m", "sweep.random=0", "seed=1,2"), "the minimum is 1"),
         (("sweep.random=3",), "hint: add -m"),
         (("-m", "hydra/sweeper=optuna", "seed=1"), "there is nothing to search"),
         (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trial=3"), "did you mean n_trials?"),
         (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.sampler=tp"), "did you mean tpe?"),
-        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trials=0"), "the least is 1"),
+        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trials=0"), "the minimum is 1"),
         (("-m", "hydra/sweeper=optuna", "seed=1,2", "sweep.random=3"), "sweep.random is not for"),
         (("-m", "hydra/sweeper=optuna", "optimizer=sgd,adamx"), "optimizer=adamx: no such option"),
         (("-m", "hydra/sweeper=optuna", "batch.accumulate=int(interval(1,1000))"), "larger than batch.size"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(
-    folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    assert said in refused(capfd, *arguments)
+    assert words in refused(capfd, *arguments)
 
 
 def test_without_optuna_one_line_says_how_to_install_it(
     folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    monkeypatch.delitem(__import__("sys").modules, "fastrun.search.study", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "fastrun.search.optuna_study", raising=False)
     err = refused(capfd, "-m", "hydra/sweeper=optuna", "seed=1,2")
     assert "hydra/sweeper=optuna needs optuna" in err
     assert "hint: pip install 'fastrun[sweep]'" in err

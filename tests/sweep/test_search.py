@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import pytest
 
-import fastrun.cli
+from fastrun.cli.main import main
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
 LATER = '''
 import time
 from pathlib import Path
 import pytorch_lightning as pl
-from fastrun import signals
+from fastrun.system import signals
 
 class Later(pl.Callback):
     """Every run but the first has forgotten all when it is measured, and then waits until it is told to stop."""
@@ -29,11 +32,11 @@ class Later(pl.Callback):
         Path("one").touch()
 
     def on_train_batch_end(self, trainer, module, *_):
-        if self.later and module.tally.step == 2:
+        if self.later and module.state.step == 2:
             for weight in module.net.parameters():
                 weight.data.mul_(1000)
         until = time.monotonic() + 60
-        while self.later and module.tally.step == 4 and not signals.caught() and time.monotonic() < until:
+        while self.later and module.state.step == 4 and not signals.caught() and time.monotonic() < until:
             time.sleep(0.01)
 '''
 OPTUNA = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.sampler=random", "optimizer.lr=tag(log,interval(1e-3,1e-1))")
@@ -55,7 +58,7 @@ def test_six_trials_on_digits_two_at_a_time_and_the_best_is_told(folder: Path, r
     space = "optimizer=sgd,adamw", "batch.size=int(interval(32,64))"
     search = "-m", "hydra/sweeper=optuna", "hydra.sweeper.n_trials=6", "hydra.sweeper.n_startup_trials=2"
     lr = "optimizer.lr=tag(log,interval(1e-3,1e-1))"
-    assert fastrun.cli.main(["train", *digits, *search, *space, lr, "sweep.jobs=2"]) == 0
+    assert main(["train", *digits, *search, *space, lr, "sweep.jobs=2"]) == 0
     (sweep,) = folder.glob("outputs/train/sweep-*")
     ledger = rows(sweep)
     assert [row["number"] for row in ledger] == list(range(6))
@@ -85,29 +88,29 @@ def test_trials_worse_than_the_median_are_stopped_and_not_run_again(
     (folder / "faults.py").write_text(LATER)
     tiny = [*(text for text in tiny if "fault" not in text), "+callbacks.later._target_=faults.Later"]
     search = "hydra.sweeper.n_trials=3", "hydra.sweeper.pruner_startup_trials=1", "target.metric=val/loss"
-    assert fastrun.cli.main(["train", *tiny, *OPTUNA, *search]) == 0
+    assert main(["train", *tiny, *OPTUNA, *search]) == 0
     (sweep,) = folder.glob("outputs/train/sweep-*")
     assert study(sweep).direction.name == "MINIMIZE"
     assert states(sweep) == ["COMPLETE", "PRUNED", "PRUNED"]
     assert [row["state"] for row in rows(sweep)] == ["finished", "pruned", "pruned"]
     assert json.loads((sweep / rows(sweep)[1]["folder"] / "status.json").read_text())["status"] == "interrupted"
     assert "3 jobs: 1 finished, 2 pruned" in capfd.readouterr().out
-    assert fastrun.cli.main(["resume", str(sweep)]) == 0
+    assert main(["resume", str(sweep)]) == 0
     assert [row["attempts"] for row in rows(sweep)] == [1, 1, 1]
 
 
 def test_trials_that_diverge_are_failed_ones_and_count(faults: Path, tiny: Any, rows: Any, capfd: Any) -> None:
     search = "hydra.sweeper.n_trials=2", "+callbacks.fault.kind=diverges"
-    assert fastrun.cli.main(["train", *tiny, *OPTUNA, *search]) == 4
+    assert main(["train", *tiny, *OPTUNA, *search]) == 4
     (sweep,) = faults.glob("outputs/train/sweep-*")
     assert states(sweep) == ["FAIL", "FAIL"]
     assert [row["state"] for row in rows(sweep)] == ["diverged", "diverged"]
     assert not (sweep / "best.json").exists()
     assert "no trial has finished" in capfd.readouterr().out
     (faults / "armed").unlink()
-    assert fastrun.cli.main(["resume", str(sweep), "hydra.sweeper.n_trials=3"]) == 4, "two have diverged"
+    assert main(["resume", str(sweep), "hydra.sweeper.n_trials=3"]) == 4, "two have diverged"
     assert states(sweep) == ["FAIL", "FAIL", "COMPLETE"]
-    assert fastrun.cli.main(["resume", str(sweep), "--failed"]) == 2
+    assert main(["resume", str(sweep), "--failed"]) == 2
     assert "hydra.sweeper.n_trials=" in capfd.readouterr().err
 
 

@@ -1,0 +1,1 @@
+"""The parts that a recipe chooses: ``conf/<group>/`` is built by ``components/<group>/``."""

@@ -1,0 +1,1 @@
+"""Mini-batches: their size, and how the learning rate follows it."""

@@ -1,0 +1,1 @@
+"""When a run saves a checkpoint, and which of its checkpoints it keeps."""

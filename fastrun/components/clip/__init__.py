@@ -1,0 +1,1 @@
+"""Gradient clipping by norm, by value, or by unit (AGC)."""

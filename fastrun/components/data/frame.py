@@ -1,0 +1,142 @@
+"""Reads tables from files with polars: CSV (with any common separator), TSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from fastrun.components.data.text import read_utf8
+from fastrun.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_PARQUET, _TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".txt")
+_SEPARATORS = ",;\t|"
+_HINT = "data.root must be a table whose first line has the names: .csv, .tsv or .parquet"
+
+
+def read_table(path: Path, missing: Sequence[str]) -> pl.DataFrame:
+    """Read a table.
+
+    Its columns are booleans, float64, dates and times, or words; columns of other types are returned unchanged. Words
+    that are all numbers become numbers.
+
+    Args:
+        path: the file.
+        missing: the words that count as missing values, as empty ones do; they become null.
+
+    Raises:
+        ConfigError: the suffix of the file is unknown.
+        DataError: the file cannot be read, has no rows or two columns of one name, or polars is not installed.
+    """
+    _check_file(path)
+    polars = _import_polars()
+    try:
+        is_parquet = path.suffix.lower() in _PARQUET
+        frame = polars.read_parquet(path, glob=False) if is_parquet else _read_text(polars, path, missing)
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, csv.Error) as error:
+        raise _read_error(path, error) from error
+    if not len(frame):
+        raise DataError(f"{path} has no rows", _HINT)
+    cleaned: pl.DataFrame = frame.with_columns(_clean(column, missing) for column in frame)
+    return cleaned
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"data.root={path} {problem}", _HINT)
+    if path.suffix.lower() not in _PARQUET + _TEXT:
+        raise ConfigError(f"data.root={path}: cannot read {path.suffix or 'files without a suffix'}", _HINT)
+
+
+def _import_polars() -> ModuleType:
+    try:
+        import polars
+    except ImportError as error:
+        raise DataError(
+            "reading tables needs polars, which is not installed", "pip install 'fastrun[table]'"
+        ) from error
+    return polars
+
+
+def _read_text(polars: ModuleType, path: Path, missing: Sequence[str]) -> pl.DataFrame:
+    names, separator = _header(path)
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f"{path} has {count} columns named {name}", "give each column its own name")
+    frame: pl.DataFrame = polars.read_csv(
+        path,
+        separator=separator,
+        null_values=list(missing),
+        infer_schema_length=None,  # from all rows, since the first number with a decimal point may come last
+        try_parse_dates=True,
+        glob=False,
+    )
+    if len(names) == frame.width:
+        frame.columns = names
+    return frame
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """Return the names of the columns and their separator, which is the most frequent one in the first line."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        first = file.readline()
+        separator = max(_SEPARATORS, key=first.count)
+        file.seek(0)
+        names = next(csv.reader(file, delimiter=separator), [])
+    return [name.strip() or f"column {number}" for number, name in enumerate(names, 1)], separator
+
+
+def _clean(column: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """Return a column as float64 if it contains numbers, otherwise with null for missing words."""
+    import polars
+
+    if column.dtype.is_numeric():
+        return column.cast(polars.Float64)
+    if column.dtype not in (polars.String, polars.Categorical, polars.Enum):
+        return column
+    words = column.cast(polars.String).str.strip_chars()
+    words = words.set(words.is_in(["", *missing]), None)
+    numbers = words.cast(polars.Float64, strict=False)
+    return numbers if numbers.null_count() == words.null_count() else words
+
+
+def as_words(column: pl.Series) -> pl.Series:
+    """Return a column as words; of numbers, 3.0 becomes ``3`` and NaN becomes null."""
+    import polars
+
+    if not column.dtype.is_numeric():
+        return column.cast(polars.String)
+    known = column.fill_nan(None)
+    are_whole = bool((known.drop_nulls() == known.drop_nulls().round()).all())
+    return (known.cast(polars.Int64, strict=False) if are_whole else known).cast(polars.String)
+
+
+def _read_error(path: Path, error: BaseException) -> DataError:
+    """Return the error to raise for one that polars raised."""
+    reason = str(error).partition("\n")[0]
+    if "utf-8" in reason:
+        read_utf8(path)  # raises an error that names the byte
+    if path.suffix.lower() in _PARQUET:
+        return DataError(f"{path} cannot be read: {reason}", "write or download it again")
+    return DataError(
+        f"{path} cannot be read: {_find_long_line(path) or reason}",
+        "each line needs as many values as the first; quote values that contain separators",
+    )
+
+
+def _find_long_line(path: Path) -> str | None:
+    """Return a description of the first line that has more values than the line of names; None if there is none."""
+    names, separator = _header(path)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = csv.reader(file, delimiter=separator)
+        for values in lines:
+            if len(values) > len(names):
+                return f"line {lines.line_num} has {len(values)} values, the first {len(names)}"
+    return None

@@ -1,0 +1,178 @@
+"""Images in folders, one folder per class: the layout of ImageNet and of most image data sets."""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
+
+from fastrun.components.data.listing import LAYOUT, Listing, list_images
+from fastrun.components.data.picture import Size, check_shape, decode
+from fastrun.components.data.store import ImageStore, open_store
+from fastrun.components.data.stratified_split import check_fractions, split_indices
+from fastrun.errors import ConfigError, DataError
+from fastrun.system.free_space import fits_memory
+
+_LISTED = 5  # files or classes that a line names at most
+
+log = logging.getLogger("fastrun")
+
+Samples = Dataset[Any]
+
+
+class ImageFiles(Dataset[tuple[Tensor, int]]):
+    """Image files with their labels, decoded when needed: ``(uint8 [3, height, width], label)``."""
+
+    def __init__(self, paths: list[str], targets: list[int], size: Size | None, shape: tuple[int, ...]) -> None:
+        self.paths, self.targets, self.size, self.shape = paths, targets, size, shape
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        path = self.paths[index]
+        image = decode(path, self.size)
+        check_shape(path, image.shape, self.shape)
+        return torch.from_numpy(image), self.targets[index]
+
+    def subset(self, indices: list[int]) -> ImageFiles:
+        """Return some of the files."""
+        paths, targets = [self.paths[index] for index in indices], [self.targets[index] for index in indices]
+        return ImageFiles(paths, targets, self.size, self.shape)
+
+
+class ImageRows(Dataset[tuple[Tensor, int]]):
+    """Some rows of decoded images that would take much memory to copy, with their labels."""
+
+    def __init__(self, pixels: Tensor, rows: Tensor, targets: Tensor) -> None:
+        self.pixels, self.rows, self.targets = pixels, rows, targets
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.pixels[self.rows[index]], int(self.targets[index])
+
+
+def image_folder(
+    root: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    val_fraction: float = 0.1,
+    split_seed: int = 0,
+    cache: bool | None = None,
+    skip_bad: bool = False,
+) -> dict[str, Any]:
+    """Return the images below ``root``, labeled by the positions of the sorted folder names in ``train``.
+
+    Without a folder ``val``, ``val_fraction`` of each class of ``train`` becomes ``val``. Without a folder ``train``,
+    the folders of ``root`` are the classes.
+
+    Args:
+        root: the folder.
+        size: the height and width, or one number for both, for which each image is cropped at its center and resized;
+            None to keep the images as they are, which then must all have one shape.
+        val_fraction: the part of ``train`` to validate on if there is no folder ``val``.
+        split_seed: the seed of that split.
+        cache: decode all images once, before the first step, and keep their pixels for later runs; None to do so if
+            they take at most a quarter of the free memory and of the free disk.
+        skip_bad: leave out files that are not images or are damaged and report them, instead of failing.
+
+    Raises:
+        ConfigError: ``root`` is not set, or another argument is out of its range.
+        DataError: there are no images, or not in one folder per class, or one of them cannot be used.
+        StorageError: ``cache=True``, and there is no room for the pixels.
+    """
+    if root is None:
+        raise ConfigError("data.root is not set", LAYOUT)
+    image_size, listing = _check_size(size), list_images(Path(root).expanduser(), skip_bad)
+    check_fractions({"val": val_fraction})  # before the decoding, which may take minutes
+    if len(listing.classes) < 2:
+        raise DataError(f"the data has one class only: {listing.classes[0]}", LAYOUT)
+    store = open_store(listing, image_size, cache, skip_bad)
+    about = _report_skipped(store.listing) if skip_bad else {}
+    splits = build_splits(store, image_size, val_fraction, split_seed)
+    return splits | {"about": splits["about"] | about}
+
+
+def build_splits(store: ImageStore, size: Size | None, val_fraction: float, split_seed: int) -> dict[str, Any]:
+    """Return the splits of a folder, what to record about them, and the names of the classes.
+
+    Args:
+        store: the images.
+        size: the height and width to resize images to that are not decoded yet; None to keep them as they are.
+        val_fraction: the part of ``train`` to validate on if there is no split ``val``.
+        split_seed: the seed of that split.
+    """
+    splits = _datasets(store, size)
+    about: dict[str, Any] = {"decoded": store.decoded}
+    if "val" not in splits:
+        splits |= _split_train(store.listing, splits["train"], val_fraction, split_seed, about)
+    return splits | {"classes": store.listing.classes, "about": about}
+
+
+def _check_size(size: int | tuple[int, int] | None) -> Size | None:
+    image_size = (size, size) if isinstance(size, int) else size
+    if image_size is not None and min(image_size) < 1:
+        raise ConfigError(f"data.size={size} is too small", "the minimum is 1")
+    return image_size
+
+
+def _report_skipped(listing: Listing) -> dict[str, Any]:
+    """Log that files are left out, and return what the run directory should record about them."""
+    reasons = list(listing.skipped.values())
+    if reasons:
+        count, total = len(reasons), len(reasons) + len(listing.paths)
+        log.warning(f"data.skip_bad=true: {count:,} of {total:,} files are left out, the first: {reasons[0]}")
+    return {"skipped": len(reasons), "skipped_files": reasons[:_LISTED]}
+
+
+def _datasets(store: ImageStore, size: Size | None) -> dict[str, Samples]:
+    """Return each split of the listing as a data set."""
+    datasets: dict[str, Samples] = {}
+    low = 0
+    for name, (paths, labels) in store.listing.splits.items():
+        if store.pixels is None:
+            datasets[name] = ImageFiles(paths, labels, size, store.shape)
+        else:
+            datasets[name] = TensorDataset(store.pixels[low : low + len(paths)], torch.tensor(labels))
+        low += len(paths)
+    return datasets
+
+
+def _split_train(
+    listing: Listing, train: Samples, fraction: float, seed: int, about: dict[str, Any]
+) -> dict[str, Samples]:
+    """Split ``val`` off ``train``; classes that are too small to be validated are logged and added to ``about``."""
+    labels = torch.tensor(listing.splits["train"][1])
+    indices = split_indices(labels, {"val": fraction}, seed)
+    unseen = _unseen_classes(listing.classes, labels, labels[indices["val"]])
+    if unseen and fraction > 0:
+        names = ", ".join(f"{name} ({count})" for name, count in islice(unseen.items(), _LISTED))
+        more = ", …" if len(unseen) > _LISTED else ""
+        log.warning(
+            f"data.val_fraction={fraction} leaves no image to validate these classes, which are only trained on: "
+            f"{names}{more}"
+        )
+        about["not_validated"] = list(unseen)
+    return {name: _select(train, own) for name, own in indices.items()}
+
+
+def _unseen_classes(classes: list[str], labels: Tensor, val_labels: Tensor) -> dict[str, int]:
+    """Return the classes without an image in ``val``, each with its number of images."""
+    counts, val_counts = (torch.bincount(y, minlength=len(classes)) for y in (labels, val_labels))
+    return {classes[label]: int(counts[label]) for label in (val_counts == 0).nonzero().flatten().tolist()}
+
+
+def _select(train: Samples, indices: Tensor) -> Samples:
+    if isinstance(train, ImageFiles):
+        return train.subset(indices.tolist())
+    assert isinstance(train, TensorDataset)
+    pixels, labels = train.tensors
+    if fits_memory(len(indices) * pixels[0].numel()):
+        return TensorDataset(pixels[indices], labels[indices])
+    return ImageRows(pixels, indices, labels[indices])

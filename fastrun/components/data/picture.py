@@ -1,0 +1,117 @@
+"""Decodes one image file. This module does not import torch, so that a process that only decodes starts fast."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastrun.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = NDArray[np.uint8]  # [3, height, width]
+Size = tuple[int, int]  # height and width
+
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")  # whatever the file's name; EPS would start Ghostscript
+_FILE_ERRORS = {None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR}  # others are the machine's
+INSTALL_VISION = "pip install 'fastrun[vision]'"
+SKIP_HINT = "repair or remove it; data=image_folder with data.skip_bad=true leaves out such files"
+
+
+def printable(path: str) -> str:
+    """Return a path as text that can be printed and written, whatever bytes it consists of."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+class ImageError(DataError):
+    """An image that cannot be used.
+
+    The error keeps its message and hint when it is raised in a worker process of a DataLoader: torch raises it again as
+    ``type(error)(text)``, where the text is a traceback that ends with ``str(error)``.
+
+    Args:
+        message: the message, or the text that torch makes of an error in a worker process.
+        hint: what the user can do about it; None to read it from the text.
+    """
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        text = message.rpartition(f"{__name__}.{type(self).__name__}: ")[2]
+        own_message, _, own_hint = text.partition("\nhint: ")
+        super().__init__(own_message, hint or own_hint)
+        self.args = (self.show().removeprefix("error: "),)
+
+
+class BadImage(ImageError):
+    """A file that is not an image or cannot be used because of its content; ``skip_bad`` leaves it out."""
+
+
+def decode(path: str, size: Size | None = None) -> Pixels:
+    """Decode an image file; the first frame if it is an animation.
+
+    Args:
+        path: the file.
+        size: height and width of the result, for which the image is cropped at its center and resized; None to keep
+            the image as it is.
+
+    Returns:
+        The pixels as uint8 ``[3, height, width]``.
+
+    Raises:
+        BadImage: the file is not an image, is damaged, may not be read, or has more than 8 bits per channel.
+        ImageError: the machine could not read the file.
+        DataError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError as error:
+        raise DataError("reading images needs Pillow, which is not installed", INSTALL_VISION) from error
+    try:
+        with Image.open(path, formats=_FORMATS) as file:
+            image = _read_rgb(file, path, size)
+    except (BadImage, MemoryError):
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage(
+            f"{printable(path)} cannot be read: it is not an image ({' '.join(_FORMATS)})", SKIP_HINT
+        ) from error
+    except Exception as error:  # damaged bytes make Pillow fail in any way
+        kind = BadImage if getattr(error, "errno", None) in _FILE_ERRORS else ImageError
+        raise kind(f"{printable(path)} cannot be read: {_reason(error)}", SKIP_HINT) from error
+    if size is not None:
+        image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or printable(str(error)) or type(error).__name__
+
+
+def _read_rgb(file: Image, path: str, size: Size | None) -> Image:
+    if file.mode[0] in "IF":  # Pillow would clip values at 255 without a warning
+        raise BadImage(f"{printable(path)} has more than 8 bits per channel", f"convert it to 8 bits, or {SKIP_HINT}")
+    if size is not None:  # decoding a large JPEG at a fraction of its size is 8 times as fast and looks the same
+        file.draft("RGB", (2 * size[1], 2 * size[0]))
+    return file.convert("RGB")
+
+
+def check_shape(path: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Check that an image has the shape of the first image.
+
+    Args:
+        path: the file of the image.
+        shape: the shape of the image, ``[3, height, width]``.
+        expected: the shape of the first image.
+
+    Raises:
+        ImageError: the shapes differ.
+    """
+    if tuple(shape) != tuple(expected):
+        own, first = ("x".join(map(str, one[1:])) for one in (shape, expected))
+        raise ImageError(
+            f"{printable(path)} is {own} (height x width), but the first image is {first}",
+            "data=image_folder with data.size=N resizes all images to one size",
+        )

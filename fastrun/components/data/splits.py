@@ -1,0 +1,187 @@
+"""Checks the splits that a data factory returned, and derives from them what the rest of a run needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
+
+from fastrun.components.task import Task
+from fastrun.errors import DataError
+
+Samples = Dataset[tuple[Tensor, Any]]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits of a data set.
+
+    Attributes:
+        train: the samples to train on.
+        val: the samples to validate on.
+        test: the samples to test on, if there are any.
+        in_shape: the shape of a sample, without the batch.
+        task: the task that is learned from the targets.
+        classes: the names of the labels or tokens, if they are known.
+        about: what else the run directory should record about the data.
+    """
+
+    train: Samples
+    val: Samples
+    test: Samples | None
+    in_shape: tuple[int, ...]
+    task: Task
+    classes: list[str] | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        """Return the number of outputs that a network needs: classes, different tokens, or numbers."""
+        return self.task.outputs
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run directory records about its data, as plain values."""
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        return {
+            "task": self.task.name,
+            "in_shape": list(self.in_shape),
+            "samples": {name: size_of(samples) for name, samples in splits.items() if samples is not None},
+            "classes": self.classes,
+            **self.about,
+        }
+
+
+def size_of(samples: Samples) -> int:
+    """Return the number of samples."""
+    return len(cast(Sized, samples))
+
+
+def labels(samples: Samples) -> Tensor:
+    """Return the labels of all samples.
+
+    These are the second tensor of a TensorDataset, otherwise ``targets`` as in torchvision. Only a data set with
+    neither is read sample by sample.
+    """
+    if isinstance(samples, TensorDataset):
+        return samples.tensors[1]
+    targets = getattr(samples, "targets", None)
+    return torch.as_tensor(targets if targets is not None else [samples[i][1] for i in range(size_of(samples))])
+
+
+def check_splits(data: Mapping[str, Any]) -> Splits:
+    """Check what a data factory returned, and derive the task from the targets.
+
+    Args:
+        data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels) and ``about`` (what else to
+            record about the data).
+
+    Raises:
+        DataError: a split is missing, empty or not a data set; its samples are not pairs, have another shape than those
+            of ``train``, or are not finite; there is only one class, a class that ``train`` does not have or one
+            without a name; or the targets are numbers that are all the same.
+    """
+    if not isinstance(data, Mapping) or not {"train", "val"} <= data.keys():
+        raise DataError("the data factory must return {'train': …, 'val': …}, and may add 'test'")
+    splits = {"train": data["train"], "val": data["val"]}
+    if data.get("test") is not None:
+        splits["test"] = data["test"]
+    for name, samples in splits.items():
+        _check_samples(name, samples)
+    x, y = _first_sample("train", data["train"])
+    for name, samples in splits.items():
+        _check_shape(name, samples, x.shape)
+    classes = data.get("classes")
+    task = _regression(data["train"]) if y.is_floating_point() else _classes(data["train"], classes, y.ndim)
+    _check_targets(task, splits)
+    names, about = classes and list(classes), dict(data.get("about", {}))
+    return Splits(data["train"], data["val"], data.get("test"), tuple(x.shape), task, names, about)
+
+
+def _check_samples(name: str, samples: Any) -> None:
+    """Check that a split is a data set with samples, and that its inputs are finite if they are in a tensor."""
+    if not hasattr(samples, "__len__") or not hasattr(samples, "__getitem__"):
+        raise DataError(
+            f"the {name} set is of type {type(samples).__name__}", "it must have a length and samples: a torch Dataset"
+        )
+    if len(samples) == 0:
+        raise DataError(f"the {name} set is empty", "check data.root and the fractions of the split")
+    if isinstance(samples, TensorDataset) and not _is_finite(samples.tensors[0]):
+        raise DataError(f"the {name} set's inputs hold NaN or infinite numbers", "leave those samples out")
+
+
+def _is_finite(x: Tensor) -> bool:
+    if not x.is_floating_point():
+        return True
+    return bool(x.sum().isfinite()) or bool(x.isfinite().all())  # the sum is faster, but may overflow
+
+
+def _first_sample(name: str, samples: Any) -> tuple[Tensor, Tensor]:
+    try:
+        x, y = (torch.as_tensor(value) for value in samples[0])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"the {name} set's samples are not pairs of tensors or numbers: {error}",
+            "each sample must be (input, target)",
+        ) from error
+    return x, y
+
+
+def _check_shape(name: str, samples: Any, expected: torch.Size) -> None:
+    shape = _first_sample(name, samples)[0].shape
+    if shape != expected:
+        raise DataError(f"the {name} set has samples of shape {list(shape)}, but train of {list(expected)}")
+
+
+def _regression(train: Samples) -> Task:
+    """Return the task of targets that are numbers."""
+    y = labels(train).double()
+    y = y.unsqueeze(1) if y.ndim == 1 else y
+    if not y.isfinite().all():
+        raise DataError("the training targets hold NaN or infinite numbers", "leave those samples out")
+    std = y.std(0)
+    if not (std > 0).all():
+        raise DataError("the training targets are all the same", "there is nothing to learn")
+    return Task("regression", y.shape[1], tuple(y.mean(0).tolist()), tuple(std.tolist()))
+
+
+def _classes(train: Samples, classes: list[str] | None, ndim: int) -> Task:
+    """Return the task of targets that are whole numbers: a label if ``ndim`` is 0, otherwise a sequence of tokens."""
+    count = _count_labels(train) if classes is None or ndim == 0 else 0
+    if classes is not None:
+        if count > len(classes):
+            raise DataError(f"train has the label {count - 1}, but {len(classes)} classes have names")
+        count = len(classes)
+    if count < 2:
+        raise DataError("the data has one class only", "there is nothing to distinguish")
+    return Task("language" if ndim else "classification", count)
+
+
+def _count_labels(train: Samples) -> int:
+    lowest, highest = map(int, labels(train).aminmax())
+    if lowest < 0:
+        raise DataError(f"train has the label {lowest}", "labels count from 0")
+    return highest + 1
+
+
+def _check_targets(task: Task, splits: Mapping[str, Any]) -> None:
+    """Check that the other splits' targets can be compared with what a network learns from those of ``train``."""
+    if task.name == "classification":
+        for name in ("val", "test"):
+            if name in splits:
+                _check_labels(name, splits[name], task.outputs)
+    if task.name == "regression" and size_of(splits["val"]) < 2:
+        raise DataError("the val set has a single sample, but R² needs two", "increase data.val_fraction")
+
+
+def _check_labels(name: str, samples: Any, num_classes: int) -> None:
+    if not isinstance(samples, TensorDataset) and not hasattr(samples, "targets"):
+        return  # all samples would have to be read
+    lowest, highest = map(int, labels(samples).aminmax())
+    if lowest < 0:
+        raise DataError(f"the {name} set has the label {lowest}", "labels count from 0")
+    if highest >= num_classes:
+        raise DataError(f"the {name} set has the label {highest}, but train only has 0 to {num_classes - 1}")

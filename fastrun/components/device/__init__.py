@@ -1,0 +1,1 @@
+"""The group ``device``: the device of a run."""

@@ -1,0 +1,94 @@
+"""Chooses the device of a run, and describes this process among those that share the work."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fastrun.config.settings import DeviceConfig
+from fastrun.errors import ConfigError
+from fastrun.system import proc
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device of this process.
+
+    Attributes:
+        torch_device: the device.
+        rank: the number of this process, from 0.
+        world_size: the number of processes.
+        strategy: Lightning's name for the way in which the processes work together.
+        model_name: the name of the processor or GPU.
+    """
+
+    torch_device: torch.device
+    rank: int
+    world_size: int
+    strategy: str
+    model_name: str
+
+    @property
+    def name(self) -> str:
+        """Return ``cpu`` or ``cuda``, preceded by their number if there are several: ``2 x cuda``."""
+        return self.torch_device.type if self.world_size == 1 else f"{self.world_size} x {self.torch_device.type}"
+
+    @property
+    def is_first(self) -> bool:
+        """Say whether this process is the one that writes to the run directory."""
+        return self.rank == 0
+
+
+def choose_device(config: DeviceConfig) -> Device:
+    """Choose the device of this process.
+
+    Args:
+        config: the settings of the group.
+
+    Raises:
+        ConfigError: the settings require more GPUs than there are.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    use_gpu = config.accelerator == "gpu" or (config.accelerator == "auto" and gpus > 0)
+    if config.accelerator == "gpu" and not gpus:
+        raise ConfigError("device=gpu: torch finds no GPU on this machine", "use device=auto or device=cpu")
+    if use_gpu and config.count > gpus:
+        raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
+    rank = int(os.environ.get("LOCAL_RANK", 0)) if config.count > 1 else 0
+    strategy = "ddp" if config.count > 1 else "auto"
+    torch_device = torch.device("cuda", rank) if use_gpu else torch.device("cpu")
+    model_name = torch.cuda.get_device_name(rank) if use_gpu else cpu_name()
+    return Device(torch_device, rank, config.count, strategy, model_name)
+
+
+def share_cores(device: Device) -> None:
+    """Limit the threads of each of several processes on one CPU to its share of the cores."""
+    if device.world_size > 1 and device.torch_device.type == "cpu":
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // device.world_size))
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Return the free memory of a GPU in bytes, or None for the CPU, where data is in memory already."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+def cpu_name() -> str:
+    """Return the name of the processor."""
+    return proc.fields("/proc/cpuinfo").get("model name") or platform.processor() or platform.machine()
+
+
+def describe_hardware(device: Device) -> dict[str, Any]:
+    """Return the description of the hardware in summary.json, as plain values."""
+    return {
+        "device": str(device.torch_device),
+        "name": device.model_name,
+        "count": device.world_size,
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+    }

@@ -1,0 +1,1 @@
+"""Ending a run before its last epoch."""

@@ -1,0 +1,1 @@
+"""Networks: each function builds one for the shape ``in_shape`` of a sample and ``num_classes`` outputs."""

@@ -1,0 +1,57 @@
+"""Checks of a network's arguments: whether it suits the data, and whether its sizes are valid."""
+
+from __future__ import annotations
+
+from fastrun.errors import ConfigError
+
+
+def images(model: str, in_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Check that samples are images, and return ``(channels, height, width)``.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if len(in_shape) != 3:
+        raise ConfigError(
+            f"model={model} needs images; this data has shape {list(in_shape)}",
+            "use model=mlp for vectors, model=gpt or model=lstm for text",
+        )
+    return in_shape
+
+
+def tokens(model: str, in_shape: tuple[int, ...], vocabulary: int | None) -> tuple[int, int]:
+    """Check that samples are text, and return the length of a sequence and the number of different tokens.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    if vocabulary is None or len(in_shape) != 1:
+        raise ConfigError(
+            f"model={model} needs text; this data has samples of shape {list(in_shape)}",
+            "use model=resnet" if len(in_shape) == 3 else "use model=mlp",
+        )
+    return in_shape[0], vocabulary
+
+
+def positive(**sizes: int) -> None:
+    """Check that sizes are at least one.
+
+    Args:
+        sizes: the sizes, by the name of the model's argument.
+
+    Raises:
+        ConfigError: a size is not; the error names its key.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"model.{name}={size} is too small", "the minimum is 1")
+
+
+def heads(width: int, count: int) -> None:
+    """Check that the number of attention heads divides the width.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if width % count:
+        raise ConfigError(f"model.heads={count} does not divide model.width={width}", f"try model.width={count * 32}")

@@ -1,0 +1,1 @@
+"""Optimizers, their parameter groups, and the step that the training loop calls."""

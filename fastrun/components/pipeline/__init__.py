@@ -1,0 +1,23 @@
+"""Pipelines from samples to batches on the device.
+
+All pipelines yield the same batches for the same seed, since the order of an epoch and the random numbers of its
+augmentation depend only on the seed and the epoch (:mod:`fastrun.components.pipeline.sampler`). They differ in cost.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from torch import Tensor
+
+Batch = tuple[Tensor, Tensor]
+
+
+class TrainLoader(Protocol):
+    """Yields the training batches of a run."""
+
+    def batches(self, step: int) -> Iterator[Batch]:
+        """Yield the inputs and labels of one step after another on the device, without end.
+
+        Args:
+            step: the first step, counted from 0.
+        """

@@ -1,0 +1,59 @@
+"""Converts bytes to floats, so that each channel of the training set has mean 0 and standard deviation 1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from fastrun.components.data.splits import Samples, size_of
+
+MAX_SAMPLES = 10_000  # that are measured: enough to know mean and deviation to well under a percent
+_MAX_VALUES = 1 << 26  # that are measured: fewer samples are enough if each is large
+_CHUNK = 256  # samples in memory at a time
+
+
+class Standardize(nn.Module):
+    """Standardizes uint8 samples; samples of other types are not changed.
+
+    Args:
+        mean: the mean of each channel, of a shape that broadcasts with a sample.
+        std: the standard deviation of each channel.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", 1 / std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return samples ``[batch, channels, …]`` as float32 of the same shape."""
+        return x.float().sub_(self.mean).mul_(self.scale) if x.dtype == torch.uint8 else x
+
+
+def fit_standardize(train: Samples) -> Standardize:
+    """Measure the scaling for a training set, over evenly spaced samples if it is very large."""
+    first = torch.as_tensor(train[0][0])
+    shape = [first.shape[0] if first.ndim else 1] + [1] * max(0, first.ndim - 1)
+    if first.dtype != torch.uint8:
+        return Standardize(torch.zeros(shape), torch.ones(shape))
+    mean, std = _moments(train, min(MAX_SAMPLES, max(1, _MAX_VALUES // first.numel())))
+    return Standardize(mean.float().view(shape), std.float().view(shape))
+
+
+def _moments(train: Samples, max_samples: int) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel, computed in chunks of samples."""
+    count = size_of(train)
+    picked = range(0, count, max(1, count // max_samples))
+    values, total, squares = 0, torch.zeros(1, dtype=torch.double), torch.zeros(1, dtype=torch.double)
+    for low in range(0, len(picked), _CHUNK):
+        chunk = torch.stack([torch.as_tensor(train[index][0]) for index in picked[low : low + _CHUNK]]).double()
+        axes = [axis for axis in range(chunk.ndim) if axis != 1]
+        values += chunk.numel() // (chunk.shape[1] if chunk.ndim > 1 else 1)
+        total, squares = total + chunk.sum(axes), squares + chunk.square().sum(axes)  # of whole numbers, so exact
+    mean = total / values
+    std = ((squares - values * mean.square()) / max(1, values - 1)).clamp_min(0).sqrt()
+    overall = ((squares.sum() / values / len(mean)) - mean.mean().square()).clamp_min(0).sqrt()
+    return mean, std.clamp_min(1e-3 * overall.clamp_min(1.0))  # a constant channel becomes 0

@@ -1,0 +1,1 @@
+"""Optimizations that make a step faster without changing what it computes."""

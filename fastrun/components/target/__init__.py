@@ -1,0 +1,1 @@
+"""The value of a metric that a run has to reach."""

@@ -1,0 +1,7 @@
+"""Composing configs: the only room that imports Hydra."""
+
+from fastrun.compose.composer import compose
+from fastrun.compose.hydra_main import run
+from fastrun.compose.typed import from_config
+
+__all__ = ["compose", "from_config", "run"]

@@ -1,0 +1,30 @@
+"""Composing settings without running anything."""
+
+from __future__ import annotations
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from fastrun.compose.choices import note_choices
+from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.plugins import register
+from fastrun.compose.typed import typed, without_hydra
+from fastrun.config.paths import shipped
+from fastrun.config.settings import Settings
+
+
+def compose(overrides: list[str]) -> Settings:
+    """Compose overrides to settings.
+
+    Args:
+        overrides: a command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.
+
+    Raises:
+        ConfigError: a recipe, group, option, key or value is not allowed or does not exist.
+    """
+    register()
+    GlobalHydra.instance().clear()
+    with translate_errors(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+        note_choices(overrides)
+        return typed(*without_hydra(hydra_compose("train", overrides=overrides, return_hydra_config=True)))

@@ -1,0 +1,117 @@
+"""Where in the user's files a mistake is: the recipe or option, and the line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from fastrun.config import registry
+from fastrun.config.paths import display, roots, shipped
+from fastrun.errors import ConfigError, FastrunError
+
+# The subject of an error comes first in its message: `batch.size=0 is too small`, `no key batch.sze`, `no recipe x`.
+_SUBJECT = re.compile(r"(?:no key or group |no key |no recipe |the chosen \w+ has no )?([\w./-]+)")
+
+
+def locate_error(error: FastrunError, overrides: Sequence[str]) -> FastrunError:
+    """Add the file and line of a mistake to its error, unless the mistake is on the command line.
+
+    Args:
+        error: the error; its message is changed.
+        overrides: what was composed.
+
+    Returns:
+        The same error.
+    """
+    match = _SUBJECT.match(error.message)
+    if not isinstance(error, ConfigError) or match is None:
+        return error
+    subject = match[1]
+    if any(_is_about(subject, error.message, override) for override in overrides):
+        return error
+    for path, prefix in _chosen_files(overrides):
+        for name, line in _named_lines(path, prefix):
+            if name == subject:
+                error.message = f"{display(path)}, line {line}: {error.message}"
+                return error
+    return error
+
+
+def _is_about(subject: str, message: str, override: str) -> bool:
+    """Say whether the message about a key or option is about an override."""
+    key, _, value = override.lstrip("+~").partition("=")
+    key = key.partition("@")[0]
+    return f".{key}".endswith(f".{subject}") and (value in message or "." in key)
+
+
+def _chosen_files(overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the recipes and the user's own options that a command line chooses, and the prefix of their keys."""
+    pairs = [override.lstrip("+").partition("=") for override in overrides]
+    yield from ((path, "") for path in _chosen_recipes([value for key, _, value in pairs if key == "recipe"]))
+    for group, _, option in pairs:
+        entry = registry.options(group).get(option) if group in registry.groups() else None
+        if entry is not None and shipped("conf") not in entry.path.parents:
+            yield entry.path, f"{group}."
+
+
+def _chosen_recipes(values: Sequence[str]) -> Iterator[Path]:
+    """Yield the files of recipes, and of those that they extend; each once.
+
+    Args:
+        values: values of ``recipe``: a name, or ``[name,name]``.
+    """
+    names = [name for value in values for name in value.strip("[]").split(",")]
+    recipes, seen = registry.recipes(), set()
+    while names:
+        name = names.pop(0).strip()
+        if name in recipes and name not in seen:
+            seen.add(name)
+            yield recipes[name].path
+            names += [entry for entry, _ in _defaults(_parse(recipes[name].path))]
+
+
+def first_undecodable() -> tuple[Path, int] | None:
+    """Return the first of the user's files that is not UTF-8, and the line of its first invalid byte."""
+    own_folders = [root for name in ("conf", "recipes") for root in roots(name)[1:]]
+    for path in [path for folder in own_folders for path in folder.rglob("*.yaml")]:
+        content = path.read_bytes()
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            return path, content[: error.start].count(b"\n") + 1
+    return None
+
+
+def _parse(path: Path) -> yaml.Node | None:
+    try:
+        return yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
+def _named_lines(path: Path, prefix: str) -> Iterator[tuple[str, int]]:
+    """Yield each dotted key of a file, each group and recipe in its defaults list, and its line."""
+    node = _parse(path)
+    yield from _keys(node, prefix)
+    yield from _defaults(node)
+
+
+def _keys(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]:
+    """Yield each dotted key of a node, nested ones included, and its line."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        yield f"{prefix}{key.value}", key.start_mark.line + 1
+        yield from _keys(value, f"{prefix}{key.value}.")
+
+
+def _defaults(node: yaml.Node | None) -> Iterator[tuple[str, int]]:
+    """Yield each group and recipe in the defaults list of a file, and its line."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    lists = [value for key, value in pairs if key.value == "defaults" and isinstance(value, yaml.SequenceNode)]
+    for entry in lists[0].value if lists else ():
+        name = entry.value[0][0] if isinstance(entry, yaml.MappingNode) and entry.value else entry
+        yield str(name.value).removeprefix("override ").removeprefix("/"), entry.start_mark.line + 1

@@ -1,0 +1,34 @@
+"""What fastrun uses of Hydra that Hydra does not document as public, with a fallback for when it is gone.
+
+Hydra finds plugins only in the package ``hydra_plugins``, and a plugin there changes every Hydra application of the
+environment. So the sweepers and the launcher are added to the table in which Hydra looks up classes. If a version of
+Hydra has no such table, the options ``hydra/sweeper=fastrun`` and ``hydra/launcher=fastrun`` name their classes by
+path.
+"""
+
+from __future__ import annotations
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.plugin import Plugin
+from omegaconf import OmegaConf
+
+
+def offer_plugin(kind: str, name: str, plugin: type[Plugin], values: type | None = None) -> None:
+    """Make a plugin the option ``hydra/<kind>=<name>``.
+
+    Args:
+        kind: ``sweeper`` or ``launcher``.
+        name: the name of the option.
+        plugin: the class.
+        values: a dataclass of the keys under ``hydra.<kind>``; None if there are none.
+    """
+    table = getattr(Plugins.instance(), "class_name_to_class", None)
+    target = f"{plugin.__module__}.{plugin.__qualname__}"
+    if table is not None:
+        target = f"hydra_plugins.fastrun.{kind}.{name}"
+        table[target] = plugin
+    node = OmegaConf.structured(values) if values else OmegaConf.create()
+    OmegaConf.set_struct(node, False)
+    node["_target_"] = target
+    ConfigStore.instance().store(name, node, group=f"hydra/{kind}", provider="fastrun")

@@ -1,0 +1,31 @@
+"""Registration with Hydra of what fastrun adds to it."""
+
+from __future__ import annotations
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.version import setbase
+from omegaconf import OmegaConf
+
+from fastrun.compose.hydra_internals import offer_plugin
+from fastrun.compose.launcher import OwnLauncher
+from fastrun.compose.naming import name_of, slug
+from fastrun.compose.optuna_sweeper import OptunaSweeper
+from fastrun.compose.recipes import OwnFolders, RecipeSource
+from fastrun.compose.sweeper import GridSweeper
+from fastrun.config.settings import Settings
+from fastrun.search.optuna_config import OptunaConfig
+
+
+def register() -> None:
+    """Register the schema, sources of configs, sweepers, the launcher and resolvers; it may be called again."""
+    setbase("1.3")
+    plugins = Plugins.instance()
+    plugins.register(RecipeSource)
+    plugins.register(OwnFolders)
+    ConfigStore.instance().store("schema", Settings)
+    offer_plugin("sweeper", "fastrun", GridSweeper)
+    offer_plugin("sweeper", "optuna", OptunaSweeper, OptunaConfig)
+    offer_plugin("launcher", "fastrun", OwnLauncher)
+    OmegaConf.register_new_resolver("fastrun_name", name_of, replace=True)
+    OmegaConf.register_new_resolver("fastrun_slug", slug, replace=True)

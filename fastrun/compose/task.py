@@ -1,0 +1,82 @@
+"""The function that Hydra calls for a single run, or for a job of one of its own launchers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from fastrun.compose.recipes import RecipeSource
+from fastrun.compose.typed import typed
+from fastrun.errors import Interrupted
+from fastrun.search.job import Job, Sweeping
+
+
+class Stop(BaseException):
+    """Ends a sweep at once. It is no Exception, so that Hydra does not go on with the next job."""
+
+
+class Task:
+    """Runs a job from its composed config, and holds the function that runs a sweep.
+
+    Args:
+        job: runs a job.
+        sweep: runs a sweep.
+        register: registers fastrun with Hydra in the process of a launcher.
+
+    Attributes:
+        failed: the exceptions of jobs, which Hydra would print.
+    """
+
+    def __init__(self, job: Callable[[Job], Any], sweep: Sweeping, register: Callable[[], None]) -> None:
+        self.job, self.sweep, self.register = job, sweep, register
+        self.failed: list[Exception] = []
+        self._argv = sys.argv  # the user's; Hydra's own is in sys.argv while it runs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what the process of a launcher needs: this one's folder and paths, and what its user trusts."""
+        carried = {name: os.environ[name] for name in ("FASTRUN_TRUST",) if name in os.environ}
+        where = {"path": sys.path, "argv": self._argv, "folder": Path.cwd(), "environ": carried}
+        return where | {"job": self.job, "register": self.register, "chosen": RecipeSource.chosen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Prepare the process of a launcher to run jobs."""
+        sys.path += [entry for entry in state["path"] if entry not in sys.path]
+        os.environ.update(state["environ"])
+        os.chdir(state["folder"])
+        state["register"]()
+        RecipeSource.chosen = state["chosen"]
+        self.job, self.register, self._argv, self.failed = state["job"], state["register"], state["argv"], []
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Run a job.
+
+        Args:
+            config: the composed config, with Hydra's own part.
+
+        Returns:
+            The result of the job; None if it failed.
+
+        Raises:
+            Stop: a signal interrupted the job.
+        """
+        sys.argv = self._argv
+        hydra = HydraConfig.get()
+        folder = Path(hydra.runtime.output_dir)
+        number = 0 if OmegaConf.is_missing(hydra.job, "num") else int(hydra.job.num)
+        overrides = [str(text) for text in hydra.overrides.task]
+        try:
+            return self.job(Job(number, [], overrides, typed(config, dict(hydra.runtime.choices)), folder))
+        except Exception as error:
+            self.failed.append(error)
+            with suppress(OSError):
+                folder.rmdir()  # only if nothing has been written there
+            if isinstance(error, Interrupted):
+                raise Stop from error
+            return None

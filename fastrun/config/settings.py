@@ -1,0 +1,239 @@
+"""The typed configuration of a run, key by key.
+
+A closed group is a dataclass here: its keys are fixed, and the constraints of a key stand beside it. An open group is a
+dict with a ``_target_`` and that target's arguments, which :mod:`fastrun.config.instantiate` checks against the
+target's signature. The options of a group are the files in ``conf/<group>/``; they are not listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from math import prod
+from typing import Any, cast
+
+from fastrun.config.constraints import at_least, choice
+
+Component = dict[str, Any]
+
+
+@dataclass
+class BatchConfig:
+    """Mini-batches."""
+
+    kind: str = "fixed"  # the chosen option
+    size: int = at_least(1, default=128)  # samples per optimizer step, over all devices
+    accumulate: int = at_least(1, default=1)  # parts in which a batch is computed, to save memory; same result
+    lr_scaling: str = choice("none", "none", "linear", "sqrt")  # how optimizer.lr follows size / base_size
+    base_size: int = at_least(1, default=256)  # the batch size that optimizer.lr is meant for, with lr_scaling
+    drop_last: bool = True  # leave out the last, smaller batch of each epoch; other epochs use its samples
+    found: str = ""  # the outcome of batch=auto, written by fastrun
+
+
+@dataclass
+class ClipConfig:
+    """Gradient clipping."""
+
+    kind: str = "none"  # the chosen option
+    max: float = 1.0  # limit: of the total 2-norm (norm), an absolute value (value), the ratio to the weights (agc)
+    eps: float = at_least(0, default=1e-3)  # agc: the smallest weight norm of a unit that is used
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """Stopping before the last epoch."""
+
+    kind: str = "none"  # the chosen option
+    metric: str | None = "${target.metric}"  # the metric to watch, with patience
+    patience: int = at_least(1, default=5)  # validations without an improvement before the run stops
+    min_delta: float = at_least(0, default=0.0)  # the improvement that does not count yet, in the metric's unit
+    seconds: float | None = None  # budget: seconds of training; replaces epochs, and the schedule is fitted to it
+    steps: int | None = at_least(1, default=None)  # budget: the same in optimizer steps
+
+
+@dataclass
+class CheckpointConfig:
+    """Saving the state of a run."""
+
+    kind: str = "standard"  # the chosen option
+    every: str = "1ep"  # duration between two checkpoints; also in minutes: 10min
+    keep: int | None = at_least(0, default=2)  # newest checkpoints to keep beside the best; null or 0: all
+
+
+@dataclass
+class OnDivergenceConfig:
+    """What happens when a loss or a gradient is not a finite number."""
+
+    kind: str = "stop"  # the chosen option
+    factor: float = 0.5  # factor of every learning rate at each rewind
+    times: int = at_least(1, default=3)  # largest number of rewinds in a run
+    rewinds: list[dict[str, Any]] = field(default_factory=list)  # rewinds so far: at, to, factor; written by fastrun
+
+    def lr_factor(self, step: int) -> float:
+        """Return the product of the factors of all rewinds that apply to a step.
+
+        Args:
+            step: the optimizer step, counted from 0.
+        """
+        return prod(float(rewind["factor"]) for rewind in self.rewinds if rewind["to"] <= step)
+
+
+@dataclass
+class AmpConfig:
+    """Mixed precision."""
+
+    kind: str = "off"  # the chosen option
+
+
+@dataclass
+class PipelineConfig:
+    """How samples become batches on the device."""
+
+    kind: str = "resident"  # the chosen option
+    num_workers: int = at_least(0, default=2)  # processes that load samples, with pipeline=workers
+    prefetch: int = at_least(1, default=4)  # batches that each worker prepares ahead
+
+
+@dataclass
+class TransferConfig:
+    """Starting from trained weights."""
+
+    kind: str = "none"  # the chosen option
+    source: str | None = None  # a run directory, a checkpoint, a file of weights, timm:NAME or pretrained (timm's own)
+    match: str = choice("name", "name", "order")  # match weights by name, or by order where names differ
+    new_head: bool = False  # train a new head even if the source's fits, as for as many other classes
+    freeze: str = "1ep"  # finetune: duration for which only the head trains; 0: none
+    lr_scale: float = 0.1  # finetune: factor of the body's learning rate
+    layer_decay: float = 0.8  # finetune: factor of the learning rate per layer away from the head
+
+
+@dataclass
+class EmaConfig:
+    """Averaging weights over steps."""
+
+    kind: str = "none"  # the chosen option
+    every: str = "1"  # duration between two updates of the average
+    decay: float = at_least(0, default=0.999)  # ema: share of the average that is kept per step, whatever every is
+    warmup: bool = True  # ema: keep less of the average at first, which helps short runs
+    start: str = "75%"  # swa: duration before the first snapshot
+    refit: int = at_least(0, default=0)  # training batches that refit batch norms before a validation; 0: none
+
+
+@dataclass
+class SpeedConfig:
+    """Optimizations for speed, which change how something is computed, but not the result."""
+
+    kind: str = "auto"  # the chosen option
+    steps_per_call: int = at_least(0, default=0)  # optimizer steps per Lightning call; 0: chosen from measured time
+    fused: bool | None = None  # fused optimizer kernels; null: where device and optimizer have them
+    channels_last: bool | None = None  # channels_last memory format; null: for convolutions
+    tf32: bool | None = None  # TF32 matrix multiplication on GPUs; null: true
+    malloc: bool | None = None  # keep freed memory for the next step; null: true on CPUs
+    compile: bool = False  # use torch.compile; its time is reported as clock.compile
+    compile_mode: str = "default"  # default, reduce-overhead (CUDA graphs), max-autotune …
+
+
+@dataclass
+class DeviceConfig:
+    """The device of the run."""
+
+    kind: str = "auto"  # the chosen option
+    accelerator: str = choice("auto", "auto", "cpu", "gpu")
+    count: int = at_least(1, default=1)  # devices, or processes on CPUs
+    strategy: str = choice("auto", "auto", "ddp")
+
+
+@dataclass
+class TargetConfig:
+    """The metric that a run is judged by, and the value to reach."""
+
+    metric: str | None = None  # also decides on the best checkpoint; null: val/acc, val/perplexity or val/r2
+    value: float | None = None  # the value to reach; null: none
+    stop: bool = True  # end the run when it is reached
+
+
+@dataclass
+class SweepConfig:
+    """How ``fastrun train -m`` runs its jobs; not part of the config of a job."""
+
+    jobs: int = at_least(1, default=1)  # jobs at a time, each in its own process with a share of cores and GPUs
+    timeout: str | None = None  # time limit of an attempt at a job: 90s, 30min or 2h; null: none
+    grace: str = "30s"  # time that a job has to save its state when it is stopped, before it is killed
+    zip: Any = False  # true: zip swept keys instead of combining them; or a list of keys to zip
+    random: int | None = at_least(1, default=None)  # number of random points of the grid to try; null: all points
+    seed: int = at_least(0, default=0)  # seed of the random points
+    file: str | None = None  # file with the overrides of one job per line
+
+
+@dataclass
+class Settings:
+    """All settings of a run."""
+
+    name: str | None = None  # folder in outputs; null: the recipe's name
+    outputs: str = "outputs"  # folder of run directories
+    seed: int = at_least(0, default=0)
+    epochs: int = at_least(1, default=10)
+    steps: int | None = at_least(1, default=None)  # optimizer steps; replaces epochs
+    val_every: str = "1ep"  # duration between two validations; the last step always validates
+    views: str = choice("none", "none", "mirror", "mirror_shift")  # test-time augmentation of images in a validation
+    log_every: int = at_least(1, default=1)  # steps per line of metrics.jsonl
+    deterministic: bool = False  # refuse kernels whose results may differ from run to run
+    target: TargetConfig = field(default_factory=TargetConfig)
+    data: Component = field(default_factory=dict)
+    model: Component = field(default_factory=dict)
+    init: Component = field(default_factory=dict)
+    norm: Component = field(default_factory=dict)
+    optimizer: Component = field(default_factory=dict)
+    schedule: Component = field(default_factory=dict)
+    loss: Component = field(default_factory=dict)
+    augment: Component = field(default_factory=dict)
+    logger: Component = field(default_factory=dict)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    on_divergence: OnDivergenceConfig = field(default_factory=OnDivergenceConfig)
+    amp: AmpConfig = field(default_factory=AmpConfig)
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    transfer: TransferConfig = field(default_factory=TransferConfig)
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
+    device: DeviceConfig = field(default_factory=DeviceConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning callback, …}
+    choices: dict[str, Any] = field(default_factory=dict)  # the chosen option of each group, written by fastrun
+
+
+OPEN = tuple(entry.name for entry in fields(Settings) if entry.type == "Component")
+"""The names of the open groups."""
+
+CLOSED: dict[str, type[Any]] = {
+    entry.name: cast(type[Any], entry.default_factory)
+    for entry in fields(Settings)
+    if is_dataclass(entry.default_factory)
+}
+"""The closed groups by name, each with its dataclass."""
+
+
+def from_dict(config: dict[str, Any]) -> Settings:
+    """Return settings from the dict that :func:`dataclasses.asdict` returns for them."""
+    return Settings(**{key: CLOSED[key](**inner) if key in CLOSED else inner for key, inner in config.items()})
+
+
+def closed_keys() -> Iterator[tuple[str, Field[Any]]]:
+    """Yield the dotted name and the field of every key outside the open groups."""
+    for entry in fields(Settings):
+        if entry.name in CLOSED:
+            yield from ((f"{entry.name}.{inner.name}", inner) for inner in fields(CLOSED[entry.name]))
+        else:
+            yield entry.name, entry
+
+
+def known_keys() -> Iterable[str]:
+    """Return the dotted names of :func:`closed_keys`, for hints and completion."""
+    return [name for name, _ in closed_keys()]
+
+
+def top_level_keys() -> list[str]:
+    """Return the keys that are neither a group nor written by fastrun, for completion."""
+    return [entry.name for entry in fields(Settings) if entry.name not in (*OPEN, *CLOSED, "callbacks", "choices")]

@@ -1,1 +1,0 @@
-"""Data sets: each function returns ``{"train": Dataset, "val": Dataset, "test": Dataset}``."""

@@ -1,1 +1,0 @@
-"""Weight initialization: each function sets the weights of a network in place, biases to zero."""

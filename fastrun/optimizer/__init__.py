@@ -1,1 +1,0 @@
-"""Optimizers: those of torch, given the parameters in groups."""

@@ -1,0 +1,102 @@
+"""Going on with a run from its newest good checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
+from fastrun.run.runner import Run, attempt
+from fastrun.storage.checkpoint.files import SavedCheckpoint
+from fastrun.storage.lock import locked
+from fastrun.storage.run_dir import RunDir
+from fastrun.system.versions import versions
+
+if TYPE_CHECKING:
+    from fastrun.training.builders.setup import Setup
+
+_DECISIVE = "fastrun", "torch"  # packages whose other versions may compute other last bits
+
+
+def resume(
+    settings: Settings,
+    run: RunDir,
+    overrides: Sequence[str] = (),
+    *,
+    started: float,
+    quiet: bool = False,
+    inexact: bool = False,
+) -> Run:
+    """Go on from the newest good checkpoint, with other values if there are overrides.
+
+    A run that ended before its first checkpoint starts at its first step, and says so.
+
+    Args:
+        settings: the run's, the overrides among them.
+        run: its directory.
+        overrides: what the command line said beside it.
+        started: when it was asked for, in seconds since the epoch.
+        quiet: print nothing.
+        inexact: go on with another number of processes, too, though its steps are others then.
+
+    Raises:
+        CheckpointError: no checkpoint is whole, none is kept, or it is of another network; nothing is changed then.
+        ConfigError: the run is past its last step already, or had another number of processes.
+        InUse: another process has the run.
+        FastrunError: what ended the run.
+    """
+    with locked(run.path) as notes:
+        saved, setup = None, None
+        if run.was_never_saved() and settings.checkpoint.kind != "none":
+            notes.append("no checkpoint yet: starting from the first step")
+        else:
+            saved, broken = run.newest_good()
+            notes += [f"{one.path.name} is damaged: passed over" for one in broken]
+            notes += _other_versions(saved)
+        if overrides:
+            if saved is not None:
+                setup = _check_fits(settings, saved, inexact)
+            run.change(settings, overrides)
+        run.forget_after(saved.step if saved else 0)
+        return attempt(settings, run, saved, notes, started=started, quiet=quiet, setup=setup)
+
+
+def _other_versions(saved: SavedCheckpoint) -> list[str]:
+    """Return a note where other versions than today's wrote a checkpoint; those that it saves next are today's."""
+    now, then = versions(), saved.versions
+    changed = [f"{name} {then[name]}, now {now[name]}" for name in _DECISIVE if then.get(name, now[name]) != now[name]]
+    return [f"the checkpoint is from {' and '.join(changed)}: the last bits may differ from here on"] if changed else []
+
+
+def _check_fits(settings: Settings, saved: SavedCheckpoint, inexact: bool) -> Setup:
+    """Check that a run with these settings can go on from a checkpoint, and return its device and data.
+
+    Raises:
+        CheckpointError: it is of another network.
+        ConfigError: it is past the last step already, or, unless ``inexact``, of another number of processes.
+    """
+    from fastrun.config.plan import make_plan
+    from fastrun.config.resolved import Resolved
+    from fastrun.storage.checkpoint.io import load
+    from fastrun.storage.checkpoint.state import CheckpointState
+    from fastrun.training.builders.loaders import build_sampler
+    from fastrun.training.builders.setup import set_up
+    from fastrun.training.evaluate import load_network
+
+    world_size = CheckpointState.of(load(saved.path), str(saved.path)).world_size
+    if world_size != settings.device.count and not inexact:
+        raise ConfigError(
+            f"device.count={settings.device.count}: the run had {world_size}, and would take other steps from here",
+            "--inexact goes on all the same",
+        )
+    setup = set_up(settings)
+    sampler = build_sampler(settings, setup.splits, setup.device, Resolved({}))
+    total = make_plan(settings, sampler.steps_per_epoch).total_steps
+    if total < saved.step and not settings.early_stopping.seconds:
+        raise ConfigError(
+            f"the run is at step {saved.step} already, past the {total} asked for",
+            f"ask for more {'steps' if settings.steps else 'epochs'}",
+        )
+    load_network(settings, setup, saved.path)
+    return setup

@@ -1,0 +1,73 @@
+"""summary.json: a run in one object, and the same in a few lines for a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastrun.components.device.device import describe_hardware
+from fastrun.config.settings import Settings
+from fastrun.storage.checkpoint.files import checkpoint_path
+from fastrun.storage.run_dir import RunDir
+from fastrun.system.versions import versions
+from fastrun.training.fit import FitResult
+
+
+def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -> dict[str, Any]:
+    """Return what a run did: results, both clocks, what was asked for and what was used."""
+    module = result.module
+    state, clock = module.state, module.clock
+    seconds = clock.state()
+    target = state.target or {}
+    return {
+        "status": status,
+        "name": run.path.parent.name,
+        "recipe": settings.choices.get("recipe"),
+        "overrides": run.overrides(),
+        "seed": settings.seed,
+        "steps": state.step,
+        "epochs": round(state.step / module.plan.steps_per_epoch, 6),
+        "samples": state.samples,
+        "stopped": state.stopped,
+        "best": _best(run, state.best),
+        "last": state.last,
+        "target": {
+            "metric": result.monitor.name,
+            "value": settings.target.value,
+            "reached": state.target is not None,
+            **{key: target.get(key) for key in ("steps", "samples", "train_seconds", "wall_seconds")},
+        },
+        "clock": seconds | {"total": clock.wall_seconds},
+        "throughput": {"samples_per_second": state.samples / max(clock.train_seconds, 1e-9)},
+        "heuristics": result.resolved.groups,
+        "hardware": describe_hardware(result.device),
+        "versions": versions(),
+    }
+
+
+def _best(run: RunDir, best: dict[str, Any] | None) -> dict[str, Any] | None:
+    if best is None:
+        return None
+    path = checkpoint_path(run.checkpoints, best["step"])
+    return best | {"checkpoint": str(path.relative_to(run.path)) if path.is_file() else None}
+
+
+def rows(summary: dict[str, Any], run: RunDir) -> list[tuple[str, str]]:
+    """Return the lines of the table that ends a run."""
+    best, target, clock = summary["best"], summary["target"], summary["clock"]
+    train = clock["train"] + clock["data_wait"]
+    shown = [("result", f"{best['metric']} {best['value']:.4f} at step {best['step']}" if best else "nothing measured")]
+    if target["value"] is not None:
+        reached = "not reached"
+        if target["reached"]:
+            reached = f"reached at step {target['steps']}, {target['train_seconds']:.2f} s of training"
+        shown.append(("target", f"{target['value']:g} {reached}"))
+    if summary["stopped"]:
+        shown.append(("stopped", summary["stopped"]))
+    shown += [
+        ("trained", f"{summary['steps']} steps, {summary['epochs']:g} epochs in {train:.2f} s"),
+        ("wall clock", f"{clock['total']:.2f} s, {clock['startup']:.2f} s of it starting up"),
+        *([("compiled", f"in {clock['compile']:.1f} s")] if clock["compile"] else []),
+        ("speed", f"{summary['throughput']['samples_per_second']:,.0f} samples/s"),
+        ("directory", str(run.path)),
+    ]
+    return shown

@@ -1,0 +1,96 @@
+"""From the axes of a sweep to its points: each with each, side by side, or some drawn at random."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from fastrun.errors import ConfigError, nearest
+from fastrun.search.space import Axis, Overrides, Values
+
+
+def grid(axes: Sequence[Axis]) -> list[Overrides]:
+    """Return every combination of the places on some axes, the last axis' changing fastest.
+
+    Raises:
+        ConfigError: an axis has no end of places.
+    """
+    return [merge(sides) for sides in itertools.product(*(axis.sides() for axis in axes))]
+
+
+def sample(axes: Sequence[Axis], count: int, seed: int) -> list[Overrides]:
+    """Return so many different points drawn from the grid, in the order of drawing; all where there are no more."""
+    chance = Random(seed)
+    found: dict[tuple[tuple[str, str], ...], None] = {}
+    if count >= size(axes):
+        found = dict.fromkeys(tuple(point.items()) for point in grid(axes))
+    while len(found) < min(count, size(axes)):
+        found.setdefault(tuple(merge([axis.draw(chance) for axis in axes]).items()))
+    return [dict(point) for point in found]
+
+
+def size(axes: Sequence[Axis]) -> float:
+    """Return how many different points there are."""
+    return math.prod(axis.size for axis in axes)
+
+
+def zip_axes(axes: Sequence[Axis], which: bool | Sequence[str]) -> list[Axis]:
+    """Return the axes with some of them zipped into one, which stands in the place of the first of those.
+
+    Args:
+        axes: all axes.
+        which: the keys whose axes are zipped; True for all, False or nothing for none.
+
+    Raises:
+        ConfigError: the axes have different numbers of values, or no end of them, or a key is not swept over.
+    """
+    if not which:
+        return list(axes)
+    keys = None if which is True else [bare_key(key) for key in which]
+    if keys is not None:
+        _check_swept(axes, keys)
+    together = [axis for axis in axes if keys is None or bare_key(axis.keys[0]) in keys]
+    if not together:
+        return list(axes)
+    _check_lengths(together)
+    rest = [axis for axis in axes if axis not in together]
+    place = sum(axis in rest for axis in axes[: axes.index(together[0])])
+    return [*rest[:place], _zipped(together), *rest[place:]]
+
+
+def _zipped(axes: Sequence[Axis]) -> Values:
+    """Return one axis whose first place has the first values of several axes, and so on."""
+    keys = [key for axis in axes for key in axis.keys]
+    return Values(keys, [merge(sides) for sides in zip(*(axis.sides() for axis in axes), strict=True)])
+
+
+def _check_lengths(axes: Sequence[Axis]) -> None:
+    """Check that axes have as many values each.
+
+    Raises:
+        ConfigError: they have not, or one has no end of values.
+    """
+    lengths = {axis.keys[0]: len(axis.sides()) for axis in axes}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+        raise ConfigError(f"sweep.zip: zipped keys need the same number of values: {counts}", "give each as many")
+
+
+def merge(sides: Sequence[Overrides]) -> Mapping[str, str]:
+    """Return what several places say together."""
+    return {key: text for side in sides for key, text in side.items()}
+
+
+def bare_key(key: str) -> str:
+    """Return a key without the ``+`` that adds it."""
+    return key.lstrip("+")
+
+
+def _check_swept(axes: Sequence[Axis], which: Sequence[str]) -> None:
+    swept = [bare_key(key) for axis in axes for key in axis.keys]
+    for key in which:
+        if bare_key(key) not in swept:
+            hint = nearest(key, swept) or f"swept over: {', '.join(swept) or 'nothing'}"
+            raise ConfigError(f"sweep.zip={key} is not swept over", hint)

@@ -1,0 +1,228 @@
+"""Jobs at the points that Optuna suggests, whose results it is told: a study, in a journal beside the runs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from fastrun.config.monitor import default_monitor
+from fastrun.errors import ConfigError
+from fastrun.redaction import redact_override
+from fastrun.search.grid import bare_key, merge
+from fastrun.search.job import FAILED, Job, JobRecord
+from fastrun.search.optuna_config import OptunaConfig
+from fastrun.search.optuna_internals import take_up
+from fastrun.search.space import Axis, Interval, Overrides, Values
+from fastrun.storage.atomic import storage_errors, write_atomic
+
+JOURNAL = "optuna.jsonl"
+
+Compose = Callable[[int, Overrides], Job]  # a trial's number, and its point
+
+
+class OptunaSource:
+    """A source of jobs that learns from results: each job is a trial of the same number."""
+
+    def __init__(
+        self,
+        folder: Path,
+        wanted: OptunaConfig,
+        axes: Sequence[Axis],
+        compose: Compose,
+        *,
+        at_once: int,
+        definition: dict[str, Any],
+    ) -> None:
+        """Take note of what to search; nothing is read or written before the first job is asked for.
+
+        Args:
+            folder: the sweep's, where the journal lies.
+            wanted: how to search.
+            axes: the space.
+            compose: makes a job of a point.
+            at_once: how many trials run at a time.
+            asked: what sweep.json says of it.
+        """
+        self.folder, self.wanted, self.axes, self.compose = folder, wanted, axes, compose
+        self.at_once = at_once
+        self.definition = {"kind": "optuna"} | definition
+        self.total = wanted.n_trials
+        self.running: dict[int, Trial] = {}
+        self.handed: set[int] = set()
+
+    @cached_property
+    def study(self) -> optuna.Study:
+        """Open the journal, or begin one."""
+        optuna.logging.disable_default_handler()
+        path = self.folder / JOURNAL
+        with storage_errors(path):
+            _mend(path)
+            journal = JournalStorage(JournalFileBackend(str(path), lock_obj=Lock(path)))  # type: ignore[arg-type]
+        direction = StudyDirection[(self.wanted.direction or "maximize").upper()]
+        study = optuna.create_study(storage=journal, study_name="sweep", direction=direction, load_if_exists=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some of what Optuna has is marked as experimental
+            study.sampler = _sampler(self.wanted, len(study.trials), self.at_once)
+            study.pruner = _pruner(self.wanted)
+        return study
+
+    @property
+    def done(self) -> bool:
+        """Say whether all trials have been handed out."""
+        return len(self._trials()) >= self.total and not self._left()
+
+    def known_jobs(self) -> Sequence[Job]:
+        """Know none before it has been suggested."""
+        return ()
+
+    def next(self) -> Job | None:
+        """Return the job of a trial that an earlier attempt left, or of a new one."""
+        while len(self.running) < self.at_once and (trial := self._trial()) is not None:
+            self.handed.add(trial.number)
+            side = merge([_place(trial, axis) for axis in self.axes])
+            try:
+                job = self.compose(trial.number, side)
+            except ConfigError as error:
+                print(f"trial {trial.number}: {error.message}")
+                self.study.tell(trial, state=TrialState.FAIL)
+                continue
+            trial.set_user_attr("run", job.folder.name)
+            trial.set_user_attr("overrides", [redact_override(text) for text in job.sweep_overrides])
+            self.running[trial.number] = trial
+            return job
+        return None
+
+    def measured(self, job: Job, step: int, metrics: dict[str, float]) -> bool:
+        """Report a validation, once, and say whether the pruner would stop the trial."""
+        metric = default_monitor(job.settings.target.metric, metrics)
+        trial, value = self.running[job.number], metrics.get(metric.name)
+        if value is None or step in self._frozen(job.number).intermediate_values:
+            return False
+        if job.settings.target.metric is None:
+            self._check_direction(metric.name, metric.higher_is_better)
+        trial.report(value, step)
+        return trial.should_prune()
+
+    def ended(self, record: JobRecord) -> None:
+        """Tell how a trial ended, once; what was interrupted or killed may still go on."""
+        self.running.pop(record.number, None)
+        if record.number < len(self._trials()) and not self._frozen(record.number).state.is_finished():
+            self._tell(record)
+        if best := self.best():
+            found = {"trial": best.number, "value": best.value, "params": best.params} | best.user_attrs
+            write_atomic(self.folder / "best.json", json.dumps(found, indent=2))
+
+    def _tell(self, record: JobRecord) -> None:
+        value = (record.best or {}).get("value")
+        if record.state == "finished" and isinstance(value, int | float) and math.isfinite(value):
+            self.study.tell(record.number, value)
+        elif record.state == "pruned":
+            self.study.tell(record.number, state=TrialState.PRUNED)
+        elif record.state in ("finished", *FAILED):
+            self.study.tell(record.number, state=TrialState.FAIL)
+
+    def best(self) -> FrozenTrial | None:
+        """Return the best trial, or None where none has finished."""
+        has_any = any(trial.state == TrialState.COMPLETE for trial in self._trials())
+        return self.study.best_trial if has_any else None
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._trials()[number]
+
+    def _left(self) -> list[FrozenTrial]:
+        """Return the trials that an earlier attempt handed out, and whose end nobody told."""
+        return [trial for trial in self._trials() if not trial.state.is_finished() and trial.number not in self.handed]
+
+    def _trial(self) -> Trial | None:
+        for left in self._left():
+            if (trial := take_up(self.study, left)) is not None:
+                return trial
+        return self.study.ask() if len(self._trials()) < self.total else None
+
+    def _check_direction(self, name: str, higher_is_better: bool) -> None:
+        better = "maximize" if higher_is_better else "minimize"
+        if self.study.direction.name.lower() != better:
+            raise ConfigError(
+                f"the runs are judged by {name}, which the search does not {better}",
+                f"start it again with hydra.sweeper.direction={better} target.metric={name}",
+            )
+
+
+class Lock:
+    """Keeps writers of a journal apart; gone with its process, whatever ends it, unlike Optuna's own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_suffix(".lock")
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self.handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        os.close(self.handle)
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that a crash left unfinished, which Optuna could not read."""
+    if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
+
+
+def _place(trial: Trial, axis: Axis) -> Overrides:
+    """Return a trial's place on an axis: suggested now, or before."""
+    name = "+".join(map(bare_key, axis.keys))
+    if isinstance(axis, Interval):
+        if axis.is_whole:
+            return axis.side(trial.suggest_int(name, int(axis.low), int(axis.high), log=axis.log))
+        return axis.side(trial.suggest_float(name, axis.low, axis.high, log=axis.log))
+    assert isinstance(axis, Values)
+    if axis.numbers:
+        return axis.listed[_step(trial, name, axis.numbers)]
+    texts = [" ".join(side.values()).removeprefix(f"{axis.keys[0]}=") for side in axis.listed]
+    return axis.listed[texts.index(trial.suggest_categorical(name, list(dict.fromkeys(texts))))]
+
+
+def _step(trial: Trial, name: str, numbers: Sequence[float]) -> int:
+    """Return which of some numbers in even steps is suggested."""
+    low, high, step = min(numbers), max(numbers), abs(numbers[1] - numbers[0])
+    if all(isinstance(number, int) for number in numbers):
+        return numbers.index(trial.suggest_int(name, int(low), int(high), step=int(step)))
+    number = trial.suggest_float(name, low, high, step=step)
+    return min(range(len(numbers)), key=lambda at: abs(numbers[at] - number))
+
+
+def _sampler(wanted: OptunaConfig, trials: int, at_once: int) -> BaseSampler:
+    """Return the sampler, which would draw the same numbers again if it began anew with the same seed."""
+    seed, startup = wanted.seed + trials, wanted.n_startup_trials
+    if wanted.sampler == "random":
+        return RandomSampler(seed)
+    if wanted.sampler == "tpe":
+        return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=at_once > 1)
+    return CmaEsSampler(seed=seed, n_startup_trials=startup)
+
+
+def _pruner(wanted: OptunaConfig) -> BasePruner:
+    if wanted.pruner == "none":
+        return NopPruner()
+    return MedianPruner(wanted.pruner_startup_trials, wanted.n_warmup_steps)

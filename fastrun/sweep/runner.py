@@ -1,0 +1,91 @@
+"""A sweep from its first job to the table that ends it. Read :func:`sweep` as its story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastrun.config.duration import to_seconds
+from fastrun.config.settings import SweepConfig
+from fastrun.errors import Interrupted, StorageError
+from fastrun.search.job import JobRecord, JobSource, Launch
+from fastrun.storage.lock import locked
+from fastrun.sweep import external
+from fastrun.sweep.client import Client
+from fastrun.sweep.ledger import Ledger, is_sweep
+from fastrun.sweep.live_view import LiveView
+from fastrun.sweep.supervisor import Supervisor
+from fastrun.sweep.table import show
+
+
+def sweep(
+    folder: Path,
+    source: JobSource,
+    settings: SweepConfig,
+    launch: Launch | None = None,
+    client: Client | None = None,
+    quiet: bool = False,
+) -> list[JobRecord]:
+    """Run the jobs of a source, in processes of their own, and return the ledger.
+
+    Args:
+        folder: the sweep's, new or one to go on with.
+        source: where the jobs come from.
+        settings: how many at a time, and for how long at most.
+        launch: what runs jobs in place of processes of ours; it is handed all that are known.
+        client: a server that has been started already, to save time.
+        quiet: print nothing.
+
+    Raises:
+        ConfigError: a timeout or a grace that is no time.
+        InUse: somebody else runs this sweep.
+        Interrupted: a signal stopped it.
+        StorageError: the folder cannot be written, or holds a sweep already.
+    """
+    for key in ("timeout", "grace"):
+        to_seconds(getattr(settings, key) or "1s", f"sweep.{key}")
+    if is_sweep(folder) and {job.number for job in source.known_jobs()} & set(Ledger(folder).numbers()):
+        raise StorageError(f"{folder} holds a sweep already", f"go on with: fastrun resume {folder}")
+    ledger = Ledger.create(folder, source, settings)
+    with locked(folder):
+        for job in source.known_jobs():
+            ledger.add(job)
+        number = carry_out(ledger, source, settings, launch, client, quiet)
+    return conclude(ledger, number, quiet)
+
+
+def conclude(ledger: Ledger, number: int, quiet: bool = False) -> list[JobRecord]:
+    """Show what became of a sweep, and return it.
+
+    Raises:
+        Interrupted: a signal, of this number, stopped it.
+    """
+    records = ledger.records()
+    if not quiet:
+        show(ledger, records)
+    if number:
+        hint = f"go on with: fastrun resume {ledger.folder}"
+        raise Interrupted(number, "the sweep is stopped, what ran is saved", hint)
+    return records
+
+
+def carry_out(
+    ledger: Ledger,
+    source: JobSource,
+    settings: SweepConfig,
+    launch: Launch | None = None,
+    client: Client | None = None,
+    quiet: bool = False,
+) -> int:
+    """Run the jobs of a source; return the signal that asked it to stop, or 0."""
+    if launch is None:
+        with LiveView(source.total, quiet) as view:
+            return Supervisor(ledger, source, settings, view, client).run()
+    return external.carry_out(ledger, source, launch, to_seconds(settings.grace, "sweep.grace"))
+
+
+def exit_code(records: Sequence[JobRecord]) -> int:
+    """Return 0 if all jobs finished or were pruned, else the first other one's code if it is fastrun's, else 1."""
+    failed = [record.exit_code or 1 for record in records if record.state not in ("finished", "pruned")]
+    codes = [code if code in range(1, 9) else 1 for code in failed]  # what a signal ended has none of fastrun's
+    return codes[0] if codes else 0

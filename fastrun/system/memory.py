@@ -1,0 +1,32 @@
+"""Running out of memory, on a device or on the host: recognizing the error, and giving memory back."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+
+_MESSAGES = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that no memory is left. On the CPU torch has no class for such an error."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
+
+
+def describe_peak() -> str:
+    """Return the peak of a GPU's memory as the end of a message; an empty text where there is no GPU."""
+    if not torch.cuda.is_available():
+        return ""
+    peak, total = torch.cuda.max_memory_allocated(), torch.cuda.get_device_properties().total_memory
+    return f", peak {peak >> 20} of {total >> 20} MiB"
+
+
+def release_unused() -> None:
+    """Give back memory that nothing refers to any more. Modules and their trainer refer to each other, hence ``gc``."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

@@ -1,0 +1,1 @@
+"""Training: the story of a fit, the LightningModule and the optimizer step."""

@@ -1,0 +1,81 @@
+"""Choosing the batch size for ``batch=auto`` by timing steps of a network that is thrown away afterwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fastrun.components.amp.precision import choose_precision
+from fastrun.components.batch.size_search import SMALLEST, Trial, search, within_free_memory
+from fastrun.components.data.splits import size_of
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import Settings
+from fastrun.training.builders.loss import build_loss
+from fastrun.training.builders.model import build_network
+from fastrun.training.builders.optimizer import build_optimizer
+from fastrun.training.builders.setup import Setup
+
+_STEPS = 16  # an epoch has at least as many: on small data, larger batches leave too few steps
+
+log = logging.getLogger("fastrun")
+
+
+def choose_batch_size(settings: Settings, setup: Setup) -> Settings:
+    """Return the settings with the batch size that is fastest on this machine.
+
+    Raises:
+        ConfigError: not even the smallest batch fits into memory.
+    """
+    has_gpu = setup.device.torch_device.type == "cuda"
+    trial = _build_trial(settings, setup)
+    shares = setup.device.world_size * settings.batch.accumulate
+    most = max(1, size_of(setup.splits.train) // shares // _STEPS)
+    result = search(trial if has_gpu else within_free_memory(trial), most, to_the_limit=has_gpu)
+    log.info(f"batch: {result.describe()}")
+    batch = replace(settings.batch, kind="fixed", size=result.size * shares, found=result.describe())
+    return replace(settings, batch=batch)
+
+
+def _build_trial(settings: Settings, setup: Setup) -> Trial:
+    """Return a function that takes a step with a number of samples: the first ones of the training set, repeated."""
+    device, train = setup.device.torch_device, setup.splits.train
+    samples = [train[index] for index in range(min(size_of(train), SMALLEST))]
+    x, y = (torch.as_tensor(part) for part in torch.utils.data.default_collate(samples))
+    step = _build_step(settings, setup)
+
+    def trial(size: int) -> None:
+        inputs = setup.scaling(_repeat(x, size)).to(device)
+        step(inputs, _repeat(y, size).to(device))
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return trial
+
+
+def _repeat(part: Tensor, size: int) -> Tensor:
+    """Return a batch ``[size, …]`` of the samples of a smaller one, repeated."""
+    times = -(-size // len(part))
+    return part.repeat(times, *[1] * (part.ndim - 1))[:size]
+
+
+def _build_step(settings: Settings, setup: Setup) -> Callable[[Tensor, Tensor], None]:
+    """Return a function that takes a step of a new network, without schedule, clipping or averaging."""
+    device = setup.device.torch_device
+    net = build_network(settings, setup, Resolved({})).to(device).train()
+    optimizer, precision = build_optimizer(settings, net), choose_precision(settings.amp.kind, device)
+    loss = build_loss(settings, setup.splits.task)
+    if isinstance(loss, torch.nn.Module):
+        loss.to(device)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        with precision.autocast():
+            value = loss(net(x), y)
+        torch.autograd.backward(value)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step

@@ -1,0 +1,136 @@
+"""Building the loaders of a run: the sampler, and the batches of training and validation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple, cast
+
+from torch.utils.data import TensorDataset
+
+from fastrun.components.augment import Augment
+from fastrun.components.augment.mix import Mix
+from fastrun.components.data.splits import Samples, Splits, size_of
+from fastrun.components.device.device import Device, free_bytes
+from fastrun.components.pipeline import TrainLoader
+from fastrun.components.pipeline.evaluation import EvalLoader
+from fastrun.components.pipeline.mixed import MixedLoader
+from fastrun.components.pipeline.plain import PlainLoader
+from fastrun.components.pipeline.resident import ResidentLoader
+from fastrun.components.pipeline.sampler import StatelessSampler
+from fastrun.components.pipeline.workers import WorkerLoader
+from fastrun.config import instantiate
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
+from fastrun.system.free_space import format_mebibytes
+from fastrun.training.builders.setup import Setup
+
+_RESIDENT_SHARE = 0.5  # of the free memory of a device is the most that data may take; the rest is for the network
+
+
+class Loaders(NamedTuple):
+    """The loaders of a run.
+
+    Attributes:
+        train: yields the batches of training without end.
+        val: yields the batches of a validation.
+    """
+
+    train: TrainLoader
+    val: EvalLoader
+
+
+def build_loaders(settings: Settings, setup: Setup, sampler: StatelessSampler, resolved: Resolved) -> Loaders:
+    """Return the loaders of training and validation.
+
+    Raises:
+        ConfigError: the augmentation does not fit the data.
+    """
+    train = build_train_loader(settings, setup, sampler, resolved)
+    return Loaders(train, build_eval_loader(settings, setup, setup.splits.val))
+
+
+def build_sampler(settings: Settings, splits: Splits, device: Device, resolved: Resolved) -> StatelessSampler:
+    """Return the sampler; a batch larger than the training set is cut to its size.
+
+    Raises:
+        ConfigError: the batch cannot be divided evenly among the processes.
+    """
+    batch, samples, world_size = settings.batch, size_of(splits.train), device.world_size
+    size = batch.size
+    if size > samples:
+        size = samples - samples % world_size
+        resolved.record("batch", f"size {size}", f"the training set has only {samples} samples")
+    if size % world_size or size == 0:
+        raise ConfigError(
+            f"batch.size={batch.size} cannot be divided evenly among {world_size} processes",
+            f"use a multiple of {world_size}",
+        )
+    drop_last = batch.drop_last or world_size > 1
+    if drop_last and not batch.drop_last:
+        resolved.record("batch", "drop_last=true", "several processes need equal batches")
+    return StatelessSampler(samples, size, drop_last, settings.seed, device.rank, world_size)
+
+
+def build_train_loader(settings: Settings, setup: Setup, sampler: StatelessSampler, resolved: Resolved) -> TrainLoader:
+    """Return the loader of training.
+
+    Raises:
+        ConfigError: the augmentation does not fit the data.
+    """
+    augment = _build_augment(settings, setup.splits)
+    loader = _build_pipeline(settings, setup, sampler, augment, resolved)
+    mix: Mix | None = getattr(augment, "mix", None)
+    return MixedLoader(loader, mix, sampler) if mix else loader
+
+
+def _build_pipeline(
+    settings: Settings, setup: Setup, sampler: StatelessSampler, augment: Augment | None, resolved: Resolved
+) -> TrainLoader:
+    config, train, device = settings.pipeline, setup.splits.train, setup.device.torch_device
+    scale = setup.scaling_on(device)
+    if config.kind == "plain":
+        return PlainLoader(train, sampler, augment, scale, device)
+    if config.kind == "resident":
+        reason = why_not_resident([train, setup.splits.val], setup.device)
+        if reason is None:
+            return ResidentLoader(cast(TensorDataset, train), sampler, augment, scale, device)
+        resolved.record("pipeline", "workers", reason)
+    return WorkerLoader(train, sampler, augment, scale, device, config.num_workers, config.prefetch)
+
+
+def build_eval_loader(settings: Settings, setup: Setup, samples: Samples) -> EvalLoader:
+    """Return the loader that yields each sample of a split once."""
+    device, splits = setup.device, setup.splits
+    workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
+    is_resident = why_not_resident([samples], device) is None
+    outputs = prod(splits.task.shape(1, splits.in_shape))
+    scale = setup.scaling_on(device.torch_device)
+    return EvalLoader(
+        samples, scale, device.torch_device, device.rank, device.world_size, is_resident, workers, outputs
+    )
+
+
+def why_not_resident(splits: list[Samples], device: Device) -> str | None:
+    """Return why the splits cannot be kept on the device as a whole; None if they can."""
+    if not isinstance(splits[0], TensorDataset):
+        return "this data is not a TensorDataset, so its samples are loaded as they are needed"
+    tensors = [tensor for split in splits if isinstance(split, TensorDataset) for tensor in split.tensors]
+    needed, free = sum(tensor.nbytes for tensor in tensors), free_bytes(device.torch_device)
+    if free is None or needed <= _RESIDENT_SHARE * free:
+        return None
+    room = f"{format_mebibytes(free)} free on {device.name}"
+    return f"the data needs {format_mebibytes(needed)}, more than half of the {room}"
+
+
+def _build_augment(settings: Settings, splits: Splits) -> Augment | None:
+    bound = instantiate.bind("augment", settings.augment)
+    if bound is None:
+        return None
+    if len(splits.in_shape) != 3:
+        raise ConfigError(
+            f"augment needs images; samples of this data have shape {list(splits.in_shape)}", "use augment=none"
+        )
+    offered = instantiate.accepted(bound, in_shape=splits.in_shape, num_classes=splits.num_classes)
+    instantiate.check_complete("augment", bound, *offered)
+    return cast("Augment", bound(**offered))

@@ -1,0 +1,76 @@
+"""Building the Lightning Trainer of a run, with everything off that fastrun does itself."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.loggers.logger import Logger
+
+from fastrun.components.device.device import Device
+from fastrun.storage.checkpoint.io import AtomicCheckpointIO
+
+
+def build_trainer(
+    device: Device,
+    epochs: int,
+    deterministic: bool,
+    callbacks: list[pl.Callback],
+    folder: str,
+    logger: Logger | None = None,
+) -> pl.Trainer:
+    """Return a Trainer without logging, progress, saving and clipping: fastrun's callbacks and module do these.
+
+    Args:
+        device: the device.
+        epochs: the most epochs of a run.
+        deterministic: whether torch may use only deterministic kernels.
+        callbacks: the callbacks, in the order in which they act.
+        folder: the run directory.
+        logger: the tracker, or None.
+    """
+    return pl.Trainer(
+        accelerator="gpu" if device.torch_device.type == "cuda" else "cpu",
+        devices=device.world_size
+        if device.world_size > 1 or device.torch_device.type == "cpu"
+        else [device.torch_device.index or 0],
+        strategy="ddp" if device.strategy == "ddp" else "auto",
+        precision="32-true",  # the module enters autocast itself for each step
+        max_epochs=epochs,
+        deterministic=deterministic,
+        benchmark=False if deterministic else None,
+        callbacks=callbacks,
+        plugins=[
+            AtomicCheckpointIO(),
+            LightningEnvironment(),
+        ],  # fastrun.run.ddp starts the processes, also under SLURM
+        default_root_dir=folder,
+        logger=False if logger is None else logger,
+        log_every_n_steps=None if logger is None else 1,  # in calls; some of Lightning's callbacks log
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Lightning's tips and warnings for the duration of a block; its loggers get their levels back after it."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for module in ("pytorch_lightning", "lightning_fabric", "torch.distributed"):
+                warnings.filterwarnings("ignore", module=module)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,33 @@
+"""Ends a run whose validations do not improve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from fastrun.components.early_stopping.patience import Patience
+from fastrun.training.module import Training
+
+
+class EarlyStopping(pl.Callback):
+    """Ends the run where :class:`Patience` says that it is enough; what it has counted is in the checkpoint."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and how long it has stood."""
+        return self.patience.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on waiting."""
+        self.patience.load(state_dict)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Judge what was measured."""
+        assert isinstance(pl_module, Training)
+        name = self.patience.monitor.name
+        if self.patience.update(pl_module.measured[name]) and not trainer.should_stop:
+            pl_module.state.stopped = f"{name} has not improved for {self.patience.waited} validations"
+            trainer.should_stop = True

@@ -1,0 +1,27 @@
+"""The attributes of Lightning that fastrun uses although they are not public, with a fallback for each.
+
+To Lightning a run is one long epoch whose batches are ranges of optimizer steps. ``trainer.global_step`` and
+``trainer.current_epoch`` have no setters, so this file sets the counters behind them for user callbacks that read them.
+If a version of Lightning lacks such a counter, callbacks see Lightning's own count of calls and training goes on:
+fastrun itself reads neither property.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytorch_lightning as pl
+
+
+def set_current_epoch(trainer: pl.Trainer, epoch: int) -> None:
+    """Set ``trainer.current_epoch`` to an epoch, counted from 0."""
+    with suppress(AttributeError):
+        progress = trainer.fit_loop.epoch_progress.current
+        progress.completed = epoch
+        progress.processed = epoch  # type: ignore[attr-defined]
+
+
+def set_global_step(trainer: pl.Trainer, step: int) -> None:
+    """Set ``trainer.global_step`` to the number of optimizer steps that a run has taken."""
+    with suppress(AttributeError):
+        trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = step

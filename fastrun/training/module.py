@@ -1,0 +1,335 @@
+"""The LightningModule of a run.
+
+Each call of :meth:`Training.training_step` receives a range of steps instead of a batch and takes them in a plain loop.
+It uses manual optimization and none of Lightning's logging, and never makes the host wait for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from time import perf_counter
+from typing import Any, Self
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from fastrun.components.early_stopping.budget import Budget
+from fastrun.components.ema.swap import swapped
+from fastrun.components.metrics import Metrics
+from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.optimizer.protocol import check_state, evaluation_weights
+from fastrun.components.pipeline import Batch
+from fastrun.components.schedule import Watching
+from fastrun.components.speed.compile import compile_network
+from fastrun.components.speed.steps_per_call import StepsPerCallTuner
+from fastrun.components.test_time_augmentation import averaged_logits
+from fastrun.components.transfer.frozen import FrozenBody
+from fastrun.config.plan import Plan
+from fastrun.config.settings import Settings
+from fastrun.storage.checkpoint.state import CheckpointState, TrainState
+from fastrun.system.clock import Clock
+from fastrun.training.builders.loaders import Loaders
+from fastrun.training.lightning_internals import set_current_epoch, set_global_step
+from fastrun.training.step import Stepper, StepResult, UpdateRule
+
+_NEVER = 1 << 62
+_AGREEMENTS = 10  # calls until several processes fix the steps per call: each agreement costs a millisecond
+
+
+class Training(pl.LightningModule):
+    """A run: a network, its data, and how a step updates the weights.
+
+    Args:
+        settings: the settings of the run.
+        net: the network, on its device.
+        metrics: the loss and the validation metrics.
+        loaders: the batches of training and validation.
+        update: how a step turns gradients into new weights.
+        plan: the steps at which the run validates, saves and ends.
+        clock: the clock of the run.
+        is_config_changed: whether the config has changed since the checkpoint that the run resumes from. If it has, a
+            run that had stopped early may train on.
+
+    Attributes:
+        state: how far the run has come.
+        results: the results of steps that no callback has read yet.
+        measured: the metrics of the last validation.
+        tuner: chooses how many steps each call takes.
+        watching: the schedule, if it depends on validations, else None.
+        compile_failure: the error of the compiler, or None.
+        stepper: takes the steps; it exists from the start of training on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        net: nn.Module,
+        metrics: Metrics,
+        loaders: Loaders,
+        update: UpdateRule,
+        plan: Plan,
+        clock: Clock,
+        *,
+        is_config_changed: bool = False,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.speed, self.views = settings.speed, settings.views
+        self.net, self.metrics, self.loaders = net, metrics, loaders
+        self.update, self.plan, self.clock = update, plan, clock
+        self.state = TrainState()
+        self.tuner = StepsPerCallTuner(settings.speed)
+        self.results: list[StepResult] = []
+        self.measured: dict[str, float] = {}
+        self.watching = update.curve if isinstance(update.curve, Watching) else None
+        self.compile_failure: str | None = None
+        self._is_config_changed = is_config_changed
+        self._batches: Iterator[Batch] | None = None
+        self._is_first_call = True
+        self._agreements = 0
+        self.stepper: Stepper  # built when training starts, after a checkpoint's weights and optimizer state are loaded
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        return self.update.optimizer
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Return the range of steps unchanged: the training loader yields batches that are on the device already."""
+        return batch
+
+    def on_train_start(self) -> None:
+        """Build the stepper, compile the network if asked to, and open the data at the step that comes next."""
+        if self.device.type == "cuda":
+            self.clock.wait_for_device = torch.cuda.synchronize
+        world_size = self.trainer.world_size
+        self.stepper = Stepper(
+            self.net,
+            self.metrics.loss,
+            self.update,
+            device=self.device,
+            rank=self.global_rank,
+            world_size=world_size,
+            clock=self.clock,
+            backward=self.manual_backward if world_size > 1 else Tensor.backward,
+        )
+        if self.update.frozen is not None and self.state.step < self.update.frozen.until:
+            self._freeze_body(self.update.frozen)
+        self._compile_if_enabled()
+        self._batches = self.loaders.train.batches(self.state.step)
+        self._set_current_epoch()
+        set_global_step(self.trainer, self.state.step)
+
+    def _compile_if_enabled(self) -> None:
+        """Compile the network if ``speed.compile`` is set, and count the time as the clock's phase ``compile``."""
+        if self.speed.compile:
+            with self.clock.within("compile"):
+                keep_buffers(self.net, self._compile)
+
+    def _freeze_body(self, frozen: FrozenBody) -> None:
+        """Train only the head for now."""
+        if self.trainer.world_size > 1:
+            self.stepper.backward = frozen.freeze_distributed(self.manual_backward)
+        else:
+            frozen.freeze()
+
+    def _unfreeze_body(self, frozen: FrozenBody) -> None:
+        """Train the body as well from now on."""
+        frozen.release(self.update.optimizer)
+        if self.trainer.world_size > 1:
+            self.stepper.backward = self.manual_backward
+        self._compile_if_enabled()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; norms of a frozen body use their running statistics in training, too."""
+        super().train(mode)
+        if mode and self.update.frozen is not None and self.update.frozen.is_frozen:
+            self.update.frozen.keep_statistics()
+        return self
+
+    def _compile(self) -> None:
+        """Compile the network, and run it once for training and once for evaluation so that no step has to compile."""
+        x, y = next(self.loaders.train.batches(self.state.step))
+        part = len(x.chunk(self.update.accumulate)[0])
+
+        def try_out() -> None:
+            torch.autograd.backward(self.stepper.forward(x[:part], y[:part]))
+            self.eval()
+            with torch.inference_mode():
+                next(self._outputs(self.loaders.val))
+            self.train()
+
+        self.compile_failure = compile_network(self.net, self.speed.compile_mode, try_out)
+
+    def training_step(self, steps: range, _: int) -> None:
+        """Take a range of optimizer steps, all of the same epoch.
+
+        Args:
+            steps: the steps, counted from 0.
+        """
+        if self.clock.phase != "train":
+            self.clock.enter("train")
+        if steps.start % self.plan.steps_per_epoch == 0 and not self._is_first_call:
+            self._change_epoch()
+            if self.trainer.should_stop:  # a callback ended the run at the end of the epoch
+                self.trainer.val_check_batch = _NEVER
+                return
+        self._is_first_call = False
+        frozen, budget = self.update.frozen, self.update.budget
+        if frozen is not None and frozen.is_frozen and steps.start >= frozen.until:
+            self._unfreeze_body(frozen)
+        begin = perf_counter()
+        if budget is not None:
+            budget.begin(steps.start, self._agreed_train_seconds())
+        self.clock.add_data_wait(self._take_steps(steps))
+        self.state.step = steps.stop
+        self.tuner.update(len(steps), perf_counter() - begin)
+        if self.trainer.world_size > 1 and not self.tuner.is_fixed:
+            self._agree_on_steps_per_call()
+        if budget is not None:
+            self._plan_for_budget(budget)
+        set_global_step(self.trainer, self.state.step)
+        # Lightning validates when its count of calls is a multiple of this number. Calls take different numbers of
+        # steps, so the number is set to decide for this call alone.
+        self.trainer.val_check_batch = 1 if self.plan.validates(steps.stop) else _NEVER
+
+    def _take_steps(self, steps: range) -> float:
+        """Take optimizer steps, and return the seconds spent waiting for data."""
+        batches, take, world_size, waited = self._batches, self.stepper.step, self.trainer.world_size, 0.0
+        assert batches is not None
+        for step in steps:
+            begin = perf_counter()
+            x, y = next(batches)
+            waited += perf_counter() - begin
+            self.results.append(take(step, x, y))
+            self.state.samples += len(y) * world_size
+        return waited
+
+    def _agree_on_steps_per_call(self) -> None:
+        """Let all processes take the same number of steps in the next call, and fix the number after some calls."""
+        count = torch.tensor(self.tuner.count, device=self.device)
+        torch.distributed.all_reduce(count, torch.distributed.ReduceOp.MIN)
+        self.tuner.count = int(count)
+        self._agreements += 1
+        self.tuner.is_fixed = self._agreements == _AGREEMENTS
+
+    def _agreed_train_seconds(self) -> float:
+        """Return the seconds of training so far, including queued work; all processes get the first one's value."""
+        if self.clock.wait_for_device:
+            self.clock.wait_for_device()
+        return float(self.trainer.strategy.broadcast(self.clock.train_seconds))
+
+    def _plan_for_budget(self, budget: Budget) -> None:
+        """Set the last step of the run to the one at which the budget will be used up; end the run if it is now."""
+        self.plan.total_steps = budget.end(self.state.step, self._agreed_train_seconds())
+        if self.plan.total_steps == self.state.step:
+            self.state.stopped = f"{budget.seconds:g} seconds of training are over"
+            self.trainer.should_stop = True
+
+    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Return the metrics over batches, with the network in its current mode."""
+        return self.metrics.measure(self._outputs(batches))
+
+    def _outputs(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for x, y in batches:
+            with self.update.precision.autocast():
+                logits = averaged_logits(self.net, self.stepper.to_memory_format(x), self.views)
+            # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
+            yield logits.clone() if self.speed.compile else logits, y
+
+    def _evaluation_pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
+        if self.update.average is not None:
+            return self.update.average.weights()
+        return evaluation_weights(self.update.optimizer) or []
+
+    @contextmanager
+    def _evaluation_weights(self) -> Iterator[None]:
+        """Put the weights to evaluate with into the network for the duration of a block."""
+        average = self.update.average
+        with swapped(self._evaluation_pairs()):
+            if average is not None and average.batches_to_refit:
+                batches = islice(self.loaders.train.batches(self.state.step), average.batches_to_refit)
+                average.refit(self.stepper.to_memory_format(x) for x, _ in batches)
+            if self.trainer.world_size > 1:  # all evaluate with the statistics of the first process, which saves
+                for buffer in self.net.buffers():
+                    torch.distributed.broadcast(buffer, 0)
+            yield
+
+    def on_validation_start(self) -> None:
+        """Stop the training clock for the validation."""
+        self.clock.enter("validate")
+
+    def validation_step(self, *_: int) -> None:
+        """Evaluate the whole validation set, which is a single batch to Lightning."""
+        with self._evaluation_weights():
+            self.measured = {f"val/{name}": value for name, value in self.evaluate(self.loaders.val).items()}
+        # Callbacks read trainer.callback_metrics. self.log fills it as well, but takes 2 ms.
+        self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in self.measured.items()})
+
+    def on_validation_end(self) -> None:
+        """Start the training clock again; Lightning has called the callbacks by now, so their time is not counted."""
+        self.clock.enter("train")
+
+    def on_train_end(self) -> None:
+        """Stop the training clock, and close the data, which ends worker processes."""
+        self.clock.enter("checkpoint")
+        self._batches = None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add fastrun's own state to a checkpoint."""
+        scaler, average = self.update.precision.scaler, self.update.average
+        CheckpointState(
+            train_state=self.state.state(),
+            world_size=self.trainer.world_size,
+            clock=self.clock.state(),
+            metrics=dict(self.measured) if self.plan.validates(self.state.step) else {},
+            scaler=scaler.state_dict() if scaler is not None else None,
+            average=average.state() if average is not None else None,
+            schedule=self.watching.state() if self.watching is not None else None,
+            evaluation_weights=self._copy_evaluation_weights(),
+        ).put_into(checkpoint)
+
+    def _copy_evaluation_weights(self) -> dict[str, Tensor] | None:
+        if not self._evaluation_pairs():
+            return None
+        with self._evaluation_weights():
+            return {name: value.clone() for name, value in self.net.state_dict().items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore fastrun's own state from a checkpoint.
+
+        Raises:
+            CheckpointError: the checkpoint has another format.
+            ConfigError: the checkpoint's optimizer has other parameter groups than this run's.
+        """
+        check_state(self.update.optimizer, checkpoint["optimizer_states"][0])
+        saved = CheckpointState.of(checkpoint)
+        self.state.load(saved.train_state)
+        if self._is_config_changed:
+            self.state.stopped = None
+        self.clock.carry(saved.clock)
+        if self.update.precision.scaler is not None and saved.scaler:
+            self.update.precision.scaler.load_state_dict(saved.scaler)
+        if self.update.average is not None and saved.average:
+            self.update.average.load(saved.average)
+        if self.watching is not None and saved.schedule:
+            self.watching.load(saved.schedule)
+
+    def _change_epoch(self) -> None:
+        """Call the callbacks' hooks for the end of an epoch and the start of the next.
+
+        To Lightning the whole run is a single epoch, so it does not call them itself.
+        """
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_train_epoch_end(self.trainer, self)
+        self._set_current_epoch()
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            callback.on_train_epoch_start(self.trainer, self)
+
+    def _set_current_epoch(self) -> None:
+        """Set ``trainer.current_epoch`` to the epoch of the step that comes next."""
+        last = self.plan.total_steps - 1
+        set_current_epoch(self.trainer, min(self.state.step, last) // self.plan.steps_per_epoch)

@@ -1,0 +1,275 @@
+"""One optimizer step: forward, backward, clipping, update. This is the hot path of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fastrun.components.amp.precision import Precision
+from fastrun.components.clip.clipper import Clipper
+from fastrun.components.early_stopping.budget import Budget
+from fastrun.components.on_divergence.nan_guard import NanGuard, can_raise_at_once
+from fastrun.components.optimizer.direct import build_step
+from fastrun.components.optimizer.gradient import gradients
+from fastrun.components.optimizer.protocol import needs_closure
+from fastrun.components.schedule import Curve, Cycling
+from fastrun.components.speed.memory_format import memory_format_of
+from fastrun.components.task import Loss
+from fastrun.components.transfer.frozen import FrozenBody
+from fastrun.config.settings import OnDivergenceConfig
+from fastrun.system.clock import Clock
+from fastrun.system.seed import derive
+
+_STATISTICS = ("running_mean", "running_var")  # of norms; other buffers, such as masks, may be infinite
+
+
+class Averaging(Protocol):
+    """An average of the weights over steps: see :mod:`fastrun.components.ema`."""
+
+    def step(self, step: int) -> None:
+        """Add the weights after ``step`` optimizer steps to the average."""
+
+    def weights(self) -> list[tuple[Tensor, Tensor]]:
+        """Return pairs of a tensor of the network and the average that replaces it for an evaluation."""
+
+    @property
+    def batches_to_refit(self) -> int:
+        """Return the number of training batches that :meth:`refit` needs before an evaluation."""
+
+    def refit(self, inputs: Iterator[Tensor]) -> None:
+        """Recompute the statistics of batch norms on training batches; the network holds the averaged weights."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that a checkpoint stores."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state` returned."""
+
+
+class UpdateRule(NamedTuple):
+    """How a step turns gradients into new weights.
+
+    Attributes:
+        optimizer: the optimizer.
+        base_lrs: the learning rate of each parameter group where the schedule's factor is 1.
+        group_values: the values of each parameter group that come from the config. A resumed run takes these from its
+            config and only the optimizer's state from the checkpoint.
+        curve: the learning-rate schedule, a factor for each step.
+        clip: clips the gradients, or None.
+        precision: the autocast context and, for fp16, the gradient scaler.
+        accumulate: the number of parts that a batch is split into for forward and backward.
+        seed: the seed of the run.
+        average: an average of the weights, or None.
+        budget: the time budget of the run, or None.
+        frozen: the part of the network that does not train at first, or None.
+        on_divergence: lowers the learning rates after rewinds; None if the run was not rewound.
+    """
+
+    optimizer: torch.optim.Optimizer
+    base_lrs: list[float]
+    group_values: list[dict[str, Any]]
+    curve: Curve
+    clip: Clipper | None
+    precision: Precision
+    accumulate: int
+    seed: int
+    average: Averaging | None = None
+    budget: Budget | None = None
+    frozen: FrozenBody | None = None
+    on_divergence: OnDivergenceConfig | None = None
+
+
+class StepResult(NamedTuple):
+    """The result of a step when it is queued: its tensors stay on the device until someone reads them.
+
+    Attributes:
+        step: the step, counted from 1.
+        lr: the learning rate of the first parameter group.
+        train_seconds: the training clock in seconds.
+        loss: the loss of the batch, a scalar tensor.
+        grad_norm: the norm of all gradients before clipping, a scalar tensor, or None if it is not computed.
+    """
+
+    step: int
+    lr: float
+    train_seconds: float
+    loss: Tensor
+    grad_norm: Tensor | None
+
+
+class Stepper:
+    """Takes optimizer steps without making the host wait for the device.
+
+    Args:
+        net: the network, on the device, with the weights of the checkpoint if the run was resumed.
+        loss: the loss of the network's outputs and the targets.
+        update: how a step turns gradients into new weights; the optimizer's state is loaded if the run was resumed.
+        device: the device.
+        rank: the number of this process.
+        world_size: the number of processes.
+        clock: the clock of the run.
+        backward: computes the gradients of a loss.
+
+    Attributes:
+        memory_format: the memory format that the network takes batches in; None for the default one.
+        weights: the parameters that train.
+        saved_tensors: the tensors that must be finite before they are saved: weights and running statistics.
+        nan_guard: checks each loss and its gradients before the optimizer uses them.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: Loss,
+        update: UpdateRule,
+        *,
+        device: torch.device,
+        rank: int,
+        world_size: int,
+        clock: Clock,
+        backward: Callable[[Tensor], Any],
+    ) -> None:
+        self.net, self.loss, self.update, self.backward = net, loss, update, backward
+        self._device, self._rank, self._clock = device, rank, clock
+        self.memory_format = memory_format_of(net)
+        for group, values in zip(update.optimizer.param_groups, update.group_values, strict=True):
+            group.update(values)
+        self._needs_closure = needs_closure(update.optimizer)
+        self._momentum = update.curve.momentum if isinstance(update.curve, Cycling) else None
+        self.weights = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        statistics = [buffer for name, buffer in net.named_buffers() if name.rpartition(".")[2] in _STATISTICS]
+        self.saved_tensors = [*self.weights, *statistics]
+        scaler = update.precision.scaler
+        at_once = scaler is None and (
+            can_raise_at_once(device, world_size) or (self._needs_closure and world_size == 1)
+        )
+        self.nan_guard = NanGuard(device, at_once, scaler)
+        self._advance = build_step(update.optimizer, None if at_once or scaler else self.nan_guard.found_inf)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar tensor."""
+        with self.update.precision.autocast():
+            return self.loss(self.net(self.to_memory_format(x)), y)
+
+    def to_memory_format(self, x: Tensor) -> Tensor:
+        """Return inputs in the memory format of the network."""
+        return x if self.memory_format is None else x.contiguous(memory_format=self.memory_format)
+
+    def step(self, step: int, x: Tensor, y: Tensor) -> StepResult:
+        """Take one optimizer step with a batch.
+
+        Args:
+            step: the step, counted from 0.
+            x: inputs ``[batch, …]`` on the device.
+            y: targets ``[batch, …]`` on the device.
+
+        Returns:
+            The loss and the learning rate of the step; the step may still be running on the device.
+
+        Raises:
+            Diverged: the loss or a gradient is not finite, and this is known without waiting for the device.
+        """
+        self._reseed(step)
+        update = self.update
+        optimizer, scaler = update.optimizer, update.precision.scaler
+        factor = self._set_rates(step)
+        if self._needs_closure:
+            loss, norm = self._step_with_closure(step, x, y)
+        else:
+            loss = self._compute_gradients(x, y)
+            norm = self._clip(step, loss)
+            if scaler is None:
+                self._advance()
+            else:
+                scaler.step(optimizer)
+                scaler.update()
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
+        if update.average is not None:
+            update.average.step(step + 1)
+        return StepResult(step + 1, update.base_lrs[0] * factor, self._clock.train_seconds, loss, norm)
+
+    def _set_rates(self, step: int) -> float:
+        """Set the learning rates of a step, and the momentum if the schedule cycles it; return the rates' factor."""
+        update = self.update
+        position = step if update.budget is None else update.budget.schedule_step(step)
+        factor = update.curve(position)
+        if update.on_divergence is not None:
+            factor *= update.on_divergence.lr_factor(step)
+        for group, rate in zip(update.optimizer.param_groups, update.base_lrs, strict=True):
+            group["lr"] = rate * factor
+        if self._momentum is not None:
+            _set_momentum(update.optimizer, self._momentum(position))
+        return factor
+
+    def _compute_gradients(self, x: Tensor, y: Tensor) -> Tensor:
+        """Compute the gradients of a batch, in parts if the batch is accumulated, and return its loss."""
+        accumulate, scaler = self.update.accumulate, self.update.precision.scaler
+        if accumulate == 1:
+            loss = self.forward(x, y)
+            self.backward(loss if scaler is None else scaler.scale(loss))
+            return loss.detach()
+        total = None
+        for part_x, part_y in zip(x.chunk(accumulate), y.chunk(accumulate), strict=True):
+            part = self.forward(part_x, part_y) * (len(part_y) / len(y))
+            self.backward(part if scaler is None else scaler.scale(part))
+            total = part.detach() if total is None else total + part.detach()
+        assert total is not None
+        return total
+
+    def _clip(self, step: int, loss: Tensor) -> Tensor | None:
+        """Check the loss and the gradients, clip the gradients, and return their norm before clipping if it is known.
+
+        Raises:
+            Diverged: the loss or a gradient is not finite, and this is known without waiting for the device.
+        """
+        clip, scaler = self.update.clip, self.update.precision.scaler
+        if scaler is not None and clip is not None:
+            scaler.unscale_(self.update.optimizer)
+        is_known = clip is not None and clip.has_norm
+        if scaler is None and not is_known:
+            self.nan_guard.check(step, loss, gradients(self.weights))
+        norm = None if clip is None else clip(self.weights)
+        if scaler is None and is_known:
+            self.nan_guard.check(step, loss, [] if norm is None else [norm])  # the norm is of all gradients
+        return norm
+
+    def _step_with_closure(self, step: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Take a step of an optimizer that computes the loss several times, such as LBFGS.
+
+        Returns:
+            The loss and the gradient norm of the first computation, which is at the weights before the step.
+        """
+        results: list[tuple[Tensor, Tensor | None]] = []
+
+        def closure() -> Tensor:
+            for weight in self.weights:
+                weight.grad = None
+            self._reseed(step)
+            loss = self._compute_gradients(x, y)
+            results.append((loss, self._clip(step, loss)))
+            return loss
+
+        self.update.optimizer.step(closure)  # type: ignore[arg-type]
+        return results[0]
+
+    def _reseed(self, step: int) -> None:
+        """Seed the device's generator from the step, so that a resumed run draws the same numbers."""
+        seed = derive(self.update.seed, "step", step, self._rank)
+        if self._device.type == "cuda":
+            torch.cuda.default_generators[self._device.index or 0].manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)
+
+
+def _set_momentum(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set SGD's momentum or Adam's first beta in every parameter group."""
+    for group in optimizer.param_groups:
+        if "betas" in group:
+            group["betas"] = (value, *group["betas"][1:])
+        elif "momentum" in group:
+            group["momentum"] = value

@@ -1,0 +1,470 @@
+"""Every mistake of a user: its exit code, a line of error, a line of hint, and no traceback; in forked processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastrun.cli.main import main
+from fastrun.storage.format import FORMAT
+
+Ran = subprocess.CompletedProcess[str]
+
+TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
+
+# Mistakes that show when the config is composed: the exit code and words of the error. No run directory is left.
+COMPOSING = [
+    # the command line
+    (["trian"], 2, "did you mean train?"),
+    (["resme", "x"], 2, "did you mean resume?"),
+    ([], 2, ""),
+    (["train", "--foo"], 2, "fastrun train --help"),
+    (["train", "--cfg", "jobs"], 2, "choose from 'job', 'hydra', 'all'"),
+    (["train", "--config-dir", "nowhere"], 2, "nowhere' not found"),
+    (["train", "--config-name", "nope"], 2, "primary config 'nope'"),
+    (["train", "a b"], 2, "key=value"),
+    (["train", "'"], 2, "key=value"),
+    (["train", "=3"], 2, "write key=value"),
+    (["train", "optimizer.lr"], 2, "key=value"),
+    (["train", "epochs=[1"], 2, "key=value"),
+    (["train", "seed=1,2"], 2, "add -m for a run of each"),
+    (["train", "seed=choice(1,2)"], 2, "add -m for a run of each"),
+    (["train", "-m", "seed=1,x"], 2, "seed: Value 'x'"),
+    (["train", "trust=../os"], 2, "write trust=package"),
+    (["train", "+trust=os"], 2, "write trust=NAME"),
+    # groups, options, recipes
+    (["train", "optimzer=adam"], 2, "did you mean optimizer?"),
+    (["train", "+optimzer=adam"], 2, "did you mean optimizer?"),
+    (["train", "optimizer=admw"], 2, "did you mean adamw?"),
+    (["train", "optimizer=3"], 2, "optimizer=3: no such option\nhint: choose from adafactor"),
+    (["train", "optimizer=null"], 2, "choose from adafactor"),
+    (["train", "init=none"], 2, "choose from auto"),
+    (["train", "clip=acg"], 2, "did you mean agc?"),
+    (["train", "logger=wndb"], 2, "did you mean wandb?"),
+    (["train", "+recipe=resnt_amp"], 2, "did you mean resnet_amp?"),
+    (["train", "+recipe=[resnet_amp,resnet_sdg]"], 2, "did you mean resnet_sgd?"),
+    (["train", "+recipe="], 2, "`fastrun recipes` lists them"),
+    (["train", "+recipe=../x"], 2, "no recipe ../x"),
+    (["train", "recipe=resnet_amp"], 2, "+recipe="),
+    # keys
+    (["train", "lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "+lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "+modle.width=3"], 2, "did you mean model?"),
+    (["train", "modle.width=3"], 2, "did you mean model.width?"),
+    (["train", "eopchs=3"], 2, "did you mean epochs?"),
+    (["train", "nothing_like_it=3"], 2, "`fastrun options` lists the groups"),
+    (["train", "optimizer.lrr=1"], 2, "did you mean optimizer.lr?"),
+    (["train", "batch.sze=3"], 2, "did you mean batch.size?"),
+    (["train", "+batch.foo=3"], 2, "batch"),
+    (["train", "model=mlp", "model.depth=3"], 2, "which option has it"),
+    (["train", "data=synthetic", "data.size=0"], 2, "`fastrun options data` shows which option has it"),
+    (["train", "hydra.run.dri=x"], 2, "did you mean hydra.run.dir?"),
+    (["train", "+hydra.sweep.dirr=x"], 2, "did you mean hydra.sweep.dir?"),
+    (["train", "+hydra.foo=1"], 2, "--cfg hydra"),
+    (["train", "hydra/lancher=basic"], 2, "did you mean hydra/launcher?"),
+    (["train", "hydra/launcher=nope"], 2, "no such option"),
+    # values
+    (["train", "epochs=abc"], 2, "epochs"),
+    (["train", "epochs="], 2, "epochs: Value ''"),
+    (["train", "epochs=null"], 2, "epochs=null: it needs a value"),
+    (["train", "epochs=0"], 2, "the minimum is 1"),
+    (["train", "steps=-1"], 2, "the minimum is 1"),
+    (["train", "seed=1.5"], 2, "seed"),
+    (["train", "deterministic=maybe"], 2, "not a valid bool"),
+    (["train", "log_every=0"], 2, "the minimum is 1"),
+    (["train", "views=mirrored"], 2, "did you mean mirror?"),
+    (["train", "target.value=abc"], 2, "target.value: Value 'abc'"),
+    (["train", "callbacks=3"], 2, "callbacks: Cannot assign int"),
+    (["train", "batch.size=big"], 2, "batch.size"),
+    (["train", "batch.size=0"], 2, "the minimum is 1"),
+    (["train", "batch.lr_scaling=quadratic"], 2, "choose from none, linear, sqrt"),
+    (["train", "batch.accumulate=1000"], 2, "larger than batch.size"),
+    (["train", "clip=norm", "clip.max=0"], 2, "above 0"),
+    (["train", "clip=agc", "clip.eps=-1"], 2, "the minimum is 0"),
+    (["train", "ema=ema", "ema.decay=1"], 2, "below 1"),
+    (["train", "early_stopping=patience", "early_stopping.patience=0"], 2, "the minimum is 1"),
+    (["train", "pipeline=workers", "pipeline.num_workers=-1"], 2, "the minimum is 0"),
+    (["train", "device.accelerator=tpu"], 2, "did you mean gpu?"),
+    (["train", "device=ddp", "device.count=0"], 2, "the minimum is 1"),
+    (["train", "name=../../x"], 2, "cannot be a folder"),
+    (["train", "outputs="], 2, "name a folder"),
+    (["train", "name=${nope}"], 2, "${nope} refers to no key"),
+    (["train", "name=${epohcs}"], 2, "did you mean epochs?"),
+    (["train", "name=${oc.env:NOPE_X}"], 2, "export NOPE_X="),
+    (["train", "outputs=/proc/x"], 7, "outputs=…"),
+    (["train", "model._target_=nowhere.Net"], 2, "no such module"),
+    (["train", "model._target_="], 2, "no such module"),
+    (["train", "model._target_=os.system"], 2, "add trust=os"),
+    # the other verbs
+    (["resume"], 2, "fastrun resume --help"),
+    (["resume", "x", "--foo"], 2, "fastrun resume --help"),
+    (["resume", "nowhere"], 6, "not a run directory"),
+    (["resume", "."], 6, "not a run directory"),
+    (["eval"], 2, "RUN"),
+    (["eval", "nowhere"], 6, "not a run directory"),
+    (["eval", "x", "--split", "all"], 2, "choose from 'train', 'val', 'test'"),
+    (["recipes", "nothing_like_it"], 2, "`fastrun recipes` lists them"),
+    (["recipes", "copy", "resnt_amp"], 2, "did you mean resnet_amp?"),
+    (["options", "optimzer"], 2, "did you mean optimizer?"),
+    (["options", "optimizer", "--plot"], 2, "options schedule --plot"),
+    (["options", "--plot"], 2, "options schedule --plot"),
+    (["options", "schedule", "schedule.warmup=5%"], 2, "goes with --plot"),
+    (["options", "schedule", "--png", "a.png"], 2, "goes with --plot"),
+    (["options", "schedule", "--plot", "schedule.gama=1"], 2, "did you mean schedule.gamma?"),
+    (["options", "schedule", "--plot", "schedule=wds"], 2, "did you mean wsd?"),
+    (["options", "schedule", "--plot", "optimizer.lr=1"], 2, "shapes no schedule"),
+    (["options", "schedule", "--plot", "schedule.rise=20ep"], 2, "more than the 1000 of the run"),
+    (["options", "schedule", "--plot", "epochs=0"], 2, "the minimum is 1"),
+    (["options", "schedule", "--plot", "--png", "nowhere/a.png"], 7, "--png FILE"),
+    (["runs", "nowhere"], 7, "not a folder"),
+    (["completion", "fish"], 2, "'bash', 'zsh'"),
+    (["version", "x"], 2, "fastrun version --help"),
+]
+
+# Mistakes that show only with data and network; the run directory records the exit code as well.
+TRAINING = [
+    (["train", "+model.wdth=3"], 2, "did you mean width?"),
+    (["train", "+optimizer.foo=1"], 2, "it takes params, lr"),
+    (["train", "optimizer.lr=abc"], 2, "expects float"),
+    (["train", "optimizer.lr=null"], 2, "expects float"),
+    (["train", "optimizer.lr=-1"], 2, "Invalid learning rate"),
+    (["train", "optimizer.betas=[0.9]"], 2, "optimizer.betas=[0.9] has the wrong type"),
+    (["train", "optimizer._target_=torch.optim.AdanW"], 2, "did you mean AdamW?"),
+    (["train", "optimizer=muon", "optimizer.ns_steps=0"], 2, "ns_steps=0"),
+    (["train", "augment=flip", "augment.flip=sometimes"], 2, "choose from none, random, alternating"),
+    (["train", "views=mirror", "model=mlp", "data=synthetic", "data.shape=[8]"], 2, "needs images"),
+    (["train", "init=whiten"], 2, "init=auto"),
+    (["train", "init=lsuv", "init.samples=1"], 2, "the minimum is 2"),
+    (["train", "model=mlp", "init.zero_residual=true"], 2, "zero_residual=false"),
+    (["train", "model=mlp", "model.hidden=4"], 2, "model.hidden=4 has the wrong type"),
+    (["train", "model=mlp", "model.hidden=[0]"], 2, "at least one unit"),
+    (["train", "model=mlp", "model.activation=rleu"], 2, "did you mean relu?"),
+    (["train", "model.depth=9"], 2, "the nearest is 8"),
+    (["train", "model=resnet", "data=synthetic", "data.shape=[8]"], 2, "use model=mlp"),
+    (["train", "model._target_=null"], 2, "`fastrun options model`"),
+    (["train", "~optimizer"], 2, "`fastrun options optimizer`"),
+    (["train", "loss.label_smoothing=1"], 2, "not in [0, 1)"),
+    (["train", "schedule.warmup=soon"], 2, "5% (of the run)"),
+    (["train", "schedule.warmup=100%"], 2, "leaves no steps"),
+    (["train", "schedule=wsd", "schedule.decay=99%"], 2, "make it shorter"),
+    (["train", "schedule=multistep", "schedule.milestones=[30ep]"], 2, "train longer"),
+    (["train", "val_every=0"], 2, "less than a step"),
+    (["train", "val_every=often"], 2, "2ep (epochs)"),
+    (["train", "checkpoint.every=0"], 2, "less than a step"),
+    (["train", "target.metric=val/accc"], 2, "did you mean val/acc?"),
+    (["train", "early_stopping=patience", "early_stopping.metric=val/f2"], 2, "is not measured"),
+    (["train", "device=gpu"], 2, "finds no GPU"),
+    (["train", "amp=fp16"], 2, "needs a GPU"),
+    (["train", "speed.fused=true", "optimizer=rmsprop"], 2, "no fused kernels"),
+    (["train", "+callbacks.mine._target_=torch.nn.ReLU"], 2, "is not a Lightning Callback"),
+    (["train", "+callbacks.mine._target_=pytorch_lightning.callbacks.EarlyStopping"], 2, "callbacks.mine.monitor"),
+    (["train", "+callbacks.mine=3"], 2, "callbacks.mine._target_=mymod.name"),
+    (["train", "data=fashion_mnist", "data.root=/nowhere"], 3, "not a folder"),
+    (["train", "data=synthetic", "data.samples=0"], 2, "must be above 0"),
+    (["train", "data=synthetic", "data.classes=1"], 3, "one class only"),
+    (["train", "data=synthetic", "data.val_fraction=0"], 3, "the val set is empty"),
+    (["train", "data=synthetic", "data.val_fraction=1.5"], 2, "nothing to train on"),
+    (["train", "data=image_folder"], 2, "data.root must hold"),
+    (["train", "data=image_folder", "data.root=/nowhere", "data.size=0"], 2, "the minimum is 1"),
+    (["train", "data=text", "data.root=nope.txt"], 3, "must be a text file"),
+    (["train", "transfer=finetune"], 2, "use a run directory"),
+    (["train", *TINY, "transfer=finetune", "transfer.source=nope"], 6, "no such file"),
+    (["train", "optimizer.lr=1e30", "optimizer=sgd", "epochs=2"], 4, "start again with optimizer.lr="),
+]
+
+# Mistakes in a recipe, whose text begins in line 2: the line, and words of the error.
+RECIPES = [
+    ("optimizr:\n  lr: 1\n", 2, "did you mean optimizer?"),
+    ("optimizer:\n  lrr: 1\n", 3, "did you mean lr?"),
+    ("optimizer:\n  lr: fast\n", 3, "expects float"),
+    ("model:\n  hiden: [3]\n", 3, "did you mean hidden?"),
+    ("seed: 3\nbatch:\n  sze: 3\n", 4, "did you mean batch.size?"),
+    ("batch:\n  size: 0\n", 3, "the minimum is 1"),
+    ("batch:\n  size: big\n", 3, "batch.size: Value 'big'"),
+    ("batch: 3\n", 2, "it is a group of values"),
+    ("model: null\n", 2, "it needs a value"),
+    ("epochs: abc\n", 2, "epochs: Value 'abc'"),
+    ("clip:\n  kind: nrm\n", 3, "did you mean norm?"),
+    ("defaults:\n  - override /optimzer: sgd\n", 3, "did you mean optimizer?"),
+    ("defaults:\n  - override /optimizer: sgdd\n", 3, "did you mean sgd?"),
+    ("defaults:\n  - resnt_amp\n", 3, "did you mean resnet_amp?"),
+    ("epochs 1\nseed: 2\n", 3, "YAML needs `key: value`"),
+    ("epochs: [1\n", 3, "YAML needs `key: value`"),
+    ("\tseed: 1\n", 2, "YAML needs"),
+    ("seed: 1\nseed: 2\n", 3, "duplicate key seed"),
+    ("name: caf\udce9\n", 2, "save it as UTF-8"),
+    ("defaults: 3\n", 0, "must be a list"),
+    ("- a\n- b\n", 0, "it holds `key: value`"),
+]
+
+# Mistakes in an option of the user: the file and line, and words of the error.
+OPTIONS = [
+    ("model", "hidden: 3\n", "", "`fastrun options model`"),
+    ("model", "", "", "`fastrun options model`"),
+    ("model", "3", "", "a config is a mapping"),
+    ("model", "_target_: [\n", "conf/model/own.yaml, line 3", "YAML needs"),
+    ("model", "_target_: own.\udce9\n", "conf/model/own.yaml, line 2", "save it as UTF-8"),
+    ("model", "_target_: own.nett\n", "conf/model/own.yaml, line 2", "did you mean net?"),
+    ("batch", "kind: fixed\nszie: 3\n", "conf/batch/own.yaml, line 3", "did you mean batch.size?"),
+    ("batch", "kind: fxed\n", "conf/batch/own.yaml, line 2", "did you mean fixed?"),
+    ("model", "_target_: os.system\n", "conf/model/own.yaml, line 2", "add trust=os"),
+]
+
+NET = """from torch import nn
+class net(nn.Module):
+    def __init__(self, in_shape, num_classes):
+        super().__init__()
+        self.head = nn.Linear(4, num_classes)
+    def forward(self, x):
+        return {}
+"""
+MODELS = [
+    ("def net(in_shape, num_classes:\n    pass\n", 2, "own.py, line 1"),
+    ("\nimport nope_at_all\n", 2, "own.py, line 2"),
+    ("from torch import nope\n", 2, "own.py, line 1"),
+    ("net = 1 / 0\n", 2, "own.py, line 1"),
+    ("import sys\nsys.exit(0)\n", 2, "own.py, line 2"),
+    ("net = 3\n", 2, "is not a function or a class"),
+    ("def net(in_shape, num_classes): return [1]\n", 2, "returned list"),
+    ("def net(in_shape, num_classes): raise ValueError('oh')\n", 2, "cannot be built: oh"),
+    ("def net(in_shape, num_classes, width): pass\n", 2, "+model.width=…"),
+    (NET.format("[self.head(x)]"), 2, "returns a list for 2 samples, not a tensor of shape [2, 10]"),
+    (NET.format("self.head(x)[:, :3]"), 2, "returns shape [2, 3] for 2 samples; it should be [2, 10]"),
+    (NET.format("self.haed(x)"), 2, "no attribute 'haed'"),
+    (NET.format("self.head(x.T)"), 2, "does not take samples of shape [4]"),
+]
+
+HEAD = "import torch\nfrom torch.utils.data import TensorDataset as T\nX, Y = torch.rand(64, 4), torch.arange(64) % 3\n"
+SETS = [
+    ("def sets(): raise KeyError('oh')\n", "own.sets raised KeyError: 'oh'\nhint: own.py, line 4"),
+    ("def sets(): return open('nope')\n", "check data.root"),
+    ("def sets(): return 3\n", "must return {'train'"),
+    ("def sets(): return {'train': T(X, Y)}\n", "must return {'train'"),
+    ("def sets(): return {'train': 3, 'val': 4}\n", "a torch Dataset"),
+    ("def sets(): return {'train': T(X[:0], Y[:0]), 'val': T(X, Y)}\n", "the train set is empty"),
+    ("def sets(): return {'train': T(X, Y - 1), 'val': T(X, Y)}\n", "labels count from 0"),
+    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y - 1)}\n", "labels count from 0"),
+    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y + 4)}\n", "the val set has the label 6"),
+    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y), 'classes': ['a']}\n", "1 classes have names"),
+    ("def sets(): return {'train': T(X, 0 * Y), 'val': T(X, Y)}\n", "one class only"),
+    ("def sets(): return {'train': T(X / 0, Y), 'val': T(X, Y)}\n", "leave those samples out"),
+    ("def sets(): return {'train': T(X, Y), 'val': T(X * torch.nan, Y)}\n", "the val set's inputs hold NaN"),
+    ("def sets(): return {'train': T(X, Y * torch.nan), 'val': T(X, Y)}\n", "targets hold NaN"),
+    ("def sets(): return {'train': T(X, Y), 'val': T(X[:, :3], Y)}\n", "samples of shape [3], but train of [4]"),
+    ("def sets(): return {'train': [('a', 1)] * 8, 'val': [('a', 1)] * 8}\n", "each sample must be (input, target)"),
+    ("def sets(): return {'train': [1, 2, 3], 'val': [1, 2, 3]}\n", "each sample must be (input, target)"),
+    ("def sets(): return {'train': [*T(X, Y), (X[0, :3], 1)], 'val': T(X, Y)}\n", "a batch cannot be read"),
+]
+
+# Mistakes in command lines about a run that exists; RUN stands for its directory.
+EXISTING = [
+    (["resume", "RUN", "epohcs=9"], 2, "did you mean epochs?"),
+    (["resume", "RUN", "epochs=x"], 2, "epochs: Value 'x'"),
+    (["resume", "RUN", "optimizer=sgd"], 2, "more than a value"),
+    (["resume", "RUN", "+model.x=1"], 2, "more than a value"),
+    (["resume", "RUN", "steps=1,2"], 2, "more than a value"),
+    (["eval", "RUN", "--ckpt", "RUN/checkpoints"], 6, "is a folder"),
+    (["eval", "RUN", "--ckpt", "RUN/nope.ckpt"], 6, "does not exist"),
+    (["eval", "RUN", "--ckpt", "RUN/config.yaml"], 6, "cannot be read"),
+    (["eval", "RUN", "data.shape=[5]"], 6, "holds another network"),
+    (["train", "hydra.run.dir=RUN"], 7, "holds a run already"),
+    (["train", "model=mlp", "transfer=finetune", "transfer.source=RUN/run.log"], 6, "cannot be read safely"),
+]
+
+
+def row_name(value: object) -> str | None:
+    """Return the name of a test case: its command line."""
+    return " ".join(value) if isinstance(value, list) else None
+
+
+@pytest.fixture
+def run(forking, folder: Path) -> Callable[..., Ran]:
+    """Run a command line in a forked process, in the empty folder."""
+    return lambda *arguments, **environment: forking.run(folder, *arguments, **environment)
+
+
+def error_of(done: Ran, code: int) -> str:
+    """Return what a command line prints to stderr, after checking its exit code and the form of the error."""
+    assert done.returncode == code, done.stderr
+    text = done.stderr.strip().splitlines()
+    if code != 0 and text:
+        assert text[0].startswith("error: "), done.stderr
+        assert len(text) <= 3, done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr) < 600, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "code", "hint"), COMPOSING, ids=row_name)
+def test_a_config_that_does_not_fit_is_refused_and_leaves_no_folder(run, folder: Path, arguments, code, hint) -> None:
+    assert hint in error_of(run(*arguments), code)
+    assert not list(folder.glob("outputs/*/*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("arguments", "code", "hint"), TRAINING, ids=row_name)
+def test_a_run_that_cannot_start_is_refused_in_its_directory_too(run, folder: Path, arguments, code, hint) -> None:
+    if "device=gpu" in arguments or "amp=fp16" in arguments:
+        import torch
+
+        if torch.cuda.is_available():
+            arguments = (
+                [*arguments, "device=cpu"] if "amp=fp16" in arguments else ["train", "device=gpu", "device.count=99"]
+            )
+            hint = hint if "amp=fp16" in arguments else "device.count=99 is too large"
+    assert hint in error_of(run(*arguments), code)
+    (status,) = folder.glob("outputs/*/*/status.json")
+    assert json.loads(status.read_text())["exit_code"] == code
+
+
+@pytest.mark.parametrize(("text", "line", "hint"), RECIPES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_mistake_in_a_recipe_is_reported_with_its_file_and_line(run, folder: Path, text, line, hint) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes/mine.yaml").write_text(f"# @package _global_\n{text}", errors="surrogateescape")
+    err = error_of(run("train", *TINY, "+recipe=mine"), 2)
+    assert err.startswith(f"error: recipes/mine.yaml{f', line {line}' if line else ''}: ")
+    assert hint in err
+
+
+def test_a_mistake_is_located_in_the_recipe_that_a_recipe_extends_or_on_the_command_line(run, folder) -> None:
+    (folder / "recipes/base").mkdir(parents=True)
+    (folder / "recipes/base/lower.yaml").write_text("# @package _global_\nseed: 1\nepochs: 0\n")
+    (folder / "recipes/mine.yaml").write_text("# @package _global_\ndefaults:\n  - base/lower\n")
+    assert "error: recipes/base/lower.yaml, line 3: epochs=0" in error_of(run("train", *TINY, "+recipe=mine"), 2)
+    assert "error: log_every=0" in error_of(run("train", *TINY, "epochs=1", "log_every=0", "+recipe=mine"), 2)
+    assert "error: epochs=-1" in error_of(run("train", *TINY, "epochs=-1", "+recipe=mine"), 2)
+    (folder / "recipes/mine.yaml").write_text("# @package _global_\ndefaults:\n  - mine\n")
+    assert "without end" in error_of(run("train", *TINY, "+recipe=mine"), 2)
+    (folder / "recipes/mine.yaml").write_text("epochs: 3\n")
+    assert "recipes/mine.yaml: the first line must be" in error_of(run("train", *TINY, "+recipe=mine"), 2)
+
+
+@pytest.mark.parametrize(("group", "text", "where", "hint"), OPTIONS)
+def test_a_mistake_in_a_users_option_is_reported_with_its_line(run, folder: Path, group, text, where, hint) -> None:
+    (folder / "own.py").write_text("def net(in_shape, num_classes): pass\n")
+    (folder / "conf" / group).mkdir(parents=True)
+    content = f"# Mine\n{text}" if ":" in text else text
+    (folder / f"conf/{group}/own.yaml").write_text(content, errors="surrogateescape")
+    err = error_of(run("train", f"{group}=own"), 2)
+    assert where in err
+    assert hint in err
+
+
+def write_own_option(folder: Path, group: str, module: str, name: str) -> None:
+    """Write an option of the user and the module that it names."""
+    (folder / "own.py").write_text(module)
+    (folder / "conf" / group).mkdir(parents=True)
+    (folder / f"conf/{group}/own.yaml").write_text(f"# Mine\n_target_: own.{name}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("module", "code", "hint"), MODELS)
+def test_a_users_model_that_does_not_work_is_refused(run, folder: Path, module, code, hint) -> None:
+    write_own_option(folder, "model", module, "net")
+    assert hint in error_of(run("train", *TINY[:3], "model=own", "steps=2"), code)
+
+
+@pytest.mark.parametrize(("function", "hint"), SETS)
+def test_a_users_data_that_does_not_work_is_a_data_error(run, folder: Path, function, hint) -> None:
+    write_own_option(folder, "data", HEAD + function, "sets")
+    assert hint in error_of(run("train", *TINY[3:], "data=own", "pipeline.num_workers=0", "epochs=1", "steps=null"), 3)
+
+
+@pytest.fixture(scope="module")
+def finished(forking, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run that has finished."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert forking.run(folder, "train", *TINY).returncode == 0
+    (found,) = folder.glob("outputs/*/*")
+    return found
+
+
+@pytest.mark.parametrize(("arguments", "code", "hint"), EXISTING, ids=row_name)
+def test_a_mistake_about_a_run_leaves_it_as_it_is(run, finished, arguments, code, hint) -> None:
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    err = error_of(run(*[argument.replace("RUN", str(finished)) for argument in arguments]), code)
+    assert hint in err
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+NUMBERED = f"format: {FORMAT}\n"
+BROKEN = ["epochs: [1\n", "- 1\n", "epochs: caf\udce9\n", f"{NUMBERED}epohcs: 3\n", f"{NUMBERED}epochs: x\n"]
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=lambda text: text.splitlines()[-1])
+def test_a_run_directory_with_a_broken_config_is_refused(run, folder: Path, text: str) -> None:
+    (folder / "broken").mkdir()
+    (folder / "broken/config.yaml").write_text(text, errors="surrogateescape")
+    assert re.search("config.yaml|epohcs|epochs", error_of(run("resume", "broken"), 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["trian"], 2, "did you mean train?"),
+        (["train", "+recipe=resnt_amp"], 2, "did you mean resnet_amp?"),
+        pytest.param(["train", "amp=fp16", "device=cpu"], 2, "needs a GPU", marks=pytest.mark.slow),
+    ],
+    ids=row_name,
+)
+def test_the_console_script_reports_the_same_errors(shell, arguments, code, hint) -> None:
+    assert hint in error_of(shell(*arguments), code)
+
+
+ONE_LEFT = ["data=synthetic", "data.shape=[4]", "data.samples=86", "model=mlp", "batch.drop_last=false", "epochs=1"]
+
+
+@pytest.mark.parametrize("more", [["batch.size=65"], ["batch.size=13"], ["batch.size=16", "batch.accumulate=15"]])
+def test_a_last_batch_of_one_is_refused_at_the_start_with_batch_norm(run, folder: Path, more) -> None:
+    assert "batch.drop_last=true" in error_of(run("train", *ONE_LEFT, *more), 2)
+    assert not list(folder.glob("outputs/*/*/metrics.jsonl"))
+
+
+@pytest.mark.parametrize("more", [["norm=none"], ["batch.drop_last=true"], ["batch.size=64"]])
+def test_a_last_batch_of_one_trains_without_batch_norm(run, more) -> None:
+    assert run("train", *ONE_LEFT, "batch.size=65", *more).returncode == 0
+
+
+UNPOOL = """
+from torch import nn
+class net(nn.Module):
+    def __init__(self, in_shape, num_classes):
+        super().__init__()
+        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+        self.head = nn.Linear(64, num_classes)
+    def forward(self, x):
+        return self.head(self.unpool(*self.pool(x)).flatten(1))
+"""
+
+
+@pytest.mark.parametrize(("deterministic", "code"), [("true", 2), ("false", 0)])
+def test_a_kernel_without_a_deterministic_form_is_refused_with_deterministic(run, folder, deterministic, code) -> None:
+    write_own_option(folder, "model", UNPOOL, "net")
+    err = error_of(run("train", "model=own", "steps=1", "init=default", f"deterministic={deterministic}"), code)
+    assert code == 0 or "deterministic=true: max_unpool" in err
+
+
+def test_an_output_folder_that_cannot_be_written_is_a_storage_error(run, folder: Path) -> None:
+    (folder / "outputs").write_text("a file where the folder should be")
+    assert "outputs" in error_of(run("train", "epochs=1"), 7)
+
+
+def test_the_last_value_of_a_key_that_is_given_twice_counts(run, folder: Path) -> None:
+    assert run("train", *TINY, "optimizer=sgdd", "optimizer=sgd", "seed=1", "seed=3").returncode == 0
+    (summary,) = folder.glob("outputs/*/*/summary.json")
+    assert json.loads(summary.read_text())["seed"] == 3
+
+
+def test_a_traceback_is_shown_on_request(folder: Path, capfd) -> None:
+    assert main(["--debug", "options", "nothing_like_it"]) == 2
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_bug_is_reported_in_one_line(run, folder: Path) -> None:
+    write_own_option(folder, "model", "def net(in_shape, num_classes):\n    raise KeyError('oh')\n", "net")
+    assert "--debug shows the traceback" in error_of(run("train", "model=own"), 1)

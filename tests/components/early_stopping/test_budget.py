@@ -1,0 +1,58 @@
+"""Runs with a budget: of time, on a clock that the test turns, and of steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastrun
+from fastrun.components.early_stopping.budget import Budget
+
+TINY = ["data=synthetic", "data.shape=[4]", "data.classes=2", "data.samples=64", "model=mlp", "model.hidden=[4]"]
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(1e-3, 0.5)), min_size=1, max_size=40), st.integers(2, 1000))
+def test_the_schedule_advances_with_the_time_and_is_never_past_its_end(calls, steps):
+    budget, step, spent = Budget(10.0, steps), 0, 0.0
+    schedule_steps = []
+    for count, seconds in calls:
+        budget.begin(step, spent)
+        schedule_steps += [budget.schedule_step(step + ahead) for ahead in range(count)]
+        step, spent = step + count, spent + seconds * count
+        end = budget.end(step, spent)
+        assert (end == step) == (spent >= 10)
+    assert all(0 <= one < steps for one in schedule_steps)
+
+
+def test_steps_that_take_as_long_as_foreseen_spend_the_whole_schedule():
+    budget, step, schedule_steps = Budget(10.0, 1000), 0, []
+    while not step or budget.end(step, step * 0.1) > step:
+        budget.begin(step, step * 0.1)
+        schedule_steps += [budget.schedule_step(step + ahead) for ahead in range(4)]
+        step += 4
+    assert step == 100
+    assert schedule_steps[8:] == pytest.approx([position * 10 for position in range(8, 100)], abs=1)
+
+
+def test_seconds_end_a_run_with_its_schedule_decayed_validated_and_saved(folder: Path, lines) -> None:
+    budget = ["early_stopping=budget", "early_stopping.seconds=0.3", "schedule=cosine", "schedule.warmup=0"]
+    run = fastrun.train([*TINY, *budget, "batch.size=16", "speed.steps_per_call=1"], quiet=True)
+    summary = run.summary
+    assert summary["stopped"] == "0.3 seconds of training are over"
+    assert summary["clock"]["train"] + summary["clock"]["data_wait"] >= 0.3
+    written = lines(run.directory)
+    assert "val/acc" in written[-1]
+    assert written[-1]["step"] == summary["steps"]
+    rates = [line["lr"] for line in written if "lr" in line]
+    assert rates[0] > 2e-3
+    assert rates[-1] < 0.1 * rates[0]
+    assert (run.directory / "checkpoints" / f"step-{summary['steps']:08d}.ckpt").is_file()
+
+
+def test_steps_are_a_budget_too_and_the_schedule_is_fitted_to_them(folder: Path, lines) -> None:
+    run = fastrun.train([*TINY, "early_stopping=budget", "early_stopping.steps=7", "schedule=cosine"], quiet=True)
+    assert run.summary["steps"] == 7
+    assert lines(run.directory)[-2]["lr"] < 2e-4

@@ -1,0 +1,246 @@
+"""What the recipe, config or checkpoint of a stranger cannot do, and what the user can trust."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+import fastrun
+from fastrun import compose
+from fastrun.cli.main import main
+from fastrun.config import instantiate, trust
+from fastrun.errors import ConfigError, FastrunError
+from fastrun.run import runner
+from fastrun.storage.atomic import sha256_of
+
+TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
+
+
+def refused(arguments: list[str], capfd: pytest.CaptureFixture[str], code: int = 2) -> str:
+    """Run a command line that must be refused in two lines; return them."""
+    assert main(arguments) == code
+    err = capfd.readouterr().err
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) <= 2, err
+    return err
+
+
+MINE = """
+import functools, os, subprocess
+from os import system
+from subprocess import run
+from torch import nn
+from torch.nn import Linear
+
+def net(in_shape, num_classes):
+    return nn.Linear(in_shape[0], num_classes)
+
+class Net:
+    small = staticmethod(net)
+    os = os
+
+bound = functools.partial(net)
+"""
+
+HOSTILE = [
+    "torch.load", "torch.nn.modules.module.torch.load", "torch.hub.load", "torch.nn.modules.module.functools.partial",
+    "pathlib.Path.write_text", "builtins.eval", "builtins.exec", "subprocess.run", "os.system", "posix.system",
+    "functools.partial", "hydra.utils.instantiate", "hydra.utils.get_method", "importlib.import_module", "pickle.load",
+    "fastrun.storage.run_dir.write_atomic", "fastrun.storage.run_dir.os.system",
+    "fastrun.components.model.mlp.torch.load", "fastrun.cli.main.main",
+    "fastrun.config.trust.os.system", "timm.models._builder.os.system", "timm.models._helpers.load_checkpoint",
+    "timm.models.load_checkpoint", "torch.optim.optimizer.torch.load", "mine.os.system", "mine.system", "mine.run",
+    "mine.subprocess.Popen", "mine.functools.partial", "mine.Net.os.system", "mine.nn.modules.module.torch.load",
+    "mine.Net.__init__.__globals__.get", "shutil.rmtree", "yaml.unsafe_load", "numpy.load", "__main__.sys.exit",
+    "pytorch_lightning.Trainer", "pytorch_lightning.callbacks.model_checkpoint.os.system", "sys.exit", "code.interact",
+]  # fmt: skip
+
+
+SLOW = {"timm.models._builder.os.system"}  # it takes seconds to import timm
+CALLS = [
+    *(pytest.param("model", target, marks=[pytest.mark.slow] if target in SLOW else []) for target in HOSTILE),
+    ("data", "mine.os.system"),
+    ("callbacks.one", "os.system"),
+    ("callbacks.one", "torch.nn.modules.module.torch.load"),
+]
+
+
+@pytest.mark.parametrize(("key", "target"), CALLS)
+def test_a_config_calls_nothing_but_known_code_and_the_users_own(folder: Path, key: str, target: str) -> None:
+    (folder / "mine.py").write_text(MINE)
+    with pytest.raises(ConfigError) as caught:
+        instantiate.bind(key, {"_target_": target, "command": "touch touched"})
+    assert len(caught.value.show().splitlines()) == 2
+    assert f"{key}._target_={target}" in caught.value.message
+    assert "no such module" not in caught.value.message
+    assert not (folder / "touched").exists()
+
+
+@pytest.mark.parametrize("target", ["mine.net", "mine.Net.small", "mine.bound", "mine.Linear", "mine.nn.Linear"])
+def test_a_config_calls_the_users_own_code(folder: Path, target: str) -> None:
+    (folder / "mine.py").write_text(MINE)
+    assert instantiate.bind("model", {"_target_": target}) is not None
+
+
+def test_a_name_is_checked_before_anything_is_imported(folder: Path) -> None:
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere/loud.py").write_text("open('touched', 'w')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder / "elsewhere"))
+        patch.chdir(folder / "elsewhere")
+        trust.check_all({"model": {"_target_": "loud.Net"}})  # in the current folder: one's own
+        patch.chdir(folder)
+        (folder / ".venv/lib/site-packages").mkdir(parents=True)
+        (folder / "elsewhere/loud.py").rename(folder / ".venv/lib/site-packages/loud.py")
+        patch.syspath_prepend(str(folder / ".venv/lib/site-packages"))
+        with pytest.raises(ConfigError, match=r"callbacks\.a\.1\._target_=loud\.Net"):
+            trust.check_all({"callbacks": {"a": [3, {"_target_": "loud.Net"}]}})
+    assert not list(folder.rglob("touched"))
+
+
+def test_the_root_of_a_system_is_nobodys_project(folder: Path, monkeypatch) -> None:
+    monkeypatch.chdir("/")
+    for target in ("subprocess.run", "numpy.load", "yaml.unsafe_load", "wave.open"):
+        with pytest.raises(ConfigError, match="not among what a config may call"):
+            trust.check_name(target, "model")
+
+
+RECIPES = {
+    "model: {_target_: torch.load, f: evil.pt, weights_only: false}": "model._target_=torch.load",
+    "model: {_target_: mine.run, args: [touch, touched]}": "mine.run",
+    "callbacks: {one: {_target_: pathlib.Path.write_text, self: touched, data: x}}": "callbacks.one._target_=pathlib",
+    "callbacks: {one: {two: [{_target_: builtins.eval}]}}": "builtins.eval",
+    "model: {inner: {_target_: os.system, command: touch touched}}": "os.system",
+    "name: ../..": "cannot be a folder",
+    "name: /tmp/there": "cannot be a folder",
+    "name: \"a\\0b\"": "cannot be a folder",
+    "trust: [os]": "a config cannot grant trust",
+    "hydra: {run: {dir: touched}}": "a recipe cannot set hydra",
+    "hydra: {searchpath: [file:///]}": "a recipe cannot set hydra",
+    "defaults: [override /hydra/launcher: basic]": "a recipe cannot set override /hydra/launcher",
+    "defaults: [/hydra/callbacks: mine]": "a recipe cannot set /hydra/callbacks",
+    "defaults: [/model@hydra.callbacks.a: mlp]": "a recipe cannot set /model@hydra",
+    "defaults: [/model@_global_.hydra.launcher: mlp]": "a recipe cannot set /model@_global_.hydra",
+    "defaults: [/../recipes/inner/evil]": "a recipe cannot set /../recipes",
+    "defaults: [override /model: ../../elsewhere]": "a recipe cannot set ../../elsewhere",
+    "defaults: [inner/evil]": "inner/evil.yaml: a recipe cannot set hydra",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "words"), RECIPES.items(), ids=RECIPES.keys())
+def test_a_strangers_recipe_runs_nothing_and_stays_in_its_folder(folder: Path, capfd, recipe: str, words: str) -> None:
+    (folder / "recipes/inner").mkdir(parents=True)
+    (folder / "recipes/inner/evil.yaml").write_text("# @package _global_\nhydra: {run: {dir: touched}}\n")
+    (folder / "mine.py").write_text(MINE)
+    (folder / "recipes/evil.yaml").write_text(f"# @package _global_\n{recipe}\n")
+    assert words in refused(["train", *TINY, "+recipe=evil"], capfd)
+    assert {path.name for path in folder.iterdir()} <= {"mine.py", "__pycache__", "recipes", "outputs"}
+    assert "touched" not in {path.name for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("package", ["hydra", "_global_.hydra", "hydra.launcher"])
+def test_a_recipe_cannot_be_packaged_as_hydras(folder: Path, capfd, package: str) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes/evil.yaml").write_text(f"# @package {package}\nrun: {{dir: touched}}\n")
+    assert f"a recipe cannot set {package}" in refused(["train", *TINY, "+recipe=evil"], capfd)
+
+
+@pytest.mark.parametrize("name", ["../x", "..", ".", "/tmp/x", "a/../../b", "a\\b", "x" * 300, "é" * 101, "a\nb"])
+def test_a_name_cannot_leave_the_output_folder(folder: Path, name: str) -> None:
+    with pytest.raises(FastrunError, match=r"cannot be a folder|is not an override"):
+        fastrun.train([*TINY, f"name='{name}'"], quiet=True)
+    assert not list(folder.glob("outputs/*/*"))
+
+
+@pytest.mark.slow
+def test_the_folders_of_a_sweep_stay_in_it(folder: Path, capfd) -> None:
+    values = ["../../..", "/tmp/x", "a/b", "x" * 300]
+    quoted = ",".join(f"'{value}'" for value in values)
+    main(["train", *TINY, "-m", f"+callbacks.one.note={quoted}"])  # each fails: that is no callback
+    assert {path.name for path in folder.iterdir()} <= {"outputs"}
+    (sweep,) = folder.glob("outputs/train/sweep-*")
+    assert len([path for path in sweep.iterdir() if path.is_dir() and path.name[0].isdigit()]) == len(values)
+
+
+def test_a_run_directory_is_trusted_no_more_than_a_recipe(folder: Path, capfd) -> None:
+    run = fastrun.train(TINY, quiet=True).directory
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["model"] = {"_target_": "os.system", "command": "touch touched"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    for verb in (["resume", str(run), "steps=4"], ["eval", str(run)]):
+        assert "model._target_=os.system" in refused(verb, capfd)
+    assert not (folder / "touched").exists()
+
+
+@pytest.fixture
+def theirs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command line with a model from a package on the path that is not in the user's folder."""
+    elsewhere = folder.parent / f"{folder.name}-lib"
+    elsewhere.mkdir()
+    (elsewhere / "their_nets.py").write_text(MINE)
+    monkeypatch.syspath_prepend(str(elsewhere))
+    model = ["model=mlp", "~model.hidden", "~model.activation", "~model.dropout", "model._target_=their_nets.net"]
+    return ["train", *TINY[:3], *model, "steps=1", "init=default"]
+
+
+def test_the_user_trusts_a_name_on_the_command_line_for_one_command(folder: Path, capfd, theirs: list[str]) -> None:
+    assert "hint: if you want it called, add trust=their_nets" in refused(theirs, capfd)
+    assert main([*theirs, "trust=their_nets"]) == 0
+    assert "trust" not in next(folder.glob("outputs/*/*/overrides.yaml")).read_text()
+    refused(theirs, capfd)
+
+
+def test_the_user_trusts_names_in_a_call_of_python(folder: Path, theirs: list[str]) -> None:
+    run = fastrun.train([*theirs[1:], "trust=[other,their_nets.net]"], quiet=True)
+    assert run.summary["status"] == "finished"
+
+
+def test_the_user_trusts_names_in_the_project_file(folder: Path, capfd, theirs: list[str]) -> None:
+    (folder / "pyproject.toml").write_text('[tool.fastrun]\ntrust = ["their_nets"]\n')
+    assert main(theirs) == 0
+    for broken in ('tool.fastrun.trust = "their_nets"', "[tool.fastrun", "tool.fastrun = 3"):
+        (folder / "pyproject.toml").write_text(broken)
+        assert "pyproject.toml" in refused(theirs, capfd)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "*", "a..b"])
+def test_a_text_that_is_not_a_name_cannot_be_trusted(folder: Path, capfd, name: str) -> None:
+    assert "names no package" in refused(["train", f"trust={name}"], capfd)
+
+
+class Payload:
+    """Unpickling it makes a file."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (Path("touched"),)
+
+
+def test_a_hostile_checkpoint_is_refused_and_nothing_in_it_runs(folder: Path, capfd) -> None:
+    run = fastrun.train([*TINY, "checkpoint.every=1"], quiet=True).directory
+    newest = max(run.glob("checkpoints/*.ckpt"))
+    content = torch.load(newest, weights_only=True)
+    torch.save(content | {"extra": Payload()}, folder / "evil.ckpt")
+    evil = str(folder / "evil.ckpt")
+    assert "evil.ckpt" in refused(["eval", str(run), "--ckpt", evil], capfd, 6)
+    source = [*TINY, "transfer=finetune", f"transfer.source={evil}"]
+    assert "evil.ckpt" in refused(["train", *source], capfd, 6)
+    replace_checkpoint(newest, Path(evil))
+    assert newest.name in refused(["resume", str(run), "steps=4"], capfd, 6)
+    assert newest.name in refused(["eval", str(run), "--ckpt", "last"], capfd, 6)
+    with pytest.raises(FastrunError):
+        runner.Run(run, {}, compose.compose(TINY)).load_model(evil)
+    assert not (folder / "touched").exists()
+    torch.load(evil, weights_only=False)
+    assert (folder / "touched").exists()  # so there was something to refuse
+
+
+def replace_checkpoint(checkpoint: Path, evil: Path) -> None:
+    """Put a file in a checkpoint's place, its manifest made to fit: a hash keeps no attacker out."""
+    checkpoint.write_bytes(evil.read_bytes())
+    manifest = json.loads(checkpoint.with_suffix(".json").read_text())
+    manifest |= {"sha256": sha256_of(checkpoint), "size": checkpoint.stat().st_size}
+    checkpoint.with_suffix(".json").write_text(json.dumps(manifest))

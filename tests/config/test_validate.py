@@ -1,0 +1,143 @@
+"""Checks of settings beyond their types: each constraint is read from the one place where it is declared."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from dataclasses import Field, fields
+from pathlib import Path
+
+import pytest
+
+from fastrun.config import registry
+from fastrun.config.constraints import at_least, check_word, choice
+from fastrun.config.constraints import check as check_field
+from fastrun.config.paths import shipped
+from fastrun.config.settings import CLOSED, Settings, closed_keys
+from fastrun.config.validate import check
+from fastrun.errors import ConfigError
+
+KEYS = dict(closed_keys())
+WORDS = [key for key, entry in KEYS.items() if "words" in entry.metadata]
+MINIMUMS = [key for key, entry in KEYS.items() if "minimum" in entry.metadata]
+KINDS = [group for group, closed in CLOSED.items() if any(entry.name == "kind" for entry in fields(closed))]
+
+
+def settings_with(key: str, value: object) -> Settings:
+    """Return default settings with the value of one key changed, and what else that value needs."""
+    settings = Settings()
+    owner, _, name = key.rpartition(".")
+    setattr(getattr(settings, owner) if owner else settings, name, value)
+    if key.startswith("early_stopping.") and value == "budget":
+        settings.early_stopping.steps = 5
+    return settings
+
+
+def refusal(key: str, value: object) -> ConfigError:
+    """Return the error of default settings with a value that is not allowed."""
+    with pytest.raises(ConfigError) as caught:
+        check(settings_with(key, value))
+    assert f"{key}={value}" in caught.value.message
+    return caught.value
+
+
+def test_default_settings_are_allowed_and_there_are_constraints_to_test() -> None:
+    check(Settings())
+    assert len(WORDS) >= 5
+    assert len(MINIMUMS) >= 15
+    assert len(KINDS) >= 10
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_a_choice_takes_the_words_beside_its_field_and_no_other(key: str) -> None:
+    words = KEYS[key].metadata["words"]
+    assert KEYS[key].default in words
+    for word in words:
+        check(settings_with(key, word))
+    hint = refusal(key, "no such word!").hint or ""
+    assert all(word in hint for word in words if word is not None)
+
+
+@pytest.mark.parametrize("key", MINIMUMS)
+def test_a_number_takes_the_minimum_beside_its_field_and_nothing_below(key: str) -> None:
+    minimum = KEYS[key].metadata["minimum"]
+    check(settings_with(key, minimum))
+    assert refusal(key, minimum - 1).hint == f"the minimum is {minimum}"
+    assert "too small" in refusal(key, math.nan).message
+
+
+@pytest.mark.parametrize("group", KINDS)
+def test_a_kind_is_one_of_the_options_that_the_groups_folder_ships(group: str) -> None:
+    names = [path.stem for path in (shipped("conf") / group).glob("*.yaml")]
+    assert CLOSED[group]().kind in names
+    for name in names:
+        check(settings_with(f"{group}.kind", name))
+    refusal(f"{group}.kind", "no such option!")
+
+
+def test_an_option_is_known_by_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf/clip").mkdir(parents=True)
+    (tmp_path / "conf/clip/other.yaml").write_text("# Another one\nkind: other\n")
+    monkeypatch.setattr(registry, "shipped", lambda folder: tmp_path / folder)
+    check_word("clip.kind", "other", registry.shipped_options("clip"))
+    with pytest.raises(ConfigError, match=r"clip\.kind=norm is not known"):
+        check_word("clip.kind", "norm", registry.shipped_options("clip"))
+
+
+@pytest.mark.parametrize(("group", "key"), [key.split(".") for key in KEYS if key.count(".") == 1])
+def test_a_default_is_of_the_type_of_its_field(group: str, key: str) -> None:
+    value, expected = getattr(CLOSED[group](), key), typing.get_type_hints(CLOSED[group])[key]
+    allowed = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
+    plain = [typing.get_origin(kind) or kind for kind in allowed]
+    assert expected is typing.Any or isinstance(value, tuple(plain))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip.kind": "norm", "clip.max": 0.0}, "clip.max=0.0 is too small"),
+        ({"clip.kind": "norm", "clip.max": math.nan}, "clip.max=nan is too small"),
+        ({"early_stopping.seconds": 0.0}, "early_stopping.seconds=0.0 is too small"),
+        ({"on_divergence.factor": 0.0}, "on_divergence.factor=0.0 is not in (0, 1]"),
+        ({"on_divergence.factor": 1.5}, "on_divergence.factor=1.5 is not in (0, 1]"),
+        ({"ema.decay": 1.0}, "ema.decay=1.0 never updates"),
+        ({"early_stopping.kind": "budget"}, "needs exactly one of seconds and steps"),
+        (
+            {"early_stopping.kind": "budget", "early_stopping.seconds": 5.0, "early_stopping.steps": 5},
+            "needs exactly one of seconds and steps",
+        ),
+        ({"transfer.source": "x.pt"}, "transfer.source is set, but transfer=none"),
+        ({"batch.size": 4, "batch.accumulate": 5}, "batch.accumulate is larger than batch.size"),
+        ({"sweep.zip": 3}, "sweep.zip=3 is not a list of keys"),
+        ({"sweep.zip": "seed"}, "sweep.zip=seed is not a list of keys"),
+    ],
+    ids=str,
+)
+def test_values_that_exclude_each_other_or_are_out_of_range_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
+    settings = Settings()
+    for key, value in changes.items():
+        group, _, name = key.partition(".")
+        setattr(getattr(settings, group), name, value)
+    with pytest.raises(ConfigError) as caught:
+        check(settings)
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.0, 5])
+def test_a_number_that_may_be_null_takes_null(value: float | None) -> None:
+    check_field("key", value, _declared(at_least(1, default=None)))
+
+
+def test_a_choice_may_have_null_among_its_words() -> None:
+    check_field("key", None, _declared(choice(None, None, "one")))
+    with pytest.raises(ConfigError, match="key=two is not known") as caught:
+        check_field("key", "two", _declared(choice(None, None, "one")))
+    assert caught.value.hint == "choose from one"
+
+
+def _declared(entry: object) -> Field[object]:
+    return typing.cast("Field[object]", entry)
