@@ -19,6 +19,8 @@ test: check
 test-slow: $(VENV)/installed
 	$(PYTEST) -m slow
 
+# Everything, with fuzzes of full length.
+test-all: export FASTRUN_FULL = 1
 test-all: test test-slow
 
 check: $(VENV)/installed

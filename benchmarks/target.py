@@ -101,7 +101,7 @@ def main() -> int:
         else:
             show_tested([tested(asked.recipe, overrides) for overrides in seeds], asked.test)
     except FastrunError as error:
-        print(error.show(), file=sys.stderr)
+        print(error.render(), file=sys.stderr)
         return error.exit_code
     return 0
 

@@ -1,4 +1,4 @@
-"""Write docs/heuristics.md from conf/ and docstrings; with `--check` only say whether it is up to date."""
+"""Writes docs/heuristics.md from conf/ and docstrings; with `--check` it only checks that the page is up to date."""
 
 from __future__ import annotations
 
@@ -32,28 +32,32 @@ def groups() -> list[str]:
 
 
 def introduction(group: str) -> str:
-    """Return what a group is for: the first paragraph of its settings' or its package's docstring."""
+    """Return the first paragraph of the docstring of a group: of its dataclass, or of its package in components."""
     default = getattr(settings.Settings(), group)
     owner = type(default) if is_dataclass(default) else importlib.import_module(f"fastrun.components.{group}")
     return paragraph(owner)
 
 
 def paragraph(thing: object) -> str:
-    """Return the first paragraph of a docstring, in a line."""
+    """Return the first paragraph of a docstring in one line."""
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace("``", "`")
 
 
-def meanings(group: str) -> dict[str, str]:
-    """Return what each key of a closed group means: the comments beside the fields of its dataclass."""
+def key_meanings(group: str) -> dict[str, str]:
+    """Return the comments beside the fields of a closed group's dataclass, by key; an open group has none."""
     default = getattr(settings.Settings(), group)
     if not is_dataclass(default):
         return {}
-    found = re.finditer(r"^    (\w+): .*?  # (.*)$", inspect.getsource(type(default)), re.MULTILINE)
-    return {match[1]: match[2] for match in found}
+    comments = re.finditer(r"^    (\w+): .*?  # (.*)$", inspect.getsource(type(default)), re.MULTILINE)
+    return {match[1]: match[2] for match in comments}
 
 
-def told(target: str | None) -> dict[str, str]:
-    """Return what each argument of a target of ours means: the ``Args:`` of its docstring."""
+def argument_meanings(target: str | None) -> dict[str, str]:
+    """Return the section ``Args:`` of a docstring, by argument.
+
+    Args:
+        target: the dotted path of a function or class. None, or another package's, has no meanings.
+    """
     if not target or not target.startswith("fastrun."):
         return {}
     module, _, name = target.rpartition(".")
@@ -64,19 +68,25 @@ def told(target: str | None) -> dict[str, str]:
     return {name.strip(): " ".join(rest.split()).replace("``", "`") for name, _, rest in parts}
 
 
-def option(group: str, entry: registry.Entry, known: dict[str, str]) -> str:
-    """Return the part of the page on one option."""
+def option_section(group: str, entry: registry.Entry, meanings: dict[str, str]) -> str:
+    """Return the section of the page on one option.
+
+    Args:
+        group: the group.
+        entry: the option.
+        meanings: the meaning of each key of a closed group.
+    """
     notes = entry.notes()
     neutral = " (neutral)" in entry.description
     lines = [f"### `{group}={entry.name}`{' *neutral*' if neutral else ''}", ""]
     lines += [entry.description.replace(" (neutral)", "") + ".", ""]
     lines += [f"- **{title}**: {notes[name]}" for name, title in TITLES.items() if name in notes]
-    meaning = known | told(notes.get("code"))
+    meanings = meanings | argument_meanings(notes.get("code"))
     arguments = arguments_of(entry)
     if arguments:
         lines += ["- **Arguments**:"]
         lines += [
-            f"  - `{group}.{key}={value}`{f': {meaning[key]}' if key in meaning else ''}"
+            f"  - `{group}.{key}={value}`{f': {meanings[key]}' if key in meanings else ''}"
             for key, value in arguments.items()
         ]
     return "\n".join([*lines, f"- **Try**: `{notes.get('try', f'fastrun train {group}={entry.name}')}`"])
@@ -87,8 +97,8 @@ def page() -> str:
     parts = [HEAD.strip(), " · ".join(f"[{group}](#{group})" for group in groups())]
     for group in groups():
         parts += [f"## {group}", introduction(group)]
-        known = meanings(group)
-        parts += [option(group, entry, known) for entry in registry.options(group).values()]
+        meanings = key_meanings(group)
+        parts += [option_section(group, entry, meanings) for entry in registry.options(group).values()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fastrun import errors
+
 if TYPE_CHECKING:
     from fastrun.run.runner import Run
     from fastrun.search.job import Job, JobRecord
+    from fastrun.training.trained_model import TrainedModel
+
+__all__ = ["__version__", "errors", "load", "train"]
 
 __version__ = "0.1.0"
 
 
 def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
-    """Train as ``fastrun train …`` does and return the run.
+    """Train a network, as ``fastrun train …`` does.
 
     Args:
-        overrides: what would stand on the command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.
-        quiet: print nothing.
+        overrides: the arguments of the command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.
+        quiet: whether to print nothing.
+
+    Returns:
+        The run: its settings, its directory and its summary, and ``load_model()`` for its best network.
 
     Raises:
-        fastrun.errors.FastrunError: whatever the command line would end with; it knows its exit code and a hint.
+        fastrun.errors.FastrunError: the error with which the command line would end.
     """
     from fastrun import compose, redaction
     from fastrun.config import trust
-    from fastrun.errors import UsageError
     from fastrun.run import runner
 
     started = time.time()
     runs: list[Run] = []
 
-    def job(job: Job) -> None:
+    def run_job(job: Job) -> None:
         runs.append(runner.train(job.settings, job.folder, job.overrides, started=started, quiet=quiet))
 
-    def sweep(*_: object) -> list[JobRecord]:
-        raise UsageError("fastrun.train makes one run", "for a sweep use `fastrun train … -m`")
+    def refuse_sweep(*_: object) -> list[JobRecord]:
+        raise errors.UsageError("fastrun.train trains one run only", "use `fastrun train … -m` for a sweep")
 
-    given, names = trust.split_trust(overrides)
-    redaction.learn_overrides(given)
+    rest, names = trust.split_trust(overrides)
+    redaction.learn_overrides(rest)
     with trust.grant(names):
-        compose.run(given, job, sweep)
+        compose.run(rest, run_job, refuse_sweep)
     return runs[0]
+
+
+def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel:
+    """Load a trained model on the CPU, in evaluation mode. The data that it was trained on is not needed.
+
+    Args:
+        path: a run directory, or the file of a checkpoint.
+        checkpoint: of a run directory, ``best``, ``last``, or a path.
+
+    Returns:
+        A module that prepares its inputs as the run prepared its data: ``model(inputs)``. ``model.takes`` says which
+        inputs it takes, and ``model.classes`` names its outputs.
+
+    Raises:
+        fastrun.errors.CheckpointError: there is no such run or checkpoint, or it cannot be read.
+        fastrun.errors.ConfigError: the model cannot be built here, for example because its code is missing.
+    """
+    from pathlib import Path
+
+    from fastrun.storage.checkpoint.select import select
+    from fastrun.storage.run_dir import RunDir
+    from fastrun.training.trained_model import load_model
+
+    source = Path(path)
+    if source.is_file():
+        return load_model(source)
+    run = RunDir.open(source)
+    return load_model(select(run.checkpoints, checkpoint, run.config()["target"]["metric"]))

@@ -1,17 +1,18 @@
-"""Everything fastrun can tell a user went wrong.
+"""The errors that fastrun reports to a user.
 
 FastrunError                 exit code
 |-- UsageError                       2   the command line
 |-- ConfigError                      2   a recipe, option, key or value
 |-- DataError                        3   a data set that is missing, empty or broken
-|-- Diverged                         4   the loss or a gradient is no finite number any more
+|-- Diverged                         4   the loss or a gradient is infinite or not a number
 |-- OutOfMemory                      5   the device is full
 |-- CheckpointError                  6   no checkpoint, or none that can be read
 |-- StorageError                     7   the output folder cannot be written
 |-- InUse                            8   another process has the run directory
+|-- ProcessEnded                 1/137   one of several processes of the run ended; its own exit code, 137 if killed
 `-- Interrupted                130/143   SIGINT or SIGTERM; the state is saved
 
-An exit code of 1 means that none of these was raised: a bug in fastrun.
+An exit code of 1 means that another exception was raised: a bug in fastrun or in the user's own code.
 """
 
 from __future__ import annotations
@@ -19,22 +20,31 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from fastrun.redaction import clean
+from fastrun.redaction import redact_message
 
 
 class FastrunError(Exception):
-    """What went wrong in one line, a hint on what to do in another, and the exit code it ends with."""
+    """An error that a user can act on.
+
+    Args:
+        message: what went wrong. Line breaks become spaces, and secrets are redacted, as in the hint.
+        hint: what to do about it, or None.
+
+    Attributes:
+        exit_code: the exit code of the process that ends with the error.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        self.message = clean(" ".join(message.split()))
-        self.hint = clean(" ".join(hint.split())) if hint else None
+        self.message = redact_message(" ".join(message.split()))
+        self.hint = redact_message(" ".join(hint.split())) if hint else None
         super().__init__(self.message)
 
-    def show(self) -> str:
-        """Return the text for stderr: ``error: …`` and, where there is one, ``hint: …``."""
-        return f"error: {self.message}" + (f"\nhint: {self.hint}" if self.hint else "")
+    def render(self) -> str:
+        """Return the text for stderr: a line ``error: …`` and, if there is a hint, a line ``hint: …``."""
+        hint = f"\nhint: {self.hint}" if self.hint else ""
+        return f"error: {self.message}{hint}"
 
 
 class UsageError(FastrunError):
@@ -44,7 +54,7 @@ class UsageError(FastrunError):
 
 
 class ConfigError(FastrunError):
-    """A recipe, option, key or value does not fit."""
+    """A recipe, option, key or value does not exist or is not allowed."""
 
     exit_code = 2
 
@@ -56,7 +66,13 @@ class DataError(FastrunError):
 
 
 class Diverged(FastrunError):
-    """The loss or a gradient became infinite or not a number, at an optimizer step counted from 1."""
+    """The loss or a gradient became infinite or not a number.
+
+    Args:
+        message: what went wrong.
+        hint: what to do about it, or None.
+        step: the optimizer step, counted from 1.
+    """
 
     exit_code = 4
 
@@ -72,7 +88,7 @@ class OutOfMemory(FastrunError):
 
 
 class CheckpointError(FastrunError):
-    """There is no checkpoint to go on from, or none that can be read."""
+    """There is no checkpoint to resume from, or none that can be read."""
 
     exit_code = 6
 
@@ -89,8 +105,28 @@ class InUse(FastrunError):
     exit_code = 8
 
 
+class ProcessEnded(FastrunError):
+    """Another process of the run ended with an error, or was killed.
+
+    Args:
+        message: what went wrong.
+        hint: what to do about it, or None.
+        exit_code: the exit code of that process, 128 plus the number of the signal that killed it.
+    """
+
+    def __init__(self, message: str, hint: str | None, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
 class Interrupted(FastrunError):
-    """A signal asked the run to stop; its state was saved first."""
+    """A signal asked the run to stop, and its state was saved first.
+
+    Args:
+        signal: the number of the signal.
+        message: what went wrong.
+        hint: what to do about it, or None.
+    """
 
     def __init__(self, signal: int, message: str, hint: str | None = None) -> None:
         super().__init__(message, hint)
@@ -98,6 +134,14 @@ class Interrupted(FastrunError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return ``did you mean …?`` with the nearest of the known words, or None where nothing is near."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    """Return the hint ``did you mean …?`` for a misspelled word.
+
+    Args:
+        word: what the user typed.
+        known: the words that would have been right.
+
+    Returns:
+        The hint with the most similar known word, or None if no word is similar.
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else None

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -24,6 +25,23 @@ ROOT = Path(__file__).resolve().parents[1]
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
+QUICK_SHARE = 6
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the cases of a sampled test but every sixth, and skip the longest tests outside of test-all."""
+    counts: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            name = item.nodeid.partition("[")[0]
+            if counts[name] % QUICK_SHARE:
+                item.add_marker("slow")
+            counts[name] += 1
+        if item.get_closest_marker("full") and "FASTRUN_FULL" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="takes long: part of make test-all"))
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder; modules imported from it are forgotten afterwards."""
@@ -36,8 +54,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def shell(folder: Path) -> Shell:
-    """Run fastrun in a process of its own, in the empty folder."""
+def shell(folder: Path, forking: Forking) -> Shell:
+    """Run fastrun in a fork of a process that has torch loaded, in the empty folder."""
+    return lambda *arguments, **environment: forking.run(folder, *arguments, **environment)
+
+
+@pytest.fixture
+def new_process(folder: Path) -> Shell:
+    """Run fastrun in a new process, in the empty folder: for what happens before torch is loaded, or to processes."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error::DeprecationWarning:fastrun", "-m", "fastrun", *arguments]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,8 @@ class Forking:
 
     def __init__(self) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        command = [sys.executable, "-P", "-W", "error::DeprecationWarning:fastrun", __file__]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
     def run(self, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command line in a folder and return its exit code and what it printed."""
@@ -63,6 +63,7 @@ def forked(arguments: list[str], folder: str, environment: dict[str, str]) -> di
             os.dup2(err.fileno(), 2)
             os.chdir(folder)
             os.environ.update(environment)
+            signal.alarm(120)  # so that a run that hangs fails its test
             sys.argv = ["fastrun", *arguments]
             os._exit(_main())
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -13,7 +13,7 @@ import yaml
 from fastrun import redaction
 from fastrun.cli.main import main
 from fastrun.components.logger.hyperparameters import hyperparameters
-from fastrun.redaction import MARK, clean, is_secret, redact, redact_override
+from fastrun.redaction import MARK, is_secret, redact, redact_message, redact_override
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
 LITERAL, VARIABLE, LOGIN, SHORT, NESTED = "li7eral-s3cret", "env1ronment-s3cret", "l0gin-s3cret", "pw1", "n3sted-s3cret"
@@ -88,12 +88,14 @@ def test_a_secret_is_used_and_stands_in_no_file(spied: Path, capfd) -> None:
     assert main(["eval", str(run)]) == 0  # which needs neither callbacks nor logger
 
 
+@pytest.mark.slow
 def test_a_sweep_names_no_folder_and_no_file_by_a_secret(spied: Path, capfd) -> None:
     main(["train", *TINY, *SECRETS, "-m", "seed=1,2"])
     assert len(list(spied.glob("outputs/train/sweep-*/*/summary.json"))) == 2
     nowhere(spied)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("flags", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--cfg", "all"], ["--help"]])
 def test_a_config_that_is_shown_has_no_secret(spied: Path, capfd, flags: list[str]) -> None:
     with suppress(SystemExit):  # how Hydra ends its help
@@ -104,12 +106,13 @@ def test_a_config_that_is_shown_has_no_secret(spied: Path, capfd, flags: list[st
         assert secret not in out + err
 
 
-def test_a_process_shows_no_secret_in_its_errors_and_hands_trackers_none(shell, folder: Path) -> None:
+@pytest.mark.slow
+def test_a_process_shows_no_secret_in_its_errors_and_hands_trackers_none(new_process, folder: Path) -> None:
     own = "import sys\ndef net(in_shape, num_classes, api_key):\n    print(sys.argv)\n"
     (folder / "own.py").write_text(own + "    raise ValueError(f'no {api_key}')\n")
     (folder / "conf/model").mkdir(parents=True)
     (folder / "conf/model/own.yaml").write_text("# Mine\n_target_: own.net\napi_key: none\n")
-    done = shell("--debug", "train", *TINY[:3], "model=own", f"model.api_key={LITERAL}", "seed=7")
+    done = new_process("--debug", "train", *TINY[:3], "model=own", f"model.api_key={LITERAL}", "seed=7")
     assert done.returncode == 2
     assert f"'model.api_key={MARK}', 'seed=7'" in done.stdout
     assert LITERAL not in done.stdout
@@ -120,7 +123,7 @@ def test_a_process_shows_no_secret_in_its_errors_and_hands_trackers_none(shell, 
         [f"model.apikey={LITERAL}"],
         [f"model.api_key={LITERAL} b"],
     ):
-        done = shell("train", "model=own", *wrong)
+        done = new_process("train", "model=own", *wrong)
         assert done.returncode == 2
         assert LITERAL not in done.stdout + done.stderr
 
@@ -176,6 +179,15 @@ def test_a_key_is_told_to_be_secret_by_its_whole_words() -> None:
         ("a.api_key=${b.token}", "a.api_key=${b.token}"),
         ("data.url=https://me:p@w@h/x?token=abc&z=1", f"data.url=https://me:{MARK}@h/x?token={MARK}&z=1"),
         ("data.url=https\\://me\\:pw@h", f"data.url=https\\://me\\:{MARK}@h"),
+        ("data.url=https://ghp_0123456789abcdef@h/x", f"data.url=https://{MARK}@h/x"),
+        ("data.url=git+https://ghp_0123456789abcdef@h/x", f"data.url=git+https://{MARK}@h/x"),
+        ("data.url=https://${oc.env:TOKEN}@h/x", "data.url=https://${oc.env:TOKEN}@h/x"),
+        ("data.url=https://h/x?se=2&sig=a%2Bb&z=1", f"data.url=https://h/x?se=2&sig={MARK}&z=1"),
+        ("data.url=https://h/x?X-Amz-Signature=abc", f"data.url=https://h/x?X-Amz-Signature={MARK}"),
+        ("data.url=abfss://container@account.host/x", "data.url=abfss://container@account.host/x"),
+        ("+a.headers=['Authorization: Bearer abc.def']", f"+a.headers=['Authorization: Bearer {MARK}']"),
+        ("+a.headers=[Accept: b, Authorization: Basic abc=]", f"+a.headers=[Accept: b, Authorization: Basic {MARK}]"),
+        ("+a.note='Bearer abcdefgh.ijk'", f"+a.note='Bearer {MARK}'"),
         ("data.url=https://me@h:80/x", "data.url=https://me@h:80/x"),
         ("model.hidden=[64,64]", "model.hidden=[64,64]"),
         ("data.tokens=300", "data.tokens=300"),
@@ -185,11 +197,42 @@ def test_an_override_is_shown_without_its_secret(override: str, shows: str) -> N
     assert redact_override(override) == shows
 
 
+@pytest.mark.parametrize(
+    ("text", "shows"),
+    [
+        ("Authorization: Bearer abc def", f"Authorization: Bearer {MARK}"),
+        ("authorization: Token 123", f"authorization: Token {MARK}"),
+        ("X-Api-Key: abc", f"X-Api-Key: {MARK}"),
+        ("Authorization: Bearer ${oc.env:TOKEN}", "Authorization: Bearer ${oc.env:TOKEN}"),
+        ("Accept: text/html", "Accept: text/html"),
+        ("the bearer of news", "the bearer of news"),
+    ],
+)
+def test_a_header_in_a_list_is_kept_without_its_secret(text: str, shows: str) -> None:
+    once = redact({"headers": [text]})
+    assert once == {"headers": [shows]}
+    assert redact(once) == once
+
+
+def test_a_token_in_a_header_or_address_is_in_no_file_and_no_traceback(folder: Path, capfd) -> None:
+    own = "import pytorch_lightning as pl\nclass Own(pl.Callback):\n    def __init__(self, headers, url):\n"
+    own += "        self.given = headers, url\n    def on_train_start(self, *_):\n"
+    own += "        raise ValueError(f'refused {self.given[0][0][-13:]} and {self.given[1][8:21]} {self.given}')\n"
+    (folder / "own.py").write_text(own)
+    callback = f"headers: ['Authorization: Bearer {LITERAL}'], url: 'https://{LOGIN[:12]}x@host/?sig={NESTED}'"
+    assert main(["train", *TINY, f"+callbacks.own={{_target_: own.Own, {callback}}}", "--debug"]) == 1
+    out, err = capfd.readouterr()
+    assert "Traceback" in err
+    for secret in (LITERAL, LOGIN[:12], NESTED):
+        assert secret not in out + err, secret
+        assert not [path for path in folder.glob("outputs/**/*.*") if path.is_file() and secret in path.read_text()]
+
+
 def test_what_is_no_secret_stays_as_it_is() -> None:
     plain = {"auth": False, "token": None, "password": "", "model": {"tokens": 8, "hidden": [1, 2.5], "name": "a: b=c"}}
     assert redact(plain) == plain
     assert (
-        clean("the model returns [2, 3] for 2 samples; key=value")
+        redact_message("the model returns [2, 3] for 2 samples; key=value")
         == "the model returns [2, 3] for 2 samples; key=value"
     )
 
@@ -200,6 +243,6 @@ def test_a_line_of_the_log_is_clean_its_traceback_too() -> None:
         raise ValueError(LITERAL)
     except ValueError as error:
         record = logging.LogRecord("x", 10, "f", 1, "%s", (LITERAL,), (ValueError, error, error.__traceback__))
-    assert redaction.clean_record(record)
+    assert redaction.redact_record(record)
     assert LITERAL not in logging.Formatter().format(record).replace(f"raise ValueError({LITERAL})", "")
     assert MARK in record.getMessage()

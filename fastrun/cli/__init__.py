@@ -1,1 +1,1 @@
-"""The command line: the parser, what a terminal shows, and one file a verb in ``commands``."""
+"""The command line: finding the verb, printing errors, and one file for each verb in ``commands``."""

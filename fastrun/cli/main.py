@@ -1,8 +1,8 @@
-"""The command line: finds the verb, shows errors, returns the exit code. Imports nothing heavy."""
+"""The command line: finds the verb, prints errors, returns the exit code. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
 import sys
 import traceback
@@ -10,79 +10,117 @@ from collections.abc import Sequence
 
 import fastrun
 from fastrun import redaction
-from fastrun.cli.commands import verbs
+from fastrun.cli.commands import load_verb, verbs
 from fastrun.config import trust
-from fastrun.errors import FastrunError, UsageError, nearest
+from fastrun.config.synonyms import VERBS
+from fastrun.errors import FastrunError, StorageError, UsageError, nearest
+from fastrun.system import streams
+
+_BUG, _USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141  # exit codes beside those of the errors
+
+_EXAMPLES = """
+  fastrun train +recipe=resnet_amp                                     train now, without any download
+  fastrun train +recipe=resnet_amp optimizer=adamw epochs=3            change options and values
+  fastrun train +recipe=resnet_amp -m optimizer=sgd,adamw clip=none,norm   a sweep: a run for each combination
+
+--debug shows the traceback of an error. `fastrun COMMAND --help` describes a command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code."""
+    """Run a command line.
+
+    Args:
+        arguments: the command line without the name of the program; None for that of this process.
+
+    Returns:
+        The exit code: see :mod:`fastrun.errors`.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
-        sys.argv[1:] = map(redaction.redact_override, given)  # which trackers write down
-    debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
-    if os.getcwd() not in sys.path:  # noqa: PTH109 (sys.path takes strings)
-        sys.path.append(os.getcwd())  # noqa: PTH109 (console scripts lack it; a user's own modules lie there)
+        sys.argv[1:] = map(redaction.redact_override, given)  # trackers record the command line
+    is_debug = "--debug" in given
+    streams.open_closed()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack characters such as …
     try:
-        given, names = trust.split_trust(given)
-        redaction.learn_overrides(given)
-        with trust.grant(names):
-            return _dispatch(given)
-    except FastrunError as error:
-        if debug:
-            traceback.print_exc()
-        print(error.show(), file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
-    except Exception as error:  # a bug: say so in the form of all errors, the traceback on request
-        if debug:
-            traceback.print_exc()
-        reason = str(error).strip().splitlines()[:1]
-        print(f"error: {type(error).__name__}: {redaction.clean(''.join(reason))}", file=sys.stderr)
-        print("hint: this is a bug in fastrun or in code of yours; --debug shows the traceback", file=sys.stderr)
-        return 1
+        _make_current_folder_importable()
+        code = _run_trusting([argument for argument in given if argument != "--debug"])
+        sys.stdout.flush()  # here, where an error can be reported
+        return code
+    except (Exception, KeyboardInterrupt) as error:
+        return _report(error, is_debug)
 
 
-def _dispatch(given: list[str]) -> int:
-    if not given or given[0] in ("-h", "--help", "help"):
+def _make_current_folder_importable() -> None:
+    """Add the current folder to ``sys.path``, which console scripts lack: a user's own modules may lie there.
+
+    Raises:
+        UsageError: it has been removed.
+    """
+    try:
+        folder = os.getcwd()  # noqa: PTH109 (sys.path takes strings)
+    except FileNotFoundError as error:
+        raise UsageError("the current folder has been removed", "go to one that exists: cd …") from error
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _run_trusting(arguments: list[str]) -> int:
+    """Run a command line that may contain ``trust=NAME``."""
+    rest, names = trust.split_trust(arguments)
+    redaction.learn_overrides(rest)
+    with trust.grant(names):
+        return _run(rest)
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
-        return 0 if given else 2
-    verb, rest = given[0], given[1:]
-    if verb == "--version":
-        verb = "version"
+        return 0 if arguments else _USAGE
+    verb = arguments[0].removeprefix("--") if arguments[0] == "--version" else arguments[0]
     if verb not in verbs():
-        raise UsageError(f"no command {verb}", nearest(verb, verbs()) or "`fastrun --help` lists them")
-    code = importlib.import_module(f"fastrun.cli.commands.{_module(verb)}").run(rest)
-    return int(code)
+        raise UsageError(f"no command {verb}", _verb_hint(verb))
+    return int(load_verb(verb).run(arguments[1:]))
 
 
-def _module(verb: str) -> str:
-    return f"{verb}_" if verb == "eval" else verb
+def _verb_hint(verb: str) -> str:
+    if verb in VERBS:
+        return f"did you mean {VERBS[verb]}?"
+    return nearest(verb, verbs()) or "`fastrun --help` lists them"
+
+
+def _report(error: BaseException, is_debug: bool) -> int:
+    """Print an error and return the exit code of the process.
+
+    Args:
+        error: the exception that is being handled.
+        is_debug: whether to print its traceback as well.
+    """
+    if isinstance(error, BrokenPipeError):
+        streams.drop_output()
+        return _BROKEN_PIPE
+    if isinstance(error, KeyboardInterrupt):
+        streams.say_error("error: interrupted")
+        return _INTERRUPTED
+    if is_debug:
+        streams.say_error(redaction.redact_message(traceback.format_exc()).rstrip())
+    if isinstance(error, OSError) and streams.is_output_lost(error):
+        streams.drop_output()
+        error = StorageError(f"standard output cannot be written: {error.strerror}", "send it somewhere else: > file")
+    if isinstance(error, FastrunError):
+        streams.say_error(error.render())
+        return error.exit_code
+    first_line = "".join(str(error).strip().splitlines()[:1])
+    streams.say_error(f"error: {type(error).__name__}: {redaction.redact_message(first_line)}")
+    streams.say_error("hint: this is a bug in fastrun or in your own code; --debug shows the traceback")
+    return _BUG
 
 
 def usage() -> str:
-    """Return the help: what fastrun is, and each verb with the first line of its module."""
-    lines = [
-        f"fastrun {fastrun.__version__}: {(fastrun.__doc__ or '').strip().partition(' ')[2]}",
-        "",
-        "usage: fastrun COMMAND …",
-        "",
-    ]
+    """Return the help: a line about fastrun, and each verb with the first line of its module's docstring."""
+    description = (fastrun.__doc__ or "").strip().partition(" ")[2]
+    lines = [f"fastrun {fastrun.__version__}: {description}", "", "usage: fastrun COMMAND …", ""]
     for verb in verbs():
-        doc = importlib.import_module(f"fastrun.cli.commands.{_module(verb)}").__doc__ or ""
+        doc = load_verb(verb).__doc__ or ""
         lines.append(f"  {verb:<11} {doc.strip().splitlines()[0]}")
-    lines += [
-        "",
-        "  fastrun train +recipe=resnet_amp                                     train now, nothing downloaded",
-        "  fastrun train +recipe=resnet_amp optimizer=adamw epochs=3            change heuristics and values",
-        "  fastrun train +recipe=resnet_amp -m optimizer=sgd,adamw clip=none,norm   a run for each",
-        "",
-        "--debug shows the traceback of an error. `fastrun COMMAND --help` says more.",
-    ]
-    return "\n".join(lines)
+    return "\n".join(lines) + f"\n{_EXAMPLES}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from fastrun.compose import hydra_keys
+from fastrun.compose import hydra_keys, signs
 from fastrun.compose.recipes import RecipeSource
 from fastrun.errors import ConfigError
 
@@ -24,6 +24,7 @@ def note_choices(overrides: Sequence[str], *, is_sweep: bool = False) -> None:
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     for override in parsed:
         hydra_keys.check(override)
+        signs.check(override)
         if override.is_sweep_override() and not is_sweep:
             hint = "add -m for a run of each value; a text is quoted: 'key=\"1,2\"', a list is key=[1,2]"
             raise ConfigError(f"{override.key_or_group} has several values", hint)

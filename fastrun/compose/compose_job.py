@@ -17,7 +17,7 @@ from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.naming import slug
 from fastrun.compose.typed import typed, without_hydra
 from fastrun.errors import FastrunError
-from fastrun.redaction import clean
+from fastrun.redaction import redact_message
 from fastrun.search.job import Job
 
 
@@ -111,7 +111,7 @@ def _name_job(error: FastrunError, number: int, point: Point) -> None:
         number: the job's number.
         point: what it is composed from.
     """
-    own = clean(" ".join(point.sweep_overrides))
+    own = redact_message(" ".join(point.sweep_overrides))
     if "could not be converted to Integer" in error.message and any("." in text for text in point.sweep_overrides):
         error.hint = "write an interval of whole numbers: key=int(interval(1,10))"
     if own:

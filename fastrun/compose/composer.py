@@ -8,6 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.typed import typed, without_hydra
 from fastrun.config.paths import shipped
@@ -24,7 +25,9 @@ def compose(overrides: list[str]) -> Settings:
         ConfigError: a recipe, group, option, key or value is not allowed or does not exist.
     """
     register()
+    overrides = quote_paths(overrides)
     GlobalHydra.instance().clear()
     with translate_errors(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         note_choices(overrides)
-        return typed(*without_hydra(hydra_compose("train", overrides=overrides, return_hydra_config=True)))
+        config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
+        return typed(*without_hydra(config), overrides)

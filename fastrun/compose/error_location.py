@@ -15,9 +15,11 @@ from fastrun.errors import ConfigError, FastrunError
 # The subject of an error comes first in its message: `batch.size=0 is too small`, `no key batch.sze`, `no recipe x`.
 _SUBJECT = re.compile(r"(?:no key or group |no key |no recipe |the chosen \w+ has no )?([\w./-]+)")
 
+_VALUE = re.compile(r"Value '([^']*)'")  # the value that OmegaConf refuses
+
 
 def locate_error(error: FastrunError, overrides: Sequence[str]) -> FastrunError:
-    """Add the file and line of a mistake to its error, unless the mistake is on the command line.
+    """Add the file and line of a mistake to its error, unless the command line has to do with it.
 
     Args:
         error: the error; its message is changed.
@@ -29,22 +31,35 @@ def locate_error(error: FastrunError, overrides: Sequence[str]) -> FastrunError:
     match = _SUBJECT.match(error.message)
     if not isinstance(error, ConfigError) or match is None:
         return error
-    subject = match[1]
-    if any(_is_about(subject, error.message, override) for override in overrides):
-        return error
+    subject, stated = match[1], _VALUE.search(error.message)
+    is_typed = any(_is_about(subject, error.message, override) for override in overrides)
     for path, prefix in _chosen_files(overrides):
-        for name, line in _named_lines(path, prefix):
-            if name == subject:
+        for name, line, value in _named_lines(path, prefix):
+            if name == subject and (not is_typed or (stated and stated[1] == value)):
                 error.message = f"{display(path)}, line {line}: {error.message}"
                 return error
     return error
 
 
 def _is_about(subject: str, message: str, override: str) -> bool:
-    """Say whether the message about a key or option is about an override."""
+    """Say whether an override has to do with an error.
+
+    The choice of an option has if the message repeats it; a value has if its key is the subject, is part of it, or is
+    named beside it, as in ``batch.accumulate is larger than batch.size``.
+    """
     key, _, value = override.lstrip("+~").partition("=")
     key = key.partition("@")[0]
-    return f".{key}".endswith(f".{subject}") and (value in message or "." in key)
+    if key in registry.groups():
+        return f"{key}={value}" in message
+    if f".{key}".endswith(f".{subject}") or subject.startswith(f"{key}."):
+        return True
+    if key.startswith(f"{subject}."):
+        return subject not in registry.groups() or _names(message, key.rpartition(".")[2])
+    return "." in key and _names(message, key)
+
+
+def _names(message: str, key: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", message) is not None
 
 
 def _chosen_files(overrides: Sequence[str]) -> Iterator[tuple[Path, str]]:
@@ -92,19 +107,23 @@ def _parse(path: Path) -> yaml.Node | None:
         return None
 
 
-def _named_lines(path: Path, prefix: str) -> Iterator[tuple[str, int]]:
-    """Yield each dotted key of a file, each group and recipe in its defaults list, and its line."""
+def _named_lines(path: Path, prefix: str) -> Iterator[tuple[str, int, str | None]]:
+    """Yield each dotted key of a file, each group and recipe in its defaults list, its line, and a scalar value."""
     node = _parse(path)
     yield from _keys(node, prefix)
-    yield from _defaults(node)
+    yield from ((name, line, None) for name, line in _defaults(node))
 
 
-def _keys(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int]]:
-    """Yield each dotted key of a node, nested ones included, and its line."""
+def _keys(node: yaml.Node | None, prefix: str) -> Iterator[tuple[str, int, str | None]]:
+    """Yield each dotted key of a node, nested ones included, its line, and its value if that is a scalar."""
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
-        yield f"{prefix}{key.value}", key.start_mark.line + 1
+        yield (
+            f"{prefix}{key.value}",
+            key.start_mark.line + 1,
+            value.value if isinstance(value, yaml.ScalarNode) else None,
+        )
         yield from _keys(value, f"{prefix}{key.value}.")
 
 

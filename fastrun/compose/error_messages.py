@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationError
 
-from fastrun.config import registry
+from fastrun.config import registry, synonyms
 from fastrun.config.paths import display
 from fastrun.config.settings import CLOSED, OPEN, known_keys
 from fastrun.errors import ConfigError, FastrunError, nearest
@@ -47,8 +47,13 @@ def config_error(error: BaseException, overrides: Sequence[str]) -> FastrunError
     return _unread(chain)
 
 
-def unknown_key(name: str) -> ConfigError:
-    """Return the error for a key or group that does not exist."""
+def unknown_key(name: str, value: str | None = None) -> ConfigError:
+    """Return the error for a key or group that does not exist.
+
+    Args:
+        name: the key as it was typed.
+        value: the value that it was given, if that is known.
+    """
     group, dot, _ = name.partition(".")
     if group == "trust":
         return ConfigError("a config cannot grant trust", "write trust=NAME on the command line")
@@ -59,10 +64,11 @@ def unknown_key(name: str) -> ConfigError:
     known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in registry.keys(g))}
     if name in known:
         return ConfigError(f"the chosen {group} has no {name}", f"`fastrun options {group}` shows which option has it")
+    synonym = synonyms.key_hint(name, value)
     if dot and group in registry.groups():
-        own = {key for key in known if key.startswith(f"{group}.")}
-        return ConfigError(f"no key {name}", nearest(name, own) or f"`fastrun options {group}` shows what it takes")
-    hint = _misspelled_group(name, known) or _forgotten_group(name, known) or _GROUPS
+        hint = synonym or _misspelled_key(name, known) or f"`fastrun options {group}` shows what it takes"
+        return ConfigError(f"no key {name}", hint)
+    hint = synonym or _misspelled_group(name, known) or _forgotten_group(name, known) or _GROUPS
     return ConfigError(f"no key {name}" if dot else f"no key or group {name}", hint)
 
 
@@ -72,6 +78,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _misspelled_key(name: str, known: set[str]) -> str | None:
+    """Return a hint for ``batch.sze``, whose group is right; only what follows it is compared."""
+    group, _, rest = name.partition(".")
+    own = {key.partition(".")[2] for key in known if key.startswith(f"{group}.")}
+    close = difflib.get_close_matches(rest, own, n=1, cutoff=0.6)
+    return f"did you mean {group}.{close[0]}?" if close else None
 
 
 def _misspelled_group(name: str, known: set[str]) -> str | None:
@@ -95,11 +109,16 @@ def _group_hint(key: str) -> str | None:
     return f"`fastrun options {group}` shows what it takes" if group in registry.groups() else None
 
 
-def _read_no_override(error: BaseException, _: Sequence[str]) -> ConfigError | None:
+def _read_no_override(error: BaseException, overrides: Sequence[str]) -> ConfigError | None:
     """Read a word of the command line that is not an override."""
     if not isinstance(error, OverrideParseException):
         return None
-    return ConfigError(f"{error.override} is not an override", "write key=value; quote odd values: 'key=\"a b\"'")
+    word, _, name = str(error.override).partition(" ")
+    hint = "write key=value; quote odd values: 'key=\"a b\"'"
+    if word in ("+recipe", "recipe"):
+        after = overrides[list(overrides).index(word) + 1 :] if word in overrides else []
+        hint = f"write the = as well: +recipe={name or next(iter(after), 'NAME')}"
+    return ConfigError(f"{error.override} is not an override", hint)
 
 
 def _read_reference(error: BaseException, _: Sequence[str]) -> ConfigError | None:
@@ -133,8 +152,13 @@ def _read_missing_config(error: BaseException, _: Sequence[str]) -> ConfigError 
         return _no_config(name, str(error))
     if group == "hydra/launcher":
         return ConfigError(f"{group}={name}: no such option", _LAUNCHERS)
+    return _no_option(group, name)
+
+
+def _no_option(group: str, name: str) -> ConfigError:
     known = registry.options(group)
-    hint = nearest(name, known) or (f"choose from {', '.join(known)}" if known else _GROUPS)
+    listed = f"choose from {', '.join(known)}" if known else _GROUPS
+    hint = synonyms.option_hint(group, name) or nearest(name, known) or listed
     return ConfigError(f"{group}={name}: no such option", hint)
 
 
@@ -151,10 +175,10 @@ def _no_config(name: str, text: str) -> ConfigError:
     return ConfigError(f"no config {name}", _GROUPS)
 
 
-def _read_missing_group(error: BaseException, _: Sequence[str]) -> ConfigError | None:
+def _read_missing_group(error: BaseException, overrides: Sequence[str]) -> ConfigError | None:
     """Read a group that does not exist; only the text of the exception names it."""
     match = re.search(r"Could not override '([^'@]+)'[^\n]*\s*No match in the defaults list", str(error))
-    return unknown_key(match[1]) if match else None
+    return unknown_key(match[1], _value_of(match[1], overrides)) if match else None
 
 
 def _read_value(error: BaseException, _: Sequence[str]) -> ConfigError | None:
@@ -170,8 +194,7 @@ def _read_not_an_option(error: BaseException, overrides: Sequence[str]) -> Confi
         return None
     for group, _, value in (override.partition("=") for override in overrides):
         if group in registry.groups() and value not in registry.options(group):
-            hint = f"choose from {', '.join(registry.options(group))}"
-            return ConfigError(f"{group}={value}: no such option", hint)
+            return _no_option(group, value)
     return None
 
 
@@ -181,7 +204,26 @@ def _read_key(error: BaseException, overrides: Sequence[str]) -> ConfigError | N
         return None
     key = str(error.full_key or error.key)
     written = [override.lstrip("+~").partition("=")[0].partition("@")[0] for override in overrides]
-    return unknown_key(next((name for name in written if f".{key}." in f".{name}."), key))
+    name = next((name for name in written if f".{key}." in f".{name}."), key)
+    return unknown_key(name, _value_of(name, overrides))
+
+
+def _value_of(key: str, overrides: Sequence[str]) -> str | None:
+    """Return the text of the value that an override gives a key, or None if there is no such override."""
+    pairs = [override.lstrip("+").partition("=") for override in overrides]
+    return next((value for name, equals, value in pairs if name == key and equals), None)
+
+
+def _read_plus(error: BaseException, _: Sequence[str]) -> ConfigError | None:
+    """Read a plus before a key that is there already; only the text of the exception names it."""
+    match = re.search(r"Could not append to config. An item is already at '([^']+)'", str(error))
+    return ConfigError(f"+{match[1]}: the key is there already", f"leave out the plus: {match[1]}=…") if match else None
+
+
+def _read_deletion(error: BaseException, _: Sequence[str]) -> ConfigError | None:
+    """Read a deletion of something that is not there; only the text of the exception names it."""
+    match = re.search(r"Could not delete (?:from config. )?'([^'=]+)[^']*'", str(error))
+    return ConfigError(f"~{match[1]}: there is no such key or choice", "leave it out") if match else None
 
 
 def _read_group_value(error: BaseException, _: Sequence[str]) -> ConfigError | None:
@@ -217,6 +259,8 @@ _READERS: tuple[Reader, ...] = (
     _read_null,
     _read_missing_config,
     _read_missing_group,
+    _read_plus,
+    _read_deletion,
     _read_value,
     _read_not_an_option,
     _read_key,

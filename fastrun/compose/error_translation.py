@@ -57,6 +57,8 @@ def _translate(overrides: Sequence[str]) -> Iterator[None]:
     except BrokenPipeError:  # in `--help | head`, the reader is done
         raise
     except OSError as error:
+        if error.errno is not None and error.filename is None:  # no file, but what is printed
+            raise
         raise _not_a_file(error) from error
 
 

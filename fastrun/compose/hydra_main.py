@@ -7,21 +7,27 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.naming import quoted
+from fastrun.compose.own_folders import with_folder
+from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.redact import redact_yaml
 from fastrun.compose.task import Stop, Task
+from fastrun.config import registry, synonyms
 from fastrun.config.names import stamp
 from fastrun.config.paths import shipped
+from fastrun.config.settings import known_keys, top_level_keys
 from fastrun.errors import UsageError
 from fastrun.search.job import Job, Sweeping
+from fastrun.system.argument_parser import ArgumentParser
 
 _SWITCHES = {
     "help": "-h",
@@ -33,6 +39,7 @@ _SWITCHES = {
     "shell-completion": "-sc",
 }
 _VALUES = {"cfg": "-c", "package": "-p", "config-path": "-cp", "config-name": "-cn", "config-dir": "-cd", "info": "-i"}
+_OWN = "config-dir"  # its files are checked, so Hydra is not told of it
 _CHOICES = {"cfg": ["job", "hydra", "all"]}
 _SWEEP_ONLY = "sweep.zip=", "sweep.random=", "sweep.file="
 
@@ -52,19 +59,21 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping, folder
         StorageError: the output folder cannot be written.
     """
     register()
+    _check_flags(arguments)
     given = _parser().parse_intermixed_args(arguments)
-    overrides = list(given.overrides)
+    is_sweep = given.multirun or any(text.startswith("hydra.mode=") for text in given.overrides)
+    overrides = quote_paths(given.overrides, is_sweep=is_sweep)
     is_information = bool(given.shell_completion or given.info)
     _check_is_sweep(given, is_information)
+    _check_one_purpose(given)
     if not is_information:
         overrides = [*_output_folders(), *overrides]
     if folder:
         overrides.append(f"hydra.sweep.dir={quoted(str(folder))}")
     task = Task(job, sweep, register)
-    with translate_errors(overrides):
+    with translate_errors(overrides), with_folder(given.config_dir):
         if not is_information:
-            has_mode = any(text.startswith("hydra.mode=") for text in overrides)
-            note_choices(overrides, is_sweep=given.multirun or has_mode)
+            note_choices(overrides, is_sweep=is_sweep)
         with _full_errors(), redact_yaml(), _command_line([*_flags(given), *overrides]), suppress(Stop):
             hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="train")(task)()
         if task.failed:
@@ -80,16 +89,9 @@ def _output_folders() -> list[str]:
     ]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises a mistake as an error of fastrun instead of printing it and exiting."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, "see `fastrun train --help`")
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     """Return a parser for the flags that Hydra documents for its command line."""
-    parser = _Parser(prog="fastrun train", add_help=False, allow_abbrev=False)
+    parser = ArgumentParser("fastrun train", add_help=False)
     for name, short in _SWITCHES.items():
         parser.add_argument(f"--{name}", *filter(None, [short]), action="store_true")
     for name, short in _VALUES.items():
@@ -106,7 +108,7 @@ def _flags(given: argparse.Namespace) -> Iterator[str]:
             yield f"--{name}"
     for name in _VALUES:
         value = getattr(given, name.replace("-", "_"))
-        if value is not None:
+        if value is not None and name != _OWN:
             yield f"--{name}={value}"
 
 
@@ -120,6 +122,36 @@ def _check_is_sweep(given: argparse.Namespace, is_information: bool) -> None:
         is_sweep = given.multirun or given.cfg or is_information
         if override.startswith(_SWEEP_ONLY) and not is_sweep:
             raise UsageError(f"{override} is for a sweep", "add -m")
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    """Check that no key is written as a flag.
+
+    Raises:
+        UsageError: there is one, as ``--epochs 3``.
+    """
+    for argument, following in zip_longest(arguments, arguments[1:]):
+        name, _, value = argument.partition("=")
+        word = name.removeprefix("--")
+        if name.startswith("--") and word not in (*_SWITCHES, *_VALUES):
+            key = word.replace("-", "_")
+            value = value or ("…" if following is None or "=" in following else following)
+            hint = f"write {key}={value}" if key in {*top_level_keys(), *known_keys(), *registry.groups()} else None
+            hint = hint or synonyms.key_hint(key, value)
+            if hint:
+                raise UsageError(f"{name} is not a flag", hint)
+
+
+def _check_one_purpose(given: argparse.Namespace) -> None:
+    """Check that a command line asks for one thing.
+
+    Raises:
+        UsageError: two flags exclude each other.
+    """
+    asked = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(given, name)]
+    if len(asked) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in asked[:2])
+        raise UsageError(f"{first} and {second} do not go together", "leave out one of them")
 
 
 @contextmanager

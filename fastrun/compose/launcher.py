@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastrun.compose.compose_job import JobComposer, Point
 from fastrun.compose.task import Task
+from fastrun.compose.used import check_jobs
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError, FastrunError
@@ -46,6 +47,7 @@ class OwnLauncher(Launcher):
             Point([text for text in overrides if text not in shared], list(overrides)) for overrides in job_overrides
         ]
         jobs = [composer.compose(number, point) for number, point in enumerate(points, initial_job_idx)]
+        check_jobs(jobs)
         records = {record.number: record for record in self.task.sweep(folder, JobList(jobs), sweep, None)}
         return [_job_return(job, records[job.number]) for job in jobs]
 

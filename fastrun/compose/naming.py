@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastrun.config.names import check_name
 from fastrun.errors import ConfigError
-from fastrun.redaction import clean
+from fastrun.redaction import redact_message
 
 
 def name_of(_root_: DictConfig) -> str:
@@ -33,7 +33,7 @@ def name_of(_root_: DictConfig) -> str:
 
 def slug(text: str) -> str:
     """Return overrides as the name of a folder: without secrets, and no longer than a file system allows."""
-    plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in clean(text))[:80]
+    plain = "".join(c if c.isalnum() or c in "=,.+-_" else "_" for c in redact_message(text))[:80]
     return plain.encode()[:200].decode(errors="ignore") or "defaults"
 
 

@@ -13,6 +13,7 @@ from fastrun.compose.compose_job import JobComposer
 from fastrun.compose.expand import axes_of, point
 from fastrun.compose.launcher import sweep_config, sweep_folder
 from fastrun.compose.sweeper import GridSweeper, launch_with
+from fastrun.compose.used import check_jobs
 from fastrun.config.monitor import Monitor
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.errors import ConfigError, nearest
@@ -72,9 +73,10 @@ class OptunaSweeper(GridSweeper):
     def _try_ends(self, axes: Sequence[Axis]) -> Settings:
         """Compose a point at every end of the space, to find mistakes before anything runs; return the first."""
         first = merge([_ends(axis)[0] for axis in axes])
-        for side in [end for axis in axes for end in _ends(axis)[1:]]:
-            self._job(0, {**first, **side})
-        return self._job(0, first).settings
+        sides = [{}, *(end for axis in axes for end in _ends(axis)[1:])]
+        jobs = [self._job(0, {**first, **side}) for side in sides]
+        check_jobs(jobs)
+        return jobs[0].settings
 
     def _set_direction(self, settings: Settings) -> None:
         """Set the direction of the search, unless the user did: that in which the monitor of the runs is better."""

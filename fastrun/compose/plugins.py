@@ -11,7 +11,8 @@ from fastrun.compose.hydra_internals import offer_plugin
 from fastrun.compose.launcher import OwnLauncher
 from fastrun.compose.naming import name_of, slug
 from fastrun.compose.optuna_sweeper import OptunaSweeper
-from fastrun.compose.recipes import OwnFolders, RecipeSource
+from fastrun.compose.own_folders import OptionSource, OwnFolders
+from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.sweeper import GridSweeper
 from fastrun.config.settings import Settings
 from fastrun.search.optuna_config import OptunaConfig
@@ -21,6 +22,7 @@ def register() -> None:
     """Register the schema, sources of configs, sweepers, the launcher and resolvers; it may be called again."""
     setbase("1.3")
     plugins = Plugins.instance()
+    plugins.register(OptionSource)
     plugins.register(RecipeSource)
     plugins.register(OwnFolders)
     ConfigStore.instance().store("schema", Settings)

@@ -1,28 +1,25 @@
-"""The source of recipes for Hydra, and the search path with the user's own folders."""
+"""The source of recipes for Hydra."""
 
 from __future__ import annotations
 
-import re
+import functools
+import sys
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
-from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from fastrun.config.paths import display, roots
+from fastrun.compose.file_checks import check_references
+from fastrun.compose.folder_source import FolderSource
+from fastrun.config.paths import display, shipped
 from fastrun.errors import ConfigError
 
 _GROUP = "recipe"
-_PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)\s*$", re.M)
-_FORBIDDEN = re.compile(r"(^|[\s/@.])hydra([/@.]|$)|(^|/)\.\.(/|$)")  # in a key, group, package or option
 
 
-class RecipeSource(ConfigSource):
+class RecipeSource(FolderSource):
     """Shows a ``recipes/`` folder to Hydra as the group ``recipe``.
 
     The values of a recipe for a group belong to the option that the recipe chooses there. If the command line, or a
@@ -33,6 +30,7 @@ class RecipeSource(ConfigSource):
             because Hydra creates the objects, a new one for each folder and composition, from nothing but the folder.
     """
 
+    kind = "a recipe"
     chosen: ClassVar[dict[str, Any]] = {}
 
     @staticmethod
@@ -40,56 +38,40 @@ class RecipeSource(ConfigSource):
         """Return the scheme of this source's entries in the search path."""
         return "recipes"
 
-    def available(self) -> bool:
-        """Say whether the folder exists."""
-        return Path(self.path).is_dir()
+    def place(self, config_path: str) -> Path | None:
+        """Return where ``recipe/x`` lies: in ``x``."""
+        if config_path != _GROUP and not config_path.startswith(f"{_GROUP}/"):
+            return None
+        return Path(self.path) / config_path.removeprefix(_GROUP).removeprefix("/")
 
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Load ``recipe/x`` from ``x.yaml``.
+    def check(self, config: DictConfig, package: str | None, path: Path) -> None:
+        """Check a recipe, and leave out of it the values of options that others replace.
 
         Raises:
-            ConfigError: it sets something that a recipe must not set.
-            ConfigLoadError: there is no such file.
+            ConfigError: it sets something of Hydra's, refers to more than other values, or its first line is not
+                ``# @package _global_``.
         """
-        path = self._file(config_path)
-        if not path.is_file():
-            raise ConfigLoadError(f"Config not found : {path}")
-        text = path.read_text()
-        package = _PACKAGE.search(text)
-        config = OmegaConf.load(path)
-        assert isinstance(config, (DictConfig, ListConfig))
-        if isinstance(config, DictConfig):
-            _check_allowed(config, package[1] if package else None, display(path))
-            for group, option in _overridden(config):
-                if self.chosen.setdefault(group, option) != option:
-                    config.pop(group, None)
-        header = {"package": package[1] if package else None}
-        return ConfigResult(provider=self.provider, path=self.full_path(), config=config, header=header)
-
-    def is_group(self, config_path: str) -> bool:
-        """Say whether a path is the group itself or a folder of recipes."""
-        return config_path == "" or (_is_recipe(config_path) and (Path(self.path) / _inside(config_path)).is_dir())
-
-    def is_config(self, config_path: str) -> bool:
-        """Say whether a path is a recipe."""
-        return _is_recipe(config_path) and self._file(config_path).is_file()
+        super().check(config, package, path)
+        check_references(OmegaConf.to_container(config), display(path), self.kind)
+        if package != "_global_":
+            raise ConfigError(f"{display(path)}: the first line must be `# @package _global_`", "add that line")
+        for group, option in _overridden(config):
+            if self.chosen.setdefault(group, option) != option:
+                config.pop(group, None)
+        hidden = shipped("recipes") / path.relative_to(self.path)
+        if hidden != path and hidden.is_file():
+            _say_hidden(path)
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names of the recipes and folders in a folder, or of the group itself at the root."""
         if config_path == "":
             return [] if results_filter == ObjectType.CONFIG else [_GROUP]
-        if not self.is_group(config_path):
-            return []
-        names: set[str] = set()
-        for path in (Path(self.path) / _inside(config_path)).iterdir():
-            if path.is_dir() and results_filter != ObjectType.CONFIG:
-                names.add(path.name)
-            if path.suffix == ".yaml" and results_filter != ObjectType.GROUP:
-                names.add(path.stem)
-        return sorted(names)
+        return super().list(config_path, results_filter)
 
-    def _file(self, config_path: str) -> Path:
-        return Path(self.path) / f"{_inside(config_path).removesuffix('.yaml')}.yaml"
+
+@functools.cache
+def _say_hidden(path: Path) -> None:
+    print(f"note: {display(path)} is used in place of the recipe of that name that fastrun ships", file=sys.stderr)
 
 
 def _overridden(recipe: DictConfig) -> Iterator[tuple[str, Any]]:
@@ -99,41 +81,3 @@ def _overridden(recipe: DictConfig) -> Iterator[tuple[str, Any]]:
         for key, option in entry.items() if isinstance(entry, DictConfig) else ():
             if str(key).startswith("override /"):
                 yield str(key).removeprefix("override /"), option
-
-
-def _check_allowed(recipe: DictConfig, package: str | None, path: str) -> None:
-    """Check that a recipe changes nothing of Hydra (launcher, callbacks, folders, search path) and stays in conf/.
-
-    Raises:
-        ConfigError: it does not, or its first line is not ``# @package _global_``.
-    """
-    defaults = recipe.get("defaults")
-    entries = list(defaults) if isinstance(defaults, ListConfig) else []
-    parts = [chain(*entry.items()) if isinstance(entry, DictConfig) else [entry] for entry in entries]
-    named = [str(name) for names in parts for name in names]
-    for name in [str(package), *map(str, recipe), *named]:
-        if _FORBIDDEN.search(name):
-            hint = "set Hydra's own keys on the command line: hydra/launcher=…"
-            raise ConfigError(f"{path}: a recipe cannot set {name}", hint)
-    if package != "_global_":
-        raise ConfigError(f"{path}: the first line must be `# @package _global_`", "add that line")
-
-
-def _is_recipe(config_path: str) -> bool:
-    return config_path == _GROUP or config_path.startswith(f"{_GROUP}/")
-
-
-def _inside(config_path: str) -> str:
-    """Return the path of a recipe within the folder of recipes."""
-    return config_path.removeprefix(_GROUP).removeprefix("/")
-
-
-class OwnFolders(SearchPathPlugin):
-    """Appends the user's ``./conf`` after the shipped one, and ``./recipes`` before the shipped recipes."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders to Hydra's search path."""
-        for own in roots("conf")[1:]:
-            search_path.append("own", f"file://{own}")
-        for folder in reversed(roots("recipes")):
-            search_path.append("recipes", f"recipes://{folder}")

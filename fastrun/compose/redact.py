@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from fastrun.redaction import clean, redact
+from fastrun.redaction import redact, redact_message
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def redact_yaml() -> Iterator[None]:
     def to_yaml(cfg: Any, *, resolve: bool = False, sort_keys: bool = False) -> str:
         config = cfg if OmegaConf.is_config(cfg) else OmegaConf.create(cfg)
         container: Any = OmegaConf.to_container(config, resolve=resolve, enum_to_str=True)
-        return plain(OmegaConf.create(redact(container, clean)), sort_keys=sort_keys)
+        return plain(OmegaConf.create(redact(container, redact_message)), sort_keys=sort_keys)
 
     OmegaConf.to_yaml = to_yaml  # type: ignore[method-assign]
     try:

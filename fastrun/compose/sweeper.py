@@ -10,13 +10,14 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fastrun.compose.compose_job import JobComposer
 from fastrun.compose.expand import expand
 from fastrun.compose.launcher import OwnLauncher, sweep_config, sweep_folder
 from fastrun.compose.naming import quoted
 from fastrun.compose.task import Task
+from fastrun.compose.used import check_jobs
 from fastrun.search.job import JobList, Launch
 
 _SET_BY_FASTRUN = "hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode="
@@ -45,13 +46,14 @@ class GridSweeper(Sweeper):
         points = expand(parser, parser.parse_overrides(arguments), sweep)
         composer = JobComposer(self.context, self.master, folder)
         jobs = [composer.compose(number, point) for number, point in enumerate(points)]
+        check_jobs(jobs)
         source = JobList(jobs, self.definition(arguments))
         return self.task.sweep(folder, source, sweep, launch_with(self.chosen_launcher))
 
     def definition(self, arguments: list[str]) -> dict[str, Any]:
         """Return the sweep's own part of the command line, which ``fastrun resume`` composes again."""
-        sources = self.master.hydra.runtime.config_sources
-        folders = [str(source.path) for source in sources if source.provider == "command-line"]
+        sources: Any = OmegaConf.to_container(self.master.hydra.runtime.config_sources)  # paths as they are
+        folders = [str(source["path"]) for source in sources if source["provider"] == "command-line"]
         hydra = [str(text) for text in self.master.hydra.overrides.hydra if not str(text).startswith(_SET_BY_FASTRUN)]
         return {
             "arguments": list(arguments),

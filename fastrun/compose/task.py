@@ -68,11 +68,14 @@ class Task:
         """
         sys.argv = self._argv
         hydra = HydraConfig.get()
-        folder = Path(hydra.runtime.output_dir)
-        number = 0 if OmegaConf.is_missing(hydra.job, "num") else int(hydra.job.num)
+        folder = Path(OmegaConf.to_container(hydra.runtime)["output_dir"])  # type: ignore[call-overload,index]
+        # as it is: the current folder's name, which may look like a reference, is in it
+        is_single = OmegaConf.is_missing(hydra.job, "num")
+        number = 0 if is_single else int(hydra.job.num)
         overrides = [str(text) for text in hydra.overrides.task]
         try:
-            return self.job(Job(number, [], overrides, typed(config, dict(hydra.runtime.choices)), folder))
+            settings = typed(config, dict(hydra.runtime.choices), overrides if is_single else ())
+            return self.job(Job(number, [], overrides, settings, folder))
         except Exception as error:
             self.failed.append(error)
             with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -9,24 +10,27 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from fastrun import redaction
+from fastrun.compose import used
 from fastrun.compose.error_messages import unknown_key
 from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.path_values import quote_paths
 from fastrun.config import trust
 from fastrun.config.settings import CLOSED, Settings
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError
 
 
-def typed(config: Any, choices: dict[str, Any]) -> Settings:
+def typed(config: Any, choices: dict[str, Any], overrides: Sequence[str] = ()) -> Settings:
     """Convert a composed config to settings.
 
     Args:
         config: the composed DictConfig, without Hydra's own part.
         choices: the chosen option of each group.
+        overrides: what must not be dropped: the command line of a single run.
 
     Raises:
-        ConfigError: a key does not exist, a value is not allowed, a secret is missing, or the user does not trust a
-            ``_target_``.
+        ConfigError: a key does not exist, a value is not allowed, a secret is missing, the user does not trust a
+            ``_target_``, or a value in ``overrides`` is not used.
     """
     _check_keys(config)
     resolved = OmegaConf.to_container(config, resolve=True)
@@ -37,6 +41,7 @@ def typed(config: Any, choices: dict[str, Any]) -> Settings:
     assert isinstance(settings, Settings)
     settings.choices = {group: _plain(option) for group, option in choices.items() if not group.startswith("hydra/")}
     check(settings)
+    used.check_run(settings, overrides)
     trust.check_all(asdict(settings))
     return settings
 
@@ -71,13 +76,13 @@ def from_config(config: dict[str, Any], overrides: list[str]) -> Settings:
     with translate_errors(overrides):
         merged = OmegaConf.merge(OmegaConf.structured(Settings), redaction.restore(config))
         OmegaConf.set_struct(merged, True)
-        for override in OverridesParser.create().parse_overrides(overrides):
+        for override in OverridesParser.create().parse_overrides(quote_paths(overrides)):
             is_group = isinstance(OmegaConf.select(merged, override.key_or_group), DictConfig)
             if override.is_sweep_override() or override.is_add() or override.is_delete() or is_group:
                 hint = "a run can resume with other values, such as epochs=20, but not with other options or keys"
                 raise ConfigError(f"{override.input_line} is more than a value", hint)
             OmegaConf.update(merged, override.key_or_group, override.value(), force_add=False)
-        return typed(merged, dict(config.get("choices") or {}))
+        return typed(merged, dict(config.get("choices") or {}), overrides)
 
 
 def without_hydra(config: DictConfig) -> tuple[DictConfig, dict[str, Any]]:

@@ -8,7 +8,8 @@ from fastrun.errors import ConfigError
 
 _STEPS = re.compile(r"(\d+(?:\.\d+)?)\s*(st|ep|%|)")
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h)")
-_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*min")
+_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(min)")
+_DIGITS = 18  # a longer number is no count of steps
 _SECONDS_PER_UNIT = {"s": 1, "min": 60, "h": 3600}
 
 
@@ -45,14 +46,35 @@ def to_exact_steps(duration: str, *, steps_per_epoch: int, total_steps: int, key
     >>> to_exact_steps("2.5%", steps_per_epoch=10, total_steps=100, key="ema.start")
     2.5
     """
-    match = _STEPS.fullmatch(duration.strip())
-    if not match or (match[2] in ("", "st") and "." in match[1]):
-        or_time = ", or 10min" if key == "checkpoint.every" else ""  # the only duration that may also be a time
-        raise ConfigError(
-            f"{key}={duration} is not a duration", f"write 500 (steps), 2ep (epochs) or 5% (of the run){or_time}"
-        )
+    count, unit = check_length(duration, f"{key}={duration}", zero=True, minutes=False)
     steps_per_unit = {"": 1.0, "st": 1.0, "ep": float(steps_per_epoch), "%": total_steps / 100}
-    return float(match[1]) * steps_per_unit[match[2]]
+    return count * steps_per_unit[unit]
+
+
+def check_length(duration: str, setting: str, *, zero: bool, minutes: bool) -> tuple[float, str]:
+    """Check that a text is a duration.
+
+    Args:
+        duration: ``500``, ``500st``, ``2ep`` or ``5%``.
+        setting: the key and what was given for it, for messages.
+        zero: whether the duration may be zero.
+        minutes: whether it may also be a time, ``10min``.
+
+    Returns:
+        The number and its unit, such as ``(2.0, "ep")``.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    match = _STEPS.fullmatch(duration.strip()) or (minutes and _MINUTES.fullmatch(duration.strip()))
+    if not match or (match[2] in ("", "st") and "." in match[1]) or len(match[1]) > _DIGITS:
+        or_time = ", or 10min" if minutes else ""
+        raise ConfigError(
+            f"{setting} is not a duration", f"write 500 (steps), 2ep (epochs) or 5% (of the run){or_time}"
+        )
+    if not zero and not float(match[1]):
+        raise ConfigError(f"{setting} is less than a step", "write a longer duration, such as 1ep")
+    return float(match[1]), match[2]
 
 
 def to_minutes(duration: str) -> float | None:

@@ -15,9 +15,10 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
-from fastrun.config import registry, trust
+from fastrun.config import constraints, foreign_domains, registry, trust
+from fastrun.config.value_types import fits, format_type, hints_of
 from fastrun.errors import ConfigError, nearest
 
 Bound = functools.partial[Any]
@@ -100,18 +101,19 @@ def _look_up(module: types.ModuleType, parts: list[str], end: int, target: str, 
     return typing.cast(Callable[..., Any], current)
 
 
-def describe_error(function: Callable[..., Any], error: BaseException) -> tuple[str, str | None]:
-    """Describe what a function of the user's raised.
+def describe_error(function: Callable[..., Any], error: BaseException, did: str = "raised") -> tuple[str, str | None]:
+    """Describe what a function of the user's, or what it returned, raised.
 
     Args:
         function: the function.
-        error: what it raised.
+        error: what was raised.
+        did: what the function has to do with that, in words.
 
     Returns:
         The message, and a hint with the line in the user's code; None instead of that if there is no such line.
     """
     name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
-    return f"{name} raised {type(error).__name__}: {error}", _line_in_user_code(error)
+    return f"{name} {did} {type(error).__name__}: {error}", _line_in_user_code(error)
 
 
 def _line_in_user_code(error: BaseException) -> str | None:
@@ -143,7 +145,8 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
         The target with its arguments; None where ``_target_`` is null.
 
     Raises:
-        ConfigError: the target cannot be found, an argument is unknown to it, or has the wrong type.
+        ConfigError: the target cannot be found, an argument is unknown to it, has the wrong type, or is not in its
+            domain.
     """
     if not isinstance(config, Mapping):
         raise ConfigError(f"{key}={config} is not a component", f"write {key}._target_=mymod.name")
@@ -151,15 +154,17 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
     if target is None:
         return None
     function = locate(target, key)
-    signature, hints = inspect.signature(function), _hints(function)
+    signature, hints = inspect.signature(function), hints_of(function)
     arguments = {name: value for name, value in config.items() if name != "_target_"}
     for name, value in arguments.items():
         if name in signature.parameters:
-            _check_type(f"{key}.{name}", value, _expected_type(signature.parameters[name], hints), target)
+            _check_value(f"{key}.{name}", value, _expected_type(signature.parameters[name], hints), function, target)
             arguments[name] = _build_nested(f"{key}.{name}", value)
         elif not _takes_any(signature):
             hint = nearest(name, signature.parameters) or f"it takes {', '.join(signature.parameters)}"
             raise ConfigError(f"{key}.{name} is not an argument of {target}", hint)
+        else:
+            constraints.check(f"{key}.{name}", value)
     return functools.partial(function, **arguments)
 
 
@@ -170,14 +175,16 @@ def _expected_type(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> An
     return Any if parameter.default in (parameter.empty, None) else type(parameter.default)
 
 
-def _check_type(key: str, value: Any, expected: Any, target: str) -> None:
+def _check_value(key: str, value: Any, expected: Any, function: Callable[..., Any], target: str) -> None:
+    """Check the type of an argument, and its domain: as the target declares it, or for targets of other packages."""
     if fits(value, expected):
+        constraints.check(key, value, foreign_domains.domain_of(function, key.rpartition(".")[2], expected))
         return
     if typing.get_origin(expected) is typing.Literal:
         words = typing.get_args(expected)
         hint = nearest(str(value), words) or f"choose from {', '.join(map(str, words))}"
         raise ConfigError(f"{key}={value} is not known", hint)
-    raise ConfigError(f"{key}={value} has the wrong type", f"{target} expects {_format_type(expected)}")
+    raise ConfigError(f"{key}={value} has the wrong type", f"{target} expects {format_type(expected)}")
 
 
 def _build_nested(key: str, value: Any) -> Any:
@@ -216,64 +223,5 @@ def check_complete(key: str, bound: Bound, *given: str) -> None:
             raise ConfigError(f"{key}.{name} is not set", f"give it a value: +{key}.{name}=…")
 
 
-def fits(value: Any, expected: Any) -> bool:
-    """Say whether a value from a config may be passed to a parameter with an annotation.
-
-    Only what a config can get wrong is refused; a type that no value of a config can have is left to the target.
-
-    Args:
-        value: a scalar, list, dict or None.
-        expected: the annotation.
-    """
-    if expected is Any or expected is inspect.Parameter.empty or isinstance(expected, (str, typing.TypeVar)):
-        return True
-    origin = typing.get_origin(expected)
-    if origin in (Union, types.UnionType):
-        return any(fits(value, part) for part in typing.get_args(expected))
-    if origin is typing.Literal:
-        return value in typing.get_args(expected)
-    return _is_of_type(value, origin or expected, typing.get_args(expected))
-
-
-def _is_of_type(value: Any, kind: Any, items: tuple[Any, ...]) -> bool:
-    """Say whether a value has a type, whose items have the types ``items``; a bool is no number."""
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if kind in (bool, str, type(None)):
-        return isinstance(value, kind)
-    if kind in (list, tuple) or getattr(kind, "__name__", "") == "Sequence":
-        return isinstance(value, (list, tuple)) and _items_fit(value, items)
-    is_from_torch = inspect.isclass(kind) and kind.__module__.startswith("torch")
-    return not is_from_torch  # a tensor or a module is never a value in a config
-
-
-def _items_fit(value: list[Any] | tuple[Any, ...], kinds: tuple[Any, ...]) -> bool:
-    if not kinds:
-        return True
-    if len(kinds) == 1 or kinds[-1] is Ellipsis:
-        return all(fits(item, kinds[0]) for item in value)
-    return len(value) == len(kinds) and all(map(fits, value, kinds))
-
-
 def _takes_any(signature: inspect.Signature) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    owner = function.__init__ if inspect.isclass(function) else function
-    try:
-        return typing.get_type_hints(owner)
-    except (NameError, TypeError, AttributeError):
-        return {}  # annotations that only a type checker can resolve: the type of the default is used instead
-
-
-def _format_type(expected: Any) -> str:
-    """Return an annotation for a message, without the types that no config can have."""
-    if typing.get_origin(expected) in (Union, types.UnionType):
-        parts = [part for part in typing.get_args(expected) if not getattr(part, "__module__", "").startswith("torch")]
-        return " or ".join(map(_format_type, parts))
-    if inspect.isclass(expected) and not typing.get_args(expected):
-        return expected.__name__
-    return str(expected)

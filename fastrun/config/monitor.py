@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
+
+from fastrun.errors import ConfigError
 
 NAMES = {  # the metrics of a validation of each task beside the loss; the first is the task's default monitor
     "classification": ("acc", "f1", "top5"),
     "language": ("perplexity", "acc"),
     "regression": ("r2", "rmse", "mae"),
 }
+KNOWN = tuple(dict.fromkeys(f"val/{name}" for name in ("loss", *chain(*NAMES.values()))))  # of any task
 _LOWER = ("loss", "perplexity", "rmse", "mae")
+
+_BEST = {"acc": 1, "f1": 1, "top5": 1, "r2": 1, "perplexity": 1, "rmse": 0, "mae": 0}  # no network is better
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,24 @@ class Monitor:
     def reaches(self, value: float, target: float) -> bool:
         """Say whether a value is as good as a target or better."""
         return value >= target if self.higher_is_better else value <= target
+
+    def check_target(self, value: float) -> None:
+        """Check that a target can be reached.
+
+        Args:
+            value: the value to reach.
+
+        Raises:
+            ConfigError: no network can be that good.
+        """
+        best = _BEST.get(self.name.removeprefix("val/"))
+        if best is None or not self.reaches(value, best) or value == best:
+            return
+        bound = "at most" if self.higher_is_better else "at least"
+        is_percentage = self.higher_is_better and 1 < value <= 100
+        hint = f"it is a share, not a percentage: target.value={value / 100:g}" if is_percentage else None
+        message = f"target.value={value:g} cannot be reached: {self.name} is {bound} {best}"
+        raise ConfigError(message, hint or "choose another target.value, or another target.metric")
 
 
 def default_monitor(name: str | None, measured: Iterable[str]) -> Monitor:

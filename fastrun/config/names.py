@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from pathlib import Path
+from typing import Any
 
 from fastrun.errors import ConfigError
 
@@ -26,3 +28,8 @@ def check_name(name: str) -> str:
     if not name or name.startswith(".") or set(name) & _FORBIDDEN or is_long:
         raise ConfigError(f"name={name} cannot be a folder", "use letters, digits, '_' and '-'")
     return name
+
+
+def is_plain(name: Any) -> bool:
+    """Say whether what a file gives as a name names something directly in a folder: no path, no ``..``."""
+    return isinstance(name, str) and name not in ("", ".", "..") and "\0" not in name and Path(name).name == name

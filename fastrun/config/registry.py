@@ -74,6 +74,11 @@ def shipped_options(group: str) -> list[str]:
     return sorted(path.stem for path in (shipped("conf") / group).glob("*.yaml"))
 
 
+def shipped_option(group: str, option: str) -> Entry:
+    """Return an option that fastrun ships."""
+    return Entry(option, shipped("conf") / group / f"{option}.yaml")
+
+
 def target_of(group: str, option: str) -> str | None:
     """Return the dotted path of what a shipped option builds.
 
@@ -89,7 +94,7 @@ def target_of(group: str, option: str) -> str | None:
     """
     if "." in option or option not in shipped_options(group):
         return None
-    return Entry(option, shipped("conf") / group / f"{option}.yaml").notes().get("code")
+    return shipped_option(group, option).notes().get("code")
 
 
 def recipes() -> dict[str, Entry]:

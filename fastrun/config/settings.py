@@ -1,6 +1,6 @@
 """The typed configuration of a run, key by key.
 
-A closed group is a dataclass here: its keys are fixed, and the constraints of a key stand beside it. An open group is a
+A closed group is a dataclass here: its keys are fixed, and the domain of a key is in its type. An open group is a
 dict with a ``_target_`` and that target's arguments, which :mod:`fastrun.config.instantiate` checks against the
 target's signature. The options of a group are the files in ``conf/<group>/``; they are not listed here.
 """
@@ -10,11 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from math import prod
-from typing import Any, cast
+from typing import Annotated, Any, cast, get_type_hints
 
-from fastrun.config.constraints import at_least, choice
+from fastrun.config.constraints import (
+    Count,
+    Factor,
+    Length,
+    Natural,
+    NotNegative,
+    Positive,
+    Range,
+    Seconds,
+    Words,
+)
+from fastrun.config.monitor import KNOWN
 
 Component = dict[str, Any]
+Metric = Annotated[str, Words(KNOWN)]
+Time = Annotated[str, Seconds()]
+Processes = Annotated[int, Range(ge=1, le=1024)]
+Halving = Annotated[float, Range(gt=0, le=1, advice="0.5 halves every learning rate")]
+Decay = Annotated[float, Range(ge=0, lt=1, advice="0.999 is usual")]
+BodyScale = Annotated[float, Range(gt=0, le=10, advice="to never train the body: transfer=linear_probe")]
+Views = Annotated[str, Words(("none", "mirror", "mirror_shift"))]
+CompileMode = Annotated[str, Words(("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))]
 
 
 @dataclass
@@ -22,11 +41,12 @@ class BatchConfig:
     """Mini-batches."""
 
     kind: str = "fixed"  # the chosen option
-    size: int = at_least(1, default=128)  # samples per optimizer step, over all devices
-    accumulate: int = at_least(1, default=1)  # parts in which a batch is computed, to save memory; same result
-    lr_scaling: str = choice("none", "none", "linear", "sqrt")  # how optimizer.lr follows size / base_size
-    base_size: int = at_least(1, default=256)  # the batch size that optimizer.lr is meant for, with lr_scaling
+    size: Count = 128  # samples per optimizer step, over all devices
+    accumulate: Count = 1  # parts in which a batch is computed, to save memory; same result
+    lr_scaling: Annotated[str, Words(("none", "linear", "sqrt"))] = "none"  # how optimizer.lr follows size / base_size
+    base_size: Count = 256  # the batch size that optimizer.lr is meant for, with lr_scaling
     drop_last: bool = True  # leave out the last, smaller batch of each epoch; other epochs use its samples
+    eval_size: Count | None = None  # samples of a validation's batch, on each device; null: chosen
     found: str = ""  # the outcome of batch=auto, written by fastrun
 
 
@@ -35,8 +55,8 @@ class ClipConfig:
     """Gradient clipping."""
 
     kind: str = "none"  # the chosen option
-    max: float = 1.0  # limit: of the total 2-norm (norm), an absolute value (value), the ratio to the weights (agc)
-    eps: float = at_least(0, default=1e-3)  # agc: the smallest weight norm of a unit that is used
+    max: Positive = 1.0  # limit: of the total 2-norm (norm), an absolute value (value), the ratio to the weights (agc)
+    eps: NotNegative = 1e-3  # agc: the smallest weight norm of a unit that is used
 
 
 @dataclass
@@ -44,11 +64,11 @@ class EarlyStoppingConfig:
     """Stopping before the last epoch."""
 
     kind: str = "none"  # the chosen option
-    metric: str | None = "${target.metric}"  # the metric to watch, with patience
-    patience: int = at_least(1, default=5)  # validations without an improvement before the run stops
-    min_delta: float = at_least(0, default=0.0)  # the improvement that does not count yet, in the metric's unit
-    seconds: float | None = None  # budget: seconds of training; replaces epochs, and the schedule is fitted to it
-    steps: int | None = at_least(1, default=None)  # budget: the same in optimizer steps
+    metric: Metric | None = None  # the metric to watch, with patience; null: target.metric
+    patience: Count = 5  # validations without an improvement before the run stops
+    min_delta: NotNegative = 0.0  # the improvement that does not count yet, in the metric's unit
+    seconds: Positive | None = None  # budget: seconds of training; replaces epochs, and the schedule is fitted to it
+    steps: Count | None = None  # budget: the same in optimizer steps
 
 
 @dataclass
@@ -56,8 +76,8 @@ class CheckpointConfig:
     """Saving the state of a run."""
 
     kind: str = "standard"  # the chosen option
-    every: str = "1ep"  # duration between two checkpoints; also in minutes: 10min
-    keep: int | None = at_least(0, default=2)  # newest checkpoints to keep beside the best; null or 0: all
+    every: Annotated[str, Length(minutes=True)] = "1ep"  # duration between two checkpoints; also in minutes: 10min
+    keep: Natural | None = 2  # newest checkpoints to keep beside the best; null or 0: all
 
 
 @dataclass
@@ -65,8 +85,8 @@ class OnDivergenceConfig:
     """What happens when a loss or a gradient is not a finite number."""
 
     kind: str = "stop"  # the chosen option
-    factor: float = 0.5  # factor of every learning rate at each rewind
-    times: int = at_least(1, default=3)  # largest number of rewinds in a run
+    factor: Halving = 0.5  # factor of every learning rate at each rewind
+    times: Count = 3  # largest number of rewinds in a run
     rewinds: list[dict[str, Any]] = field(default_factory=list)  # rewinds so far: at, to, factor; written by fastrun
 
     def lr_factor(self, step: int) -> float:
@@ -90,8 +110,8 @@ class PipelineConfig:
     """How samples become batches on the device."""
 
     kind: str = "resident"  # the chosen option
-    num_workers: int = at_least(0, default=2)  # processes that load samples, with pipeline=workers
-    prefetch: int = at_least(1, default=4)  # batches that each worker prepares ahead
+    num_workers: Annotated[int, Range(ge=0, le=1024)] = 2  # processes that load samples, with pipeline=workers
+    prefetch: Annotated[int, Range(ge=1, le=1024)] = 4  # batches that each worker prepares ahead
 
 
 @dataclass
@@ -100,11 +120,11 @@ class TransferConfig:
 
     kind: str = "none"  # the chosen option
     source: str | None = None  # a run directory, a checkpoint, a file of weights, timm:NAME or pretrained (timm's own)
-    match: str = choice("name", "name", "order")  # match weights by name, or by order where names differ
+    match: Annotated[str, Words(("name", "order"))] = "name"  # match weights by name, or by order where names differ
     new_head: bool = False  # train a new head even if the source's fits, as for as many other classes
-    freeze: str = "1ep"  # finetune: duration for which only the head trains; 0: none
-    lr_scale: float = 0.1  # finetune: factor of the body's learning rate
-    layer_decay: float = 0.8  # finetune: factor of the learning rate per layer away from the head
+    freeze: Annotated[str, Length(zero=True)] = "1ep"  # finetune: duration for which only the head trains; 0: none
+    lr_scale: BodyScale = 0.1  # finetune: factor of the body's learning rate
+    layer_decay: Factor = 0.8  # finetune: factor of the learning rate per layer away from the head
 
 
 @dataclass
@@ -112,11 +132,11 @@ class EmaConfig:
     """Averaging weights over steps."""
 
     kind: str = "none"  # the chosen option
-    every: str = "1"  # duration between two updates of the average
-    decay: float = at_least(0, default=0.999)  # ema: share of the average that is kept per step, whatever every is
+    every: Annotated[str, Length()] = "1"  # duration between two updates of the average
+    decay: Decay = 0.999  # ema: share of the average that is kept per step, whatever every is
     warmup: bool = True  # ema: keep less of the average at first, which helps short runs
-    start: str = "75%"  # swa: duration before the first snapshot
-    refit: int = at_least(0, default=0)  # training batches that refit batch norms before a validation; 0: none
+    start: Annotated[str, Length(zero=True)] = "75%"  # swa: duration before the first snapshot
+    refit: Natural = 0  # training batches that refit batch norms before a validation; 0: none
 
 
 @dataclass
@@ -124,13 +144,13 @@ class SpeedConfig:
     """Optimizations for speed, which change how something is computed, but not the result."""
 
     kind: str = "auto"  # the chosen option
-    steps_per_call: int = at_least(0, default=0)  # optimizer steps per Lightning call; 0: chosen from measured time
+    steps_per_call: Natural = 0  # optimizer steps per Lightning call; 0: chosen from measured time
     fused: bool | None = None  # fused optimizer kernels; null: where device and optimizer have them
     channels_last: bool | None = None  # channels_last memory format; null: for convolutions
     tf32: bool | None = None  # TF32 matrix multiplication on GPUs; null: true
     malloc: bool | None = None  # keep freed memory for the next step; null: true on CPUs
     compile: bool = False  # use torch.compile; its time is reported as clock.compile
-    compile_mode: str = "default"  # default, reduce-overhead (CUDA graphs), max-autotune …
+    compile_mode: CompileMode = "default"  # reduce-overhead: CUDA graphs
 
 
 @dataclass
@@ -138,16 +158,16 @@ class DeviceConfig:
     """The device of the run."""
 
     kind: str = "auto"  # the chosen option
-    accelerator: str = choice("auto", "auto", "cpu", "gpu")
-    count: int = at_least(1, default=1)  # devices, or processes on CPUs
-    strategy: str = choice("auto", "auto", "ddp")
+    accelerator: Annotated[str, Words(("auto", "cpu", "gpu"))] = "auto"
+    count: Processes = 1  # devices, or processes on CPUs
+    strategy: Annotated[str, Words(("auto", "ddp"))] = "auto"
 
 
 @dataclass
 class TargetConfig:
     """The metric that a run is judged by, and the value to reach."""
 
-    metric: str | None = None  # also decides on the best checkpoint; null: val/acc, val/perplexity or val/r2
+    metric: Metric | None = None  # also decides on the best checkpoint; null: val/acc, val/perplexity or val/r2
     value: float | None = None  # the value to reach; null: none
     stop: bool = True  # end the run when it is reached
 
@@ -156,12 +176,12 @@ class TargetConfig:
 class SweepConfig:
     """How ``fastrun train -m`` runs its jobs; not part of the config of a job."""
 
-    jobs: int = at_least(1, default=1)  # jobs at a time, each in its own process with a share of cores and GPUs
-    timeout: str | None = None  # time limit of an attempt at a job: 90s, 30min or 2h; null: none
-    grace: str = "30s"  # time that a job has to save its state when it is stopped, before it is killed
+    jobs: Processes = 1  # jobs at a time, each in its own process with a share of cores and GPUs
+    timeout: Time | None = None  # time limit of an attempt at a job: 90s, 30min or 2h; null: none
+    grace: Time = "30s"  # time that a job has to save its state when it is stopped, before it is killed
     zip: Any = False  # true: zip swept keys instead of combining them; or a list of keys to zip
-    random: int | None = at_least(1, default=None)  # number of random points of the grid to try; null: all points
-    seed: int = at_least(0, default=0)  # seed of the random points
+    random: Count | None = None  # number of random points of the grid to try; null: all points
+    seed: Natural = 0  # seed of the random points
     file: str | None = None  # file with the overrides of one job per line
 
 
@@ -171,12 +191,12 @@ class Settings:
 
     name: str | None = None  # folder in outputs; null: the recipe's name
     outputs: str = "outputs"  # folder of run directories
-    seed: int = at_least(0, default=0)
-    epochs: int = at_least(1, default=10)
-    steps: int | None = at_least(1, default=None)  # optimizer steps; replaces epochs
-    val_every: str = "1ep"  # duration between two validations; the last step always validates
-    views: str = choice("none", "none", "mirror", "mirror_shift")  # test-time augmentation of images in a validation
-    log_every: int = at_least(1, default=1)  # steps per line of metrics.jsonl
+    seed: Natural = 0
+    epochs: Count = 10
+    steps: Count | None = None  # optimizer steps; replaces epochs
+    val_every: Annotated[str, Length()] = "1ep"  # duration between two validations; the last step always validates
+    views: Views = "none"  # test-time augmentation of images in a validation
+    log_every: Count = 1  # steps per line of metrics.jsonl
     deterministic: bool = False  # refuse kernels whose results may differ from run to run
     target: TargetConfig = field(default_factory=TargetConfig)
     data: Component = field(default_factory=dict)
@@ -227,6 +247,17 @@ def closed_keys() -> Iterator[tuple[str, Field[Any]]]:
             yield from ((f"{entry.name}.{inner.name}", inner) for inner in fields(CLOSED[entry.name]))
         else:
             yield entry.name, entry
+
+
+def domains() -> dict[str, Any]:
+    """Return the annotation of every key of :func:`closed_keys`, with its domain, by the key's dotted name."""
+    found: dict[str, Any] = {}
+    for entry in fields(Settings):
+        if entry.name in CLOSED:
+            hints = get_type_hints(CLOSED[entry.name], include_extras=True)
+            found |= {f"{entry.name}.{inner.name}": hints[inner.name] for inner in fields(CLOSED[entry.name])}
+    hints = get_type_hints(Settings, include_extras=True)
+    return found | {entry.name: hints[entry.name] for entry in fields(Settings) if entry.name not in CLOSED}
 
 
 def known_keys() -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Whose code a config may name as a ``_target_``: known packages', the user's own, and what the user trusts.
+"""Whose code a config may name as a ``_target_``: the shipped options', the user's own, and what the user trusts.
 
 A recipe, an option or a run directory may come from a stranger, and a ``_target_`` in it is a call. So only the user
 grants trust: by ``trust=NAME`` on the command line, by ``FASTRUN_TRUST`` in the environment (child processes inherit
@@ -7,6 +7,7 @@ it), or by ``[tool.fastrun] trust = ["NAME"]`` in the ``pyproject.toml`` of the 
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.util
 import inspect
@@ -23,13 +24,24 @@ from fastrun.config import registry
 from fastrun.config.paths import shipped
 from fastrun.errors import ConfigError, UsageError
 
-KNOWN = (
-    "torch.nn", "torch.optim", "torchvision.models", "torchvision.ops", "torchvision.transforms",
-    "timm.create_model", "timm.models", "timm.layers", "timm.loss", "timm.optim", "schedulefree", "torchmetrics",
-    "pytorch_lightning.callbacks", "pytorch_lightning.loggers",
-)  # fmt: skip
+_HARMLESS = {
+    "torch.optim": "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax LBFGS NAdam RAdam RMSprop Rprop SGD",
+    "torch.nn": "BCEWithLogitsLoss CrossEntropyLoss HuberLoss Identity KLDivLoss L1Loss Linear MSELoss MultiMarginLoss "
+    "MultiLabelSoftMarginLoss NLLLoss PoissonNLLLoss ReLU SmoothL1Loss SoftMarginLoss",
+    "timm.optim": "AdaBelief AdamP AdamWLegacy Adan Adopt Lamb LaProp Lars Lion MADGRAD NAdamW SGDP SGDW",
+    "timm.loss": "BinaryCrossEntropy JsdCrossEntropy LabelSmoothingCrossEntropy SoftTargetCrossEntropy",
+    "schedulefree": "AdamWScheduleFree RAdamScheduleFree SGDScheduleFree",
+    "pytorch_lightning.callbacks": "DeviceStatsMonitor EarlyStopping LearningRateMonitor ModelSummary RichModelSummary",
+}
+HARMLESS = frozenset(f"{module}.{name}" for module, names in _HARMLESS.items() for name in names.split())
+"""What any config may call beside the shipped options: whatever the arguments, no file or address is touched by it.
+
+A name is added once its code has been read with that question, and never a whole module: somewhere in each of these
+packages is a function that reads a pickle, imports what a text names, or removes what a path names.
+"""
+
 OWN_MODULE_HINT = "a module of yours must be in the folder in which you start fastrun"
-_UNSAFE = "timm.models._helpers", "timm.models._hub"  # they read pickles, or write to any path
+_PARTED = {"fastrun", "torch", "torchvision", "timm", "torchmetrics", "pytorch_lightning", "lightning", "hydra"}
 _INSTALLED = {"site-packages", "dist-packages"}  # a virtual environment in the user's folder is not the user's code
 _VARIABLE = "FASTRUN_TRUST"
 
@@ -110,16 +122,17 @@ def _children(node: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def check_name(target: str, key: str) -> None:
-    """Check that a ``_target_`` names known code, the user's own code, or code that the user trusts.
+    """Check that a ``_target_`` names a shipped option, harmless code, the user's own code, or what the user trusts.
 
     Args:
         target: the dotted path, or the name of one of fastrun's own options.
-        key: the dotted key of the component, for messages.
+        key: the dotted key of the component, for messages. Only the user's own code and trusted code may be called
+            below a component, as an argument of it.
 
     Raises:
         ConfigError: it does not, or there is no such module.
     """
-    if _is_allowed(target) or target in _shipped_targets() or registry.target_of(key, target):
+    if _is_allowed(target, key) or registry.target_of(key, target):
         return
     top = target.partition(".")[0]
     files = _files_of(top)
@@ -140,17 +153,18 @@ def check_object(thing: Any, target: str, key: str) -> None:
         key: the dotted key of the component, for messages.
 
     Raises:
-        ConfigError: it is defined in code that is neither known, nor the user's, nor trusted.
+        ConfigError: it is defined in code that is neither the user's nor trusted.
     """
-    if _is_within(target, trusted_names()):
+    if _is_allowed(target, key):
         return
     module = _defining_module(thing)
-    if _is_allowed(module) or module in {name.rpartition(".")[0] for name in _shipped_targets()}:
+    name = f"{module}.{getattr(thing, '__qualname__', '')}".rstrip(".")
+    if _is_within(name, trusted_names()):
         return
     top = module.partition(".")[0]
     file = getattr(sys.modules.get(module), "__file__", None)
     if top == "fastrun" or not is_user_code([Path(file)] if file else _files_of(top)):
-        raise _not_trusted(key, target, f"{module}.{getattr(thing, '__qualname__', '')}".rstrip("."))
+        raise _not_trusted(key, target, name)
 
 
 def _not_trusted(key: str, target: str, real: str) -> ConfigError:
@@ -162,11 +176,13 @@ def _not_trusted(key: str, target: str, real: str) -> ConfigError:
         real: the dotted path to where the code is defined.
     """
     top = real.partition(".")[0]
-    is_partly_known = any(f"{known}.".startswith(f"{top}.") for known in (*KNOWN, "fastrun"))
-    name = target if is_partly_known else top  # trusting all of torch would be more than is needed
+    name = target if top in _PARTED | sys.stdlib_module_names else top  # all of torch would be more than is needed
     origin = "" if real == target else f" is {real}, which"
-    hint = f"if you want it called, add trust={name}"
-    return ConfigError(f"{key}._target_={target}{origin} is not among what a config may call", hint)
+    nested = " below a component" if target in HARMLESS else ""
+    close = difflib.get_close_matches(target, HARMLESS, n=1, cutoff=0.9)
+    likely = "".join(f"did you mean {one}? " for one in close if one != target)
+    hint = f"{likely}if you want it called, add trust={name}"
+    return ConfigError(f"{key}._target_={target}{origin} is not among what a config may call{nested}", hint)
 
 
 def _defining_module(thing: Any) -> str:
@@ -177,8 +193,11 @@ def _defining_module(thing: Any) -> str:
     return str(getattr(thing, "__module__", None) or type(thing).__module__)
 
 
-def _is_allowed(name: str) -> bool:
-    return _is_within(name, trusted_names()) or (_is_within(name, KNOWN) and not _is_within(name, _UNSAFE))
+def _is_allowed(target: str, key: str) -> bool:
+    """Say whether a target may be called whoever named it."""
+    group, _, rest = key.partition(".")
+    is_component = not rest if group != "callbacks" else "." not in rest
+    return _is_within(target, trusted_names()) or (is_component and target in HARMLESS | _shipped_targets(group))
 
 
 def _is_within(name: str, prefixes: Iterable[str]) -> bool:
@@ -186,9 +205,9 @@ def _is_within(name: str, prefixes: Iterable[str]) -> bool:
 
 
 @functools.cache
-def _shipped_targets() -> frozenset[str]:
-    """Return the dotted paths in the shipped options: of fastrun's own code, a config may call nothing else."""
-    texts = [path.read_text() for path in shipped("conf").glob("*/*.yaml")]
+def _shipped_targets(group: str) -> frozenset[str]:
+    """Return the dotted paths in a group's shipped options: of fastrun's own code, its configs call nothing else."""
+    texts = [path.read_text() for path in (shipped("conf") / group).glob("*.yaml")]
     return frozenset(name for text in texts for name in re.findall(r"^(?:_target_|# code): (\S+)", text, re.M))
 
 

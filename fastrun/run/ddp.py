@@ -7,22 +7,27 @@ own. Here the first process starts the others and hands them its settings, and L
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fastrun import redaction
 from fastrun.config.settings import Settings
-from fastrun.errors import OutOfMemory
+from fastrun.errors import FastrunError, OutOfMemory, ProcessEnded
+from fastrun.run.children import LOST, Child, Children, write_report
 from fastrun.system.process import end_with_parent
 
 _SECONDS = 15.0  # for a process whose connection broke to end
+_LAST_SECONDS = 60.0  # for the others to end once the first one has trained
+
+log = logging.getLogger("fastrun")
 
 
 @contextmanager
@@ -36,56 +41,72 @@ def other_processes(run: Path, settings: Settings, resume: Path | None) -> Itera
 
     Raises:
         MemoryError: one of them has no memory left, which this one knows as a connection that broke.
+        ProcessEnded: one of them has ended with another error, or was killed.
     """
     count = settings.device.count
     if count == 1 or "LOCAL_RANK" in os.environ:
         yield
         return
+    from fastrun.system.connection import is_broken
+
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
+    children = _start(run, settings, resume, shared)
+    try:
+        with _environment(shared | {"LOCAL_RANK": "0"}), children.watched(lambda error: _give_up(error, run, children)):
+            yield
+            children.wait(_LAST_SECONDS)
+    except RuntimeError as error:
+        if not is_broken(error):
+            raise
+        first = children.first_error(_SECONDS)
+        if first is None:
+            raise
+        if first.exit_code == OutOfMemory.exit_code:
+            raise MemoryError("another process of the run has no memory left") from error
+        raise first from error
+    finally:
+        children.kill()
+
+
+def _start(run: Path, settings: Settings, resume: Path | None, shared: dict[str, str]) -> Children:
+    """Start the processes, each with its share of the cores."""
+    count = settings.device.count
     order = {
         "run": str(run),
         "resume": str(resume) if resume else None,
         "settings": asdict(settings),
         "secrets": redaction.known_secrets(),
     }
-    children = [_start(order, shared | {"LOCAL_RANK": str(rank)}, count) for rank in range(1, count)]
-    before = {name: os.environ.get(name) for name in [*shared, "LOCAL_RANK"]}
-    os.environ.update(shared, LOCAL_RANK="0")
+    environ = os.environ | shared | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
+    hint = None if settings.checkpoint.kind == "none" else f"go on with: fastrun resume {run}"
+    return Children([Child(order, rank, environ | {"LOCAL_RANK": str(rank)}) for rank in range(1, count)], hint)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the duration of a block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
-        for child in children:
-            child.wait(timeout=60)
-    except RuntimeError as error:
-        if any(_exit_code(child) == OutOfMemory.exit_code for child in children):
-            raise MemoryError("another process of the run has no memory left") from error
-        raise
     finally:
-        for child in children:
-            child.kill()
-            child.wait()
         for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
 
 
-def _start(order: Mapping[str, object], environment: dict[str, str], count: int) -> subprocess.Popen[str]:
-    """Start a process with its share of the cores, and hand it what to do, which may hold secrets, by a pipe."""
-    threads = str(max(1, (os.cpu_count() or 1) // count))
-    environ = os.environ | environment | {"OMP_NUM_THREADS": threads}
-    command = [sys.executable, "-m", "fastrun.run.ddp"]
-    child = subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, text=True)
-    assert child.stdin is not None
-    with suppress(BrokenPipeError), child.stdin:  # one that ended at once shows when the processes meet
-        json.dump(order, child.stdin, default=str)
-    return child
+def _give_up(error: ProcessEnded, run: Path, children: Children) -> NoReturn:
+    """End this process, whose main thread waits for one that has ended and cannot be called back."""
+    from fastrun.storage.run_dir import RunDir
 
-
-def _exit_code(child: subprocess.Popen[str]) -> int | None:
-    """Return the exit code of a process that is about to end, None of one that goes on."""
-    with suppress(subprocess.TimeoutExpired):
-        return child.wait(timeout=_SECONDS)
-    return None
+    try:
+        children.kill()
+        print(error.render(), file=sys.stderr, flush=True)
+        log.error(error.render(), extra={"file_only": True})
+        RunDir(run).end("failed", error.exit_code)
+    finally:
+        os._exit(error.exit_code)
 
 
 def _free_port() -> int:
@@ -100,27 +121,46 @@ def main() -> None:
 
     end_with_parent(signal.SIGKILL)
     order = json.load(sys.stdin)
+    if os.getppid() != order["parent"]:
+        os._exit(LOST)  # the first process has ended before this one could ask to end with it
     redaction.remember(order["secrets"])
     with signals.listening(breaks_off=False):
-        from fastrun.config.settings import from_dict
-        from fastrun.errors import Diverged, Interrupted
-        from fastrun.storage.run_dir import RunDir
-        from fastrun.system import memory
-        from fastrun.system.clock import Clock, process_start
-        from fastrun.training.builders.setup import set_up
-        from fastrun.training.fit import fit
-
-        sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
-        settings, run = from_dict(order["settings"]), RunDir(Path(order["run"]))
-        resume = Path(order["resume"]) if order["resume"] else None
         try:
-            fit(settings, run, set_up(settings), resume, Clock(process_start()), None)
-        except (Interrupted, Diverged):  # the first process says it
-            os._exit(0)  # at once: threads of the group of processes do not bear that their interpreter ends
-        except (MemoryError, RuntimeError) as error:
-            if memory.is_out_of_memory(error):
-                os._exit(OutOfMemory.exit_code)  # at once: the first process, whose connection breaks, waits for it
-            raise
+            _train(order)
+        except BaseException as error:
+            # at once: threads of the group of processes do not bear that their interpreter ends
+            os._exit(_exit_code(error, order["report"]))
+
+
+def _train(order: dict[str, Any]) -> None:
+    from fastrun.config.settings import from_dict
+    from fastrun.storage.run_dir import RunDir
+    from fastrun.system.clock import Clock, process_start
+    from fastrun.training.builders.setup import set_up
+    from fastrun.training.fit import fit
+    from fastrun.training.trained_model import load_learned
+
+    sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
+    settings, run = from_dict(order["settings"]), RunDir(Path(order["run"]))
+    resume = Path(order["resume"]) if order["resume"] else None
+    learned = load_learned(resume) if resume else None  # compared with the data by the first process
+    fit(settings, run, set_up(settings, learned, anyway=True), resume, Clock(process_start()), None)
+
+
+def _exit_code(error: BaseException, report: int) -> int:
+    """Return the exit code for an error, which the first process is told unless it has the same."""
+    from fastrun.errors import Diverged, Interrupted
+    from fastrun.system import memory
+    from fastrun.system.connection import is_broken
+
+    if isinstance(error, (Interrupted, Diverged)):
+        return 0
+    if is_broken(error):
+        return LOST
+    write_report(report, error)
+    if memory.is_out_of_memory(error):
+        return OutOfMemory.exit_code
+    return error.exit_code if isinstance(error, FastrunError) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a run says: to the console, and with the time to run.log."""
+"""The messages of a run: on the console, and with the time in run.log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.redaction import clean_record
+from fastrun.redaction import redact_record
 from fastrun.storage.atomic import append
 from fastrun.storage.run_dir import RunDir
 
@@ -19,16 +19,16 @@ log = logging.getLogger("fastrun")
 
 
 class Screen(Console):
-    """A console whose reader may leave, as ``| head`` does: the run goes on, and its log has the rest."""
+    """A console whose reader may close it, as ``| head`` does. The run goes on, and its log has the rest."""
 
     def on_broken_pipe(self) -> None:
-        """Print nothing any more."""
+        """Discard all further output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class RunLog(logging.Handler):
-    """Writes run.log. It opens the file for each of its few lines, so that no stream fails again once the disk has.
+    """Writes run.log. The file is opened for each of its few lines, so that no stream fails again after a full disk.
 
     A StorageError reaches whoever logs: logging's own file handler would print its traceback and go on.
     """
@@ -39,7 +39,7 @@ class RunLog(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append a line.
+        """Append a record to the file.
 
         Raises:
             StorageError: the disk does not take it.
@@ -59,11 +59,11 @@ class _ConsoleHandler(logging.Handler):
 
 @contextmanager
 def logging_to(run: RunDir, console: Console) -> Iterator[None]:
-    """Send what a run says to the console and to its log for a block."""
+    """Write the messages of a run to the console and to its log for the duration of a block."""
     handlers: list[logging.Handler] = [RunLog(run.path / "run.log"), _ConsoleHandler(console)]
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    log.addFilter(clean_record)
+    log.addFilter(redact_record)
     for handler in handlers:
         log.addHandler(handler)
     try:
@@ -75,7 +75,7 @@ def logging_to(run: RunDir, console: Console) -> Iterator[None]:
 
 
 def show(rows: list[tuple[str, str]], console: Console) -> None:
-    """Write the lines that end a run to its log, and to the console as a table."""
+    """Write the results of a run to its log, and to the console as a table."""
     for name, value in rows:
         log.debug(f"{name}: {value}")
     if not console.is_terminal:

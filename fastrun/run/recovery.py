@@ -75,12 +75,12 @@ def fit_with_recovery(
         _free()
         run.change(settings, ())
         run.forget_after(step)
-        clock = _carried(clock, path=saved.path if saved else None)
+        clock = carry_clock(clock, path=saved.path if saved else None)
         log.info(f"going on from step {step}")
 
 
 def _newest(run: RunDir) -> SavedCheckpoint | None:
-    """Return the newest good checkpoint, None where there is none."""
+    """Return the newest good checkpoint; None if there is none."""
     try:
         saved, broken = run.newest_good()
     except CheckpointError:
@@ -91,7 +91,7 @@ def _newest(run: RunDir) -> SavedCheckpoint | None:
 
 
 def _rewound(settings: Settings, error: Diverged, step: int) -> Settings | None:
-    """Return the settings with lower rates from ``step`` on; None where the run may not go back."""
+    """Return the settings with lower learning rates from ``step`` on; None if the run may not be rewound."""
     rewound = rewind(settings.on_divergence, error.step, step)
     if rewound is None:
         return None
@@ -101,7 +101,7 @@ def _rewound(settings: Settings, error: Diverged, step: int) -> Settings | None:
 
 
 def _parted(settings: Settings, error: OutOfMemory) -> Settings | None:
-    """Return the settings with the batch in twice as many parts; None where a user chose it, or parts are of one."""
+    """Return the settings with twice as many parts per batch; None if that is not possible."""
     batch = settings.batch
     parts = 2 * batch.accumulate
     if not batch.found or parts > batch.size // settings.device.count:
@@ -112,7 +112,7 @@ def _parted(settings: Settings, error: OutOfMemory) -> Settings | None:
 
 
 def _advised(error: Diverged, settings: Settings, run: RunDir, step: int) -> Diverged:
-    """Return the error with what a user can do about it."""
+    """Return the error with a hint."""
     count = len(settings.on_divergence.rewinds)
     tried = f", after {count} rewind{'s' * (count > 1)}" if count else ""
     return Diverged(error.message + tried, _advice(settings, run, step), error.step)
@@ -129,15 +129,15 @@ def _advice(settings: Settings, run: RunDir, step: int) -> str:
     return f"nothing was saved: start again with {lower}; schedule.warmup=5%, {others} may help, too"
 
 
-def _carried(clock: Clock, path: Path | None) -> Clock:
-    """Return a clock that counts all the run has taken, once what the checkpoint has on its own is added to it."""
+def carry_clock(clock: Clock, path: Path | None) -> Clock:
+    """Return a clock that has counted the whole run once the time in the checkpoint is added to it."""
     kept = CheckpointState.of(load(path), str(path)).clock if path else {}
     spent = {phase: seconds - kept.get(phase, 0.0) for phase, seconds in clock.state().items()}
     return Clock(time.time(), spent)
 
 
 def _free() -> None:
-    """Let go of the attempt before: its memory, and what tied it to other processes, which are gone."""
+    """Release the memory and the process group of the attempt before."""
     memory.release_unused()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -145,7 +145,7 @@ def _free() -> None:
 
 @contextmanager
 def explained(settings: Settings) -> Iterator[None]:
-    """Say what a user can do about a full device, or a kernel that ``deterministic`` forbids."""
+    """Raise an error with a hint if the device is full, or if ``deterministic`` forbids a kernel."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

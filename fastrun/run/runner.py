@@ -1,4 +1,4 @@
-"""Running a run: its directory, its log, its status, and what becomes of an error."""
+"""Runs a run: its directory, its log and its status; errors are recorded there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
-from fastrun.errors import Diverged, FastrunError, Interrupted, StorageError
+from fastrun.errors import Diverged, FastrunError, Interrupted, ProcessEnded, StorageError
 from fastrun.run.log import Screen, logging_to, show
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.checkpoint.select import select
@@ -20,9 +20,8 @@ from fastrun.system import signals
 from fastrun.system.clock import Clock
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fastrun.training.builders.setup import Setup
+    from fastrun.training.trained_model import TrainedModel
 
 log = logging.getLogger("fastrun")
 
@@ -33,16 +32,16 @@ class Run:
 
     Attributes:
         directory: the run directory.
-        summary: what summary.json holds.
-        settings: the config it ran with.
+        summary: the content of summary.json.
+        settings: the settings of the run.
     """
 
     directory: Path
     summary: dict[str, Any] = field(repr=False)
     settings: Settings = field(repr=False)
 
-    def load_model(self, checkpoint: str = "best") -> nn.Module:
-        """Return the trained network on the CPU, in evaluation mode, its input scaling included.
+    def load_model(self, checkpoint: str = "best") -> TrainedModel:
+        """Return the trained model on the CPU, in evaluation mode; it prepares its inputs as the run did.
 
         Args:
             checkpoint: ``best``, ``last``, or a path.
@@ -50,24 +49,24 @@ class Run:
         Raises:
             CheckpointError: there is no such checkpoint.
         """
-        from fastrun.training.evaluate import load_model
+        from fastrun.training.trained_model import load_model
 
         path = select(RunDir(self.directory).checkpoints, checkpoint, self.settings.target.metric)
-        return load_model(self.settings, path)
+        return load_model(path, self.settings)
 
 
 def train(settings: Settings, folder: Path, overrides: list[str], *, started: float, quiet: bool = False) -> Run:
-    """Train from the first step, in a new run directory.
+    """Train a network from the first step in a new run directory.
 
     Args:
-        settings: the run, whole.
+        settings: the settings of the run.
         folder: the run directory, which must not hold a run.
-        overrides: what the command line said.
-        started: when the run was asked for, in seconds since the epoch.
-        quiet: print nothing.
+        overrides: the overrides of the command line.
+        started: the time at which the run was requested, in seconds since the epoch.
+        quiet: whether to print nothing.
 
     Raises:
-        FastrunError: what ended the run; its directory says the same.
+        FastrunError: the run ended with an error, which is also in its directory.
     """
     with locked(folder) as notes:
         run = RunDir.create(folder, settings, overrides)
@@ -83,20 +82,22 @@ def attempt(
     started: float,
     quiet: bool,
     setup: Setup | None = None,
+    anyway: bool = False,
 ) -> Run:
-    """Train from a checkpoint, or from the first step, in a run directory that is locked.
+    """Train a network from a checkpoint or from the first step, in a run directory that is locked.
 
     Args:
-        settings: the run, whole.
-        run: its directory.
-        saved: the checkpoint to go on from; None: the first step.
-        notes: what the log is to begin with.
-        started: when the run was asked for, in seconds since the epoch.
-        quiet: print nothing.
-        setup: device and data, where they are there already.
+        settings: the settings of the run.
+        run: the run directory.
+        saved: the checkpoint to resume from; None to start at the first step.
+        notes: the first lines of the log.
+        started: the time at which the run was requested, in seconds since the epoch.
+        quiet: whether to print nothing.
+        setup: the device and the data, if they are set up already.
+        anyway: go on with data that has changed since the checkpoint was written.
 
     Raises:
-        FastrunError: what ended the run; its directory says the same.
+        FastrunError: the run ended with an error, which is also in its directory.
     """
     clock = Clock(started)
     console = Screen(quiet=quiet, soft_wrap=True, highlight=False)
@@ -104,8 +105,9 @@ def attempt(
         from fastrun.run import recovery
         from fastrun.run.summary import rows, summarize
         from fastrun.training.builders.setup import set_up
+        from fastrun.training.trained_model import load_learned
 
-        setup = setup or set_up(settings)
+        setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
         if settings.batch.kind == "auto":
             from fastrun.training.builders.batch_size import choose_batch_size
 
@@ -130,14 +132,14 @@ def attempt(
 
 @contextmanager
 def _recorded(run: RunDir, settings: Settings) -> Iterator[None]:
-    """Mark the run as running, and write how it ended into its directory, whatever ended it."""
+    """Mark the run as running, and record in its directory how it ends."""
     run.begin()
     try:
         with _interruptible(run, settings):
             yield
     except FastrunError as error:
         status = {Interrupted: "interrupted", Diverged: "diverged"}.get(type(error), "failed")
-        _end(run, status, error.exit_code, error.show())
+        _end(run, status, error.exit_code, error.render())
         raise
     except BaseException as error:
         is_interrupted = isinstance(error, KeyboardInterrupt)
@@ -147,22 +149,27 @@ def _recorded(run: RunDir, settings: Settings) -> Iterator[None]:
 
 
 def _end(run: RunDir, status: str, exit_code: int, text: str) -> None:
-    """Write down an end by an error, as far as the disk lets: it may be what failed, and the error is to be told."""
+    """Record an end by an error. Errors of the disk are ignored here, since they may be the reason of the end."""
     with suppress(StorageError):
         log.error(text, exc_info=True, extra={"file_only": True})
     with suppress(StorageError):
         run.end(status, exit_code)
 
 
+def _is_told(error: BaseException) -> bool:
+    """Say whether an error is not due to a signal; a process that ended may have received the same signal."""
+    return isinstance(error, FastrunError) and not isinstance(error, ProcessEnded)
+
+
 @contextmanager
 def _interruptible(run: RunDir, settings: Settings) -> Iterator[None]:
-    """Stop at a signal where the run is not training, and blame the signal for what else goes wrong after one."""
+    """Stop at a signal outside of training, and attribute errors after a signal to the signal."""
     try:
         signals.release()
         yield
     except (signals.Stopped, Exception) as error:
         signals.hold()
-        if isinstance(error, FastrunError) or not signals.is_stop_requested():
+        if _is_told(error) or not signals.is_stop_requested():
             raise
         # a signal for all processes of a job ends workers in the middle of a step
         when = "while nothing was trained" if isinstance(error, signals.Stopped) else "in a step, which is lost"

@@ -1,4 +1,4 @@
-"""summary.json: a run in one object, and the same in a few lines for a person."""
+"""summary.json, and the lines that are printed at the end of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastrun.training.fit import FitResult
 
 
 def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -> dict[str, Any]:
-    """Return what a run did: results, both clocks, what was asked for and what was used."""
+    """Return the summary of a run: its results, both clocks, and the requested and used value of each group."""
     module = result.module
     state, clock = module.state, module.clock
     seconds = clock.state()
@@ -52,7 +52,7 @@ def _best(run: RunDir, best: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def rows(summary: dict[str, Any], run: RunDir) -> list[tuple[str, str]]:
-    """Return the lines of the table that ends a run."""
+    """Return the rows of the table that is printed at the end of a run."""
     best, target, clock = summary["best"], summary["target"], summary["clock"]
     train = clock["train"] + clock["data_wait"]
     shown = [("result", f"{best['metric']} {best['value']:.4f} at step {best['step']}" if best else "nothing measured")]

@@ -1,4 +1,4 @@
-"""From the axes of a sweep to its points: each with each, side by side, or some drawn at random."""
+"""The points of a sweep: all combinations of its axes, zipped axes, or points drawn at random."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastrun.search.space import Axis, Overrides, Values
 
 
 def grid(axes: Sequence[Axis]) -> list[Overrides]:
-    """Return every combination of the places on some axes, the last axis' changing fastest.
+    """Return every combination of the places on some axes. The last axis changes fastest.
 
     Raises:
         ConfigError: an axis has no end of places.
@@ -21,7 +21,7 @@ def grid(axes: Sequence[Axis]) -> list[Overrides]:
 
 
 def sample(axes: Sequence[Axis], count: int, seed: int) -> list[Overrides]:
-    """Return so many different points drawn from the grid, in the order of drawing; all where there are no more."""
+    """Return different points in random order; all of the grid if it has no more than ``count``."""
     chance = Random(seed)
     found: dict[tuple[tuple[str, str], ...], None] = {}
     if count >= size(axes):
@@ -32,12 +32,12 @@ def sample(axes: Sequence[Axis], count: int, seed: int) -> list[Overrides]:
 
 
 def size(axes: Sequence[Axis]) -> float:
-    """Return how many different points there are."""
+    """Return the number of different points."""
     return math.prod(axis.size for axis in axes)
 
 
 def zip_axes(axes: Sequence[Axis], which: bool | Sequence[str]) -> list[Axis]:
-    """Return the axes with some of them zipped into one, which stands in the place of the first of those.
+    """Return the axes with some of them zipped into one, which replaces the first of these.
 
     Args:
         axes: all axes.
@@ -67,7 +67,7 @@ def _zipped(axes: Sequence[Axis]) -> Values:
 
 
 def _check_lengths(axes: Sequence[Axis]) -> None:
-    """Check that axes have as many values each.
+    """Check that all axes have the same number of values.
 
     Raises:
         ConfigError: they have not, or one has no end of values.
@@ -79,7 +79,7 @@ def _check_lengths(axes: Sequence[Axis]) -> None:
 
 
 def merge(sides: Sequence[Overrides]) -> Mapping[str, str]:
-    """Return what several places say together."""
+    """Return the combined overrides of several places."""
     return {key: text for side in sides for key, text in side.items()}
 
 

@@ -1,4 +1,4 @@
-"""The jobs of a sweep as plain data: what each one is, where they come from, what became of it."""
+"""The jobs of a sweep, the sources that they come from, and the records of their results, as plain data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
+from fastrun.config.names import is_plain
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.redaction import redact, redact_override
+from fastrun.search.said_again import are_values
 
 STATES = (
     "waiting", "running", "finished", "failed", "diverged", "interrupted", "killed", "timeout", "pruned"
@@ -21,7 +23,7 @@ FAILED = ("failed", "diverged")  # what it runs with --failed as well
 
 @dataclass(frozen=True)
 class Job:
-    """One run, composed whole, not yet run.
+    """A run that is composed and not started.
 
     Attributes:
         number: its place in the sweep, from 0.
@@ -38,19 +40,19 @@ class Job:
     folder: Path
 
     def sha256(self) -> str:
-        """Return the hash of the composed config, without where it goes and how the sweep runs it."""
+        """Return the hash of the composed config without the output folder and the sweep settings."""
         return sha256_of(asdict(self.settings))
 
 
 def sha256_of(config: dict[str, Any]) -> str:
-    """Return the hash of a composed config, without where it goes and how a sweep runs it."""
+    """Return the hash of a composed config without the output folder and the sweep settings."""
     own = {key: value for key, value in config.items() if key not in ("outputs", "sweep")}
     return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass
 class JobRecord:
-    """A job in the ledger of its sweep: what it is and what became of it."""
+    """The record of a job in the ledger of its sweep."""
 
     number: int
     sweep_overrides: list[str]
@@ -70,7 +72,7 @@ class JobRecord:
 
     @classmethod
     def of(cls, job: Job) -> JobRecord:
-        """Return the record of a job that waits, without secrets."""
+        """Return the record of a waiting job, without secrets."""
         config = redact(asdict(job.settings))
         own, all_said = (
             [redact_override(one) for one in overrides] for overrides in (job.sweep_overrides, job.overrides)
@@ -79,7 +81,7 @@ class JobRecord:
 
     @classmethod
     def read(cls, content: Any) -> JobRecord | None:
-        """Return the record that a JSON object is, or None where it is none."""
+        """Return the record that a JSON object describes; None if it describes no record."""
         known = {entry.name for entry in fields(cls)}
         if not isinstance(content, dict) or content.get("state") not in STATES:
             return None
@@ -87,17 +89,21 @@ class JobRecord:
             record = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError:
             return None
-        is_whole = isinstance(record.number, int) and isinstance(record.folder, str) and isinstance(record.config, dict)
-        return record if is_whole and sha256_of(record.config) == record.config_sha256 else None
+        return record if record._is_whole() and sha256_of(record.config) == record.config_sha256 else None
+
+    def _is_whole(self) -> bool:
+        """Say whether the record can be one that a sweep wrote: with a folder of its own and plain overrides."""
+        is_own = type(self.number) is int and is_plain(self.folder) and self.folder.startswith(f"{self.number}-")
+        return is_own and isinstance(self.config, dict) and all(map(are_values, (self.sweep_overrides, self.overrides)))
 
 
 class JobSource(Protocol):
-    """Where jobs come from: a list, or a search that learns from results.
+    """A source of jobs: a list, or a search that depends on results.
 
     Attributes:
-        total: how many there will be.
-        asked: what the sweep's sweep.json says of it, ``kind`` among it: enough to make it again.
-        done: no job will come any more.
+        total: the number of jobs.
+        definition: the description of the source in sweep.json, including ``kind``; sufficient to create it again.
+        done: whether all jobs have been returned.
     """
 
     total: int
@@ -107,24 +113,24 @@ class JobSource(Protocol):
     def done(self) -> bool: ...  # noqa: D102
 
     def known_jobs(self) -> Sequence[Job]:
-        """Return the jobs that are certain before the first one ran."""
+        """Return the jobs that do not depend on results."""
         ...
 
     def next(self) -> Job | None:
-        """Return a job to start, or None: not before another one ended, or none any more."""
+        """Return the next job; None if there is none, or none before another job has ended."""
         ...
 
     def measured(self, job: Job, step: int, metrics: dict[str, float]) -> bool:
-        """Take note of a validation of a running job; True: stop it, others do better."""
+        """Record a validation of a running job, and return whether to stop the job because others are better."""
         ...
 
     def ended(self, record: JobRecord) -> None:
-        """Take note of how a job ended."""
+        """Record how a job ended."""
         ...
 
 
 class JobList:
-    """Jobs one after another, whatever comes of them."""
+    """A list of jobs, which does not depend on results."""
 
     def __init__(self, jobs: Sequence[Job], definition: dict[str, Any] | None = None) -> None:
         self.jobs, self._at = list(jobs), 0
@@ -133,29 +139,29 @@ class JobList:
 
     @property
     def done(self) -> bool:
-        """Say whether all have been handed out."""
+        """Say whether all jobs have been returned."""
         return self._at == self.total
 
     def known_jobs(self) -> Sequence[Job]:
-        """Return all of them."""
+        """Return all jobs."""
         return self.jobs
 
     def next(self) -> Job | None:
-        """Return the next one."""
+        """Return the next job; None after the last one."""
         if self.done:
             return None
         self._at += 1
         return self.jobs[self._at - 1]
 
     def measured(self, job: Job, step: int, metrics: dict[str, float]) -> bool:
-        """Let it go on."""
+        """Return False: no job of a list is stopped early."""
         return False
 
     def ended(self, record: JobRecord) -> None:
-        """Learn nothing from it."""
+        """Do nothing: the jobs of a list do not depend on results."""
 
 
-Launch = Callable[[Sequence[Job]], None]  # has jobs run elsewhere, by one of Hydra's launchers; returns when they ended
+Launch = Callable[[Sequence[Job]], None]  # runs jobs by a launcher of Hydra, and returns when they have ended
 
 
 # runs the jobs of a source, their directories and their ledger in a folder, and returns the ledger; by Launch where a

@@ -1,4 +1,4 @@
-"""Jobs at the points that Optuna suggests, whose results it is told: a study, in a journal beside the runs."""
+"""Jobs at the points that Optuna suggests. Their results are recorded in a journal beside the runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Compose = Callable[[int, Overrides], Job]  # a trial's number, and its point
 
 
 class OptunaSource:
-    """A source of jobs that learns from results: each job is a trial of the same number."""
+    """A source of jobs that depends on results. The number of a job is that of its trial."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class OptunaSource:
         at_once: int,
         definition: dict[str, Any],
     ) -> None:
-        """Take note of what to search; nothing is read or written before the first job is asked for.
+        """Store the definition of the search. Files are opened when the first job is requested.
 
         Args:
             folder: the sweep's, where the journal lies.
@@ -56,7 +56,7 @@ class OptunaSource:
             axes: the space.
             compose: makes a job of a point.
             at_once: how many trials run at a time.
-            asked: what sweep.json says of it.
+            definition: the description of the source in sweep.json.
         """
         self.folder, self.wanted, self.axes, self.compose = folder, wanted, axes, compose
         self.at_once = at_once
@@ -67,7 +67,7 @@ class OptunaSource:
 
     @cached_property
     def study(self) -> optuna.Study:
-        """Open the journal, or begin one."""
+        """Open the journal, or create it."""
         optuna.logging.disable_default_handler()
         path = self.folder / JOURNAL
         with storage_errors(path):
@@ -83,15 +83,15 @@ class OptunaSource:
 
     @property
     def done(self) -> bool:
-        """Say whether all trials have been handed out."""
+        """Say whether all trials have been returned as jobs."""
         return len(self._trials()) >= self.total and not self._left()
 
     def known_jobs(self) -> Sequence[Job]:
-        """Know none before it has been suggested."""
+        """Return no jobs: Optuna suggests each one when it starts."""
         return ()
 
     def next(self) -> Job | None:
-        """Return the job of a trial that an earlier attempt left, or of a new one."""
+        """Return the job of an unfinished trial of an earlier attempt, or of a new trial."""
         while len(self.running) < self.at_once and (trial := self._trial()) is not None:
             self.handed.add(trial.number)
             side = merge([_place(trial, axis) for axis in self.axes])
@@ -108,7 +108,7 @@ class OptunaSource:
         return None
 
     def measured(self, job: Job, step: int, metrics: dict[str, float]) -> bool:
-        """Report a validation, once, and say whether the pruner would stop the trial."""
+        """Report a validation once, and return whether the pruner would stop the trial."""
         metric = default_monitor(job.settings.target.metric, metrics)
         trial, value = self.running[job.number], metrics.get(metric.name)
         if value is None or step in self._frozen(job.number).intermediate_values:
@@ -119,7 +119,7 @@ class OptunaSource:
         return trial.should_prune()
 
     def ended(self, record: JobRecord) -> None:
-        """Tell how a trial ended, once; what was interrupted or killed may still go on."""
+        """Report the end of a trial once. Interrupted and killed trials may be resumed, so these are not reported."""
         self.running.pop(record.number, None)
         if record.number < len(self._trials()) and not self._frozen(record.number).state.is_finished():
             self._tell(record)
@@ -137,7 +137,7 @@ class OptunaSource:
             self.study.tell(record.number, state=TrialState.FAIL)
 
     def best(self) -> FrozenTrial | None:
-        """Return the best trial, or None where none has finished."""
+        """Return the best trial; None if no trial has finished."""
         has_any = any(trial.state == TrialState.COMPLETE for trial in self._trials())
         return self.study.best_trial if has_any else None
 
@@ -148,7 +148,7 @@ class OptunaSource:
         return self._trials()[number]
 
     def _left(self) -> list[FrozenTrial]:
-        """Return the trials that an earlier attempt handed out, and whose end nobody told."""
+        """Return the trials of an earlier attempt whose end was not reported."""
         return [trial for trial in self._trials() if not trial.state.is_finished() and trial.number not in self.handed]
 
     def _trial(self) -> Trial | None:
@@ -167,30 +167,30 @@ class OptunaSource:
 
 
 class Lock:
-    """Keeps writers of a journal apart; gone with its process, whatever ends it, unlike Optuna's own."""
+    """A lock between the writers of a journal. Unlike Optuna's own, it is released whenever its process ends."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_suffix(".lock")
 
     def acquire(self) -> bool:
-        """Wait for the lock."""
+        """Acquire the lock, and wait until it is free."""
         self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self.handle, fcntl.LOCK_EX)
         return True
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         os.close(self.handle)
 
 
 def _mend(path: Path) -> None:
-    """Cut off a last line that a crash left unfinished, which Optuna could not read."""
+    """Truncate an incomplete last line, which a crash may leave and Optuna cannot parse."""
     if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def _place(trial: Trial, axis: Axis) -> Overrides:
-    """Return a trial's place on an axis: suggested now, or before."""
+    """Return the place of a trial on an axis, which is suggested now or was suggested before."""
     name = "+".join(map(bare_key, axis.keys))
     if isinstance(axis, Interval):
         if axis.is_whole:
@@ -204,7 +204,7 @@ def _place(trial: Trial, axis: Axis) -> Overrides:
 
 
 def _step(trial: Trial, name: str, numbers: Sequence[float]) -> int:
-    """Return which of some numbers in even steps is suggested."""
+    """Return a suggested index of equally spaced numbers."""
     low, high, step = min(numbers), max(numbers), abs(numbers[1] - numbers[0])
     if all(isinstance(number, int) for number in numbers):
         return numbers.index(trial.suggest_int(name, int(low), int(high), step=int(step)))
@@ -213,7 +213,7 @@ def _step(trial: Trial, name: str, numbers: Sequence[float]) -> int:
 
 
 def _sampler(wanted: OptunaConfig, trials: int, at_once: int) -> BaseSampler:
-    """Return the sampler, which would draw the same numbers again if it began anew with the same seed."""
+    """Return the sampler, seeded so that a resumed search does not draw the numbers of the earlier attempt again."""
     seed, startup = wanted.seed + trials, wanted.n_startup_trials
     if wanted.sampler == "random":
         return RandomSampler(seed)

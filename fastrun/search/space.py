@@ -1,4 +1,4 @@
-"""What a sweep goes along: a list of values, or the numbers between two bounds."""
+"""The axes of a sweep: lists of values, and intervals of numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Overrides = Mapping[str, str]  # key to override: what one place on an axis says
 
 
 class Axis(Protocol):
-    """One dimension of the space that a sweep is over.
+    """An axis of the space of a sweep.
 
     Attributes:
         keys: what is set along it, as the command line has them.
@@ -28,17 +28,17 @@ class Axis(Protocol):
     def size(self) -> float: ...  # noqa: D102
 
     def sides(self) -> Sequence[Overrides]:
-        """Return all places in order."""
+        """Return all places on the axis, in order."""
         ...
 
     def draw(self, chance: Random) -> Overrides:
-        """Return one of the places."""
+        """Return a random place."""
         ...
 
 
 @dataclass(frozen=True)
 class Values:
-    """Places one after another, each saying something of all keys.
+    """A list of places, each with overrides of all keys of the axis.
 
     Attributes:
         numbers: the values, where they are numbers in even steps.
@@ -50,26 +50,26 @@ class Values:
 
     @classmethod
     def of(cls, key: str, values: Sequence[str]) -> Values:
-        """Return the places of a single key, its values in Hydra's grammar."""
+        """Return the axis of a single key, with its values in Hydra's grammar."""
         return cls([key], [{key: f"{key}={value}"} for value in values])
 
     @property
     def size(self) -> float:
-        """Count them, those that say the same once."""
+        """Return the number of different places."""
         return len({tuple(side.items()) for side in self.listed})
 
     def sides(self) -> Sequence[Overrides]:
-        """Return them."""
+        """Return all places on the axis, in order."""
         return self.listed
 
     def draw(self, chance: Random) -> Overrides:
-        """Return one, all alike likely."""
+        """Return a random place; all are equally likely."""
         return chance.choice(self.listed)
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers between two bounds, both included; whole ones where the bounds are integers.
+    """The numbers between two bounds, inclusive; only integers if the bounds are integers.
 
     Attributes:
         log: as many below as above the geometric mean of the bounds, where places are drawn.
@@ -81,7 +81,7 @@ class Interval:
     log: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse bounds that have nothing between them."""
+        """Check that the interval is not empty."""
         said = f"{self.key}=interval({self.low},{self.high})"
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise ConfigError(f"{said} has no numbers between its bounds", "the smaller one comes first")
@@ -90,21 +90,21 @@ class Interval:
 
     @property
     def is_whole(self) -> bool:
-        """Say whether it is of integers."""
+        """Say whether the interval contains integers only."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
     def keys(self) -> Sequence[str]:
-        """Return its key."""
+        """Return the key of the axis, as a list of one."""
         return [self.key]
 
     @property
     def size(self) -> float:
-        """Count the integers; real numbers have no end."""
+        """Return the number of integers; infinity for real numbers."""
         return self.high - self.low + 1 if self.is_whole else math.inf
 
     def sides(self) -> Sequence[Overrides]:
-        """Return the integers.
+        """Return all integers of the interval.
 
         Raises:
             ConfigError: it is of real numbers.
@@ -115,11 +115,11 @@ class Interval:
         return [self.side(number) for number in range(int(self.low), int(self.high) + 1)]
 
     def side(self, number: float) -> Overrides:
-        """Return the place of a number."""
+        """Return the place for a number."""
         return {self.key: f"{self.key}={number}"}
 
     def draw(self, chance: Random) -> Overrides:
-        """Return one, uniform or log-uniform; of a real number six digits, unless the interval is narrow."""
+        """Return a random place, uniform or log-uniform; real numbers have six digits if the interval is not narrow."""
         edge = 0.5 if self.is_whole else 0.0  # half a number around each, so that the bounds are as likely as others
         low, high = self.low - edge, self.high + edge
         drawn = math.exp(chance.uniform(math.log(low), math.log(high))) if self.log else chance.uniform(low, high)

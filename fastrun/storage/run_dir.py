@@ -107,7 +107,7 @@ class RunDir:
         if not isinstance(loaded, dict):
             raise ConfigError(f"{path} holds no config")
         check_format(loaded.pop("format", None), str(self.path), self._hint_on_format())
-        return _findable(loaded, Path(self.read("status.json").get("folder", ".")))
+        return _findable(loaded, Path(str(self.read("status.json").get("folder", "."))))
 
     def _hint_on_format(self) -> str:
         """Return what to do with a run of another format."""

@@ -1,4 +1,4 @@
-"""The server of a sweep, as seen by whoever started it."""
+"""The client of the process that forks the jobs of a sweep."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ COMMAND = (sys.executable, "-P", "-m", "fastrun.sweep.server")
 
 
 class ServerLost(FastrunError):
-    """The server died, and its jobs with it."""
+    """The server and its jobs have died."""
 
 
 class Client:
-    """Starts a server, speaks its lines, ends it."""
+    """Starts the server process, exchanges JSON lines with it, and shuts it down."""
 
     def __init__(self) -> None:
         self.grace = 0.0
@@ -46,17 +46,17 @@ class Client:
     def start(
         self, job: int, folder: Path, settings: dict[str, Any], said: list[str], grace: float, **share: Any
     ) -> None:
-        """Have a job started, with its share of the machine, and so many seconds to save once it is to end."""
+        """Request the start of a job, with its share of the machine and its time in seconds to save at the end."""
         self.grace = grace
         what = {"start": job, "folder": str(folder.absolute()), "settings": settings, "overrides": said, "grace": grace}
         self._send(what | {"secrets": redaction.known_secrets()} | share)
 
     def stop(self, job: int, number: signal.Signals) -> None:
-        """Have a signal sent to a job."""
+        """Request that a signal is sent to a job."""
         self._send({"stop": job, "signal": int(number)})
 
     def receive(self, seconds: float) -> Iterator[dict[str, Any]]:
-        """Yield what the server says, waiting for it for so long at most.
+        """Yield the messages of the server, and wait for them for a limited time.
 
         Raises:
             ServerLost: it is gone.
@@ -74,7 +74,7 @@ class Client:
             yield said
 
     def close(self) -> None:
-        """End it and its jobs, which save first."""
+        """Shut down the server and its jobs, which save a checkpoint first."""
         if not self.ready:
             self.process.kill()  # it has none, and would import to its end before it listens
         assert self.process.stdin is not None

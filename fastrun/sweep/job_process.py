@@ -1,4 +1,4 @@
-"""A job in the process that was forked for it."""
+"""Runs a job in the process that was forked for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastrun import compose, redaction
 from fastrun.config import registry
 from fastrun.config.settings import OPEN, Settings, from_dict
 from fastrun.errors import FastrunError
-from fastrun.redaction import clean
+from fastrun.redaction import redact_message
 from fastrun.run import recovery, resume, runner, summary  # noqa: F401 (imported once, for all jobs)
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.clock import process_start
@@ -31,7 +31,7 @@ _FOR_ALL = signal.SIGUSR1, signal.SIGUSR2  # SLURM sends them to all processes; 
 
 
 def prepare(settings: dict[str, Any]) -> None:
-    """Import the modules of fastrun that a job's components lie in, before it is forked; other jobs have the same."""
+    """Import the modules of a job's components before the process is forked, so that later jobs have them too."""
     versions()  # kept, too
     skip_finalizers_at_exit()
     for group in OPEN:
@@ -42,19 +42,19 @@ def prepare(settings: dict[str, Any]) -> None:
 
 
 def gpus() -> int:
-    """Return the number of GPUs, without a context on any."""
+    """Return the number of GPUs without creating a CUDA context."""
     return torch.cuda.device_count()
 
 
 def main(order: dict[str, Any], inherited: Sequence[int]) -> NoReturn:
-    """Run a job, and end the process."""
+    """Run a job and end the process."""
     code = 1
     try:
         _own(order, inherited)
         code = _run(order)
         run_exit_functions()
     except BaseException:
-        traceback.print_exc()
+        print(redact_message(traceback.format_exc()), file=sys.stderr)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -62,7 +62,7 @@ def main(order: dict[str, Any], inherited: Sequence[int]) -> NoReturn:
 
 
 def _own(order: dict[str, Any], inherited: Sequence[int]) -> None:
-    """Part from the server: group, signals, output, devices and cores of its own."""
+    """Detach the process from the server: set its process group, signal handlers, output, GPUs and threads."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
@@ -80,7 +80,7 @@ def _own(order: dict[str, Any], inherited: Sequence[int]) -> None:
 
 
 def _redirect(folder: Path, inherited: Sequence[int]) -> None:
-    """Read nothing, write to output.log, and have no part in what the server reads and says."""
+    """Redirect input to the null device and output to output.log, and close the descriptors of the server."""
     folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -92,14 +92,14 @@ def _redirect(folder: Path, inherited: Sequence[int]) -> None:
 
 
 def _run(order: dict[str, Any]) -> int:
-    """Train, or go on, as the command line would, and return the exit code."""
+    """Train or resume as the command line would, and return the exit code."""
     started = process_start()
     redaction.remember(order["secrets"])
     os.environ.update(redaction.secrets_for_child())  # for what its config.yaml lacks, if it goes on
     try:
         _train(from_dict(order["settings"]), RunDir(Path(order["folder"])), order["overrides"], started)
     except FastrunError as error:
-        print(error.show(), file=sys.stderr)
+        print(error.render(), file=sys.stderr)
         return error.exit_code
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -107,13 +107,13 @@ def _run(order: dict[str, Any]) -> int:
         return 130
     except BaseException as error:
         reason = next(iter(str(error).strip().splitlines()), "")
-        print(clean(f"{traceback.format_exc()}error: {type(error).__name__}: {reason}"), file=sys.stderr)
+        print(redact_message(f"{traceback.format_exc()}error: {type(error).__name__}: {reason}"), file=sys.stderr)
         return 1
     return 0
 
 
 def _train(settings: Settings, run: RunDir, overrides: list[str], started: float) -> None:
-    """Start, or go on with an attempt before; without checkpoints there is nothing to go on from."""
+    """Start a run, or resume an earlier attempt unless it keeps no checkpoints."""
     is_new = not (run.path / "config.yaml").is_file()
     if is_new or settings.checkpoint.kind == "none":
         _clear(run.path)
@@ -123,7 +123,7 @@ def _train(settings: Settings, run: RunDir, overrides: list[str], started: float
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an attempt left that never saved; what it printed stays."""
+    """Remove the files of an attempt that never saved, except its output."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

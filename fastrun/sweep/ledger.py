@@ -12,11 +12,15 @@ from typing import Any
 
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import CheckpointError
-from fastrun.redaction import clean, redact
+from fastrun.redaction import redact, redact_message
 from fastrun.search.job import Job, JobRecord, JobSource
+from fastrun.search.said_again import are_values
 from fastrun.storage.atomic import storage_errors, write_atomic
 from fastrun.storage.format import FORMAT, check_format
+from fastrun.storage.links import check_no_links
 from fastrun.storage.run_dir import RunDir
+
+_AGAIN = "start the sweep again: fastrun train …"
 
 
 class Ledger:
@@ -40,7 +44,7 @@ class Ledger:
         known = ledger._jobs() + known
         definition = source.definition | {"total": source.total, "sweep": asdict(sweep), "jobs": known}
         definition = {"format": FORMAT} | definition
-        write_atomic(folder / "sweep.json", json.dumps(redact(definition, clean), indent=2, default=str))
+        write_atomic(folder / "sweep.json", json.dumps(redact(definition, redact_message), indent=2, default=str))
         return ledger
 
     @classmethod
@@ -48,14 +52,18 @@ class Ledger:
         """Open a ledger that exists.
 
         Raises:
-            CheckpointError: there is no sweep in the folder, or one of another format.
+            CheckpointError: there is no sweep in the folder, or one of another format, or one with links or with
+                arguments that no sweep of ours has.
         """
         if not is_sweep(folder):
             raise CheckpointError(f"{folder} is not a sweep", "`fastrun runs` lists the runs there are")
+        check_no_links(folder, folder / "ledger")
         ledger = cls(folder)
         definition = ledger.definition()
+        if not are_values(definition.get("arguments", [])):
+            raise CheckpointError(f"{folder / 'sweep.json'} says more than values of a run", _AGAIN)
         if definition:  # a broken one is made up for by the records
-            again = "fastrun train -m " + " ".join(map(str, definition.get("arguments", [])))
+            again = "fastrun train -m " + " ".join(definition.get("arguments", []))
             hint = f"go on with the version of fastrun that wrote it, or sweep again: {again}"
             check_format(definition.get("format"), str(folder), hint)
         return ledger
@@ -74,16 +82,16 @@ class Ledger:
         Raises:
             CheckpointError: it has not.
         """
-        try:
-            job = self._jobs()[number]
-            return list(job["sweep_overrides"]), list(job["overrides"])
-        except (LookupError, TypeError) as error:
-            raise CheckpointError(
-                f"{self._file(number)} is broken", "start the sweep again: fastrun train …"
-            ) from error
+        jobs = self._jobs()
+        job = jobs[number] if number < len(jobs) and isinstance(jobs[number], dict) else {}
+        own, said = job.get("sweep_overrides"), job.get("overrides")
+        if not (are_values(own) and are_values(said)):
+            raise CheckpointError(f"{self._file(number)} is broken", _AGAIN)
+        return own, said
 
-    def _jobs(self) -> list[dict[str, Any]]:
-        return list(self.definition().get("jobs", ()))
+    def _jobs(self) -> list[Any]:
+        jobs = self.definition().get("jobs")
+        return jobs if isinstance(jobs, list) else []
 
     def write(self, record: JobRecord) -> None:
         """Replace a job's record."""
@@ -99,7 +107,8 @@ class Ledger:
 
     def record(self, number: int) -> JobRecord | None:
         """Return a job's record, or None where there is none or it is broken."""
-        return JobRecord.read(RunDir(self.path).read(self._file(number).name))
+        record = JobRecord.read(RunDir(self.path).read(self._file(number).name))
+        return record if record is not None and record.number == number else None
 
     def records(self) -> list[JobRecord]:
         """Return all records that can be read, in order."""
@@ -110,8 +119,8 @@ class Ledger:
         return sorted(int(file.stem) for file in self.path.glob("*.json") if file.stem.isdecimal())
 
     def run(self, record: JobRecord) -> RunDir:
-        """Return the directory of a job's run: below the sweep's folder, whatever a record says."""
-        return RunDir(self.folder / Path(record.folder).name)
+        """Return the directory of a job's run, which lies directly in the sweep's folder."""
+        return RunDir(self.folder / record.folder)
 
     def _file(self, number: int) -> Path:
         return self.path / f"{number:05d}.json"

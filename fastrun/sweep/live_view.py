@@ -1,4 +1,4 @@
-"""A sweep while it runs: a table that is drawn anew on a terminal, a line a job elsewhere."""
+"""The display of a running sweep: a live table in a terminal, otherwise a line for each job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERY = 0.25  # seconds between two drawings
 
 
 class LiveView:
-    """What a user sees of a sweep until it ends."""
+    """The display of a sweep until it ends."""
 
     def __init__(self, total: int, quiet: bool = False) -> None:
         self.total = total
@@ -28,26 +28,26 @@ class LiveView:
         self._drawn = 0.0
 
     def __enter__(self) -> LiveView:
-        """Begin to draw."""
+        """Start the live display."""
         if self.live:
             self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the screen to the table that ends the sweep."""
+        """Remove the live display, before the final table is printed."""
         if self.live:
             self.live.stop()
 
     def say(self, text: str) -> None:
-        """Show a line."""
+        """Print a line above the live display."""
         self.console.print(text, markup=False)
 
     def started(self, record: JobRecord) -> None:
-        """Show a job that runs now."""
+        """Show that a job has started."""
         self.rows[record.number] = record
 
     def measured(self, record: JobRecord, step: int, metrics: dict[str, float]) -> None:
-        """Show what a job measured last."""
+        """Show the last validation of a job."""
         self.newest[record.number] = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
     def ended(self, record: JobRecord) -> None:
@@ -61,7 +61,7 @@ class LiveView:
             self.say(" ".join(line.split()))
 
     def draw(self, running: Iterable[int]) -> None:
-        """Draw the jobs that run, and how many ended in which state."""
+        """Return the table of running jobs and the number of jobs in each state."""
         if self.live is None or time.monotonic() - self._drawn < _EVERY:
             return
         self._drawn = time.monotonic()

@@ -1,4 +1,4 @@
-"""How a job ended, read off its exit code and what its run left."""
+"""How a job ended, according to its exit code and its run directory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def close_record(record: JobRecord, run: RunDir, code: int, wanted: str | None, 
 
 
 def has_ended(run: RunDir, seconds: float) -> bool:
-    """Wait so long at most for a job that nobody watches any more to save and end, and say whether it has."""
+    """Wait a limited time until an unattended job has saved and ended, and return whether it has."""
     deadline = time.monotonic() + seconds
     while (running := run.status() == "running") and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -51,7 +51,7 @@ def has_ended(run: RunDir, seconds: float) -> bool:
 
 
 def settle_record(record: JobRecord, run: RunDir) -> None:
-    """Write into a record that says running, while nothing runs, what became of its job."""
+    """Update a record with the state ``running`` whose job does not run any more."""
     status = run.read("status.json")
     code = status.get("exit_code")
     if run.status() in ("unknown", "killed", "running") or not isinstance(code, int):

@@ -9,6 +9,7 @@ from fastrun.config.duration import to_seconds
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError, InUse
 from fastrun.search.job import FAILED, UNFINISHED, Job, JobList, JobRecord, JobSource
+from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep import outcome
@@ -67,13 +68,19 @@ def changed_settings(ledger: Ledger, overrides: list[str], may: tuple[str, ...] 
 
 
 def job_of(ledger: Ledger, record: JobRecord) -> Job:
-    """Return the job that a record is of."""
+    """Return the job that a record is of.
+
+    Raises:
+        CheckpointError: there is a link in its run directory.
+    """
+    run = ledger.run(record)
+    check_no_links(run.path, run.checkpoints)
     return Job(
         record.number,
         record.sweep_overrides,
         record.overrides,
         compose.from_config(record.config, []),
-        ledger.run(record).path,
+        run.path,
     )
 
 

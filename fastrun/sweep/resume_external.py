@@ -9,6 +9,7 @@ from fastrun.config.settings import SweepConfig
 from fastrun.errors import UsageError
 from fastrun.redaction import is_secret
 from fastrun.search.job import JobRecord, JobSource, Launch
+from fastrun.search.said_again import hydra_arguments
 from fastrun.storage.lock import locked
 from fastrun.sweep import external_job
 from fastrun.sweep.ledger import Ledger
@@ -53,13 +54,14 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRec
                 source = remaining_jobs(ledger, settings, with_failed)
             return conclude(ledger, carry_out(ledger, source, settings, launch))
 
-        compose.run(["-m", *_arguments(ledger.definition(), is_search, overrides)], external_job.run, go_on, folder)
+        compose.run(["-m", *_arguments(ledger, is_search, overrides)], external_job.run, go_on, folder)
     return ledger.records()
 
 
-def _arguments(definition: dict[str, list[str]], is_search: bool, overrides: list[str]) -> list[str]:
+def _arguments(ledger: Ledger, is_search: bool, overrides: list[str]) -> list[str]:
     """Return the command line of the sweep with new overrides; a new launcher replaces the old one's settings."""
-    of_hydra = definition.get("hydra", [])
+    definition = ledger.definition()
+    of_hydra = list(hydra_arguments(definition.get("hydra"), ledger.folder))
     if any(text.startswith("hydra/launcher=") for text in overrides):
         of_hydra = [text for text in of_hydra if not text.lstrip("+").startswith(_LAUNCHER)]
-    return [*of_hydra, *(definition["arguments"] if is_search else []), *overrides]
+    return [*of_hydra, *(definition.get("arguments", []) if is_search else []), *overrides]

@@ -1,4 +1,4 @@
-"""A sweep from its first job to the table that ends it. Read :func:`sweep` as its story."""
+"""Runs a sweep from its first job to its final table; :func:`sweep` shows the parts in order."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def carry_out(
     client: Client | None = None,
     quiet: bool = False,
 ) -> int:
-    """Run the jobs of a source; return the signal that asked it to stop, or 0."""
+    """Run the jobs of a source, and return the signal that stopped the sweep, or 0."""
     if launch is None:
         with LiveView(source.total, quiet) as view:
             return Supervisor(ledger, source, settings, view, client).run()
@@ -85,7 +85,7 @@ def carry_out(
 
 
 def exit_code(records: Sequence[JobRecord]) -> int:
-    """Return 0 if all jobs finished or were pruned, else the first other one's code if it is fastrun's, else 1."""
+    """Return 0 if all jobs finished or were pruned, else the exit code of the first other job, or 1."""
     failed = [record.exit_code or 1 for record in records if record.state not in ("finished", "pruned")]
     codes = [code if code in range(1, 9) else 1 for code in failed]  # what a signal ended has none of fastrun's
     return codes[0] if codes else 0

@@ -25,7 +25,7 @@ from typing import Any
 
 
 class Server:
-    """Forks jobs, and reaps them; ``grace`` is how many seconds they have to save, once nobody wants them any more."""
+    """Forks and reaps the processes of jobs; ``grace`` is the time in seconds that they have to save at the end."""
 
     def __init__(self, told: int, says: int) -> None:
         self.told, self.says = told, says
@@ -36,7 +36,7 @@ class Server:
         self._open = True
 
     def serve(self) -> None:
-        """Do what is asked for until the input ends; then end the jobs."""
+        """Carry out requests until the input ends, then end the jobs."""
         wakes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -54,7 +54,7 @@ class Server:
         self.end()
 
     def listen(self) -> None:
-        """Do what the next lines ask for."""
+        """Carry out the requests in the next lines."""
         read = os.read(self.told, 1 << 20)
         self._open = bool(read)
         *lines, self._rest = (self._rest + read).split(b"\n")
@@ -66,7 +66,7 @@ class Server:
                 self.stop(order["stop"], order["signal"])
 
     def start(self, order: dict[str, Any]) -> None:
-        """Fork a job."""
+        """Fork a process for a job."""
         from fastrun.sweep import job_process
 
         self.grace = order["grace"]
@@ -81,13 +81,13 @@ class Server:
         self.say({"started": order["start"], "pid": pid})
 
     def stop(self, job: int, number: int) -> None:
-        """Send a signal to a job: to save, to itself alone; to be gone, to all that it started as well."""
+        """Send a signal to a job: SIGTERM to its process only, SIGKILL to all processes that it has started as well."""
         for pid, running in self.jobs.items():
             if running == job:
                 (os.killpg if number == signal.SIGKILL else os.kill)(pid, number)
 
     def reap(self) -> None:
-        """Tell which jobs have ended, nothing that they started left."""
+        """Report the jobs whose processes have ended, and kill the processes that they left behind."""
         for pid, job in list(self.jobs.items()):
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
@@ -98,7 +98,7 @@ class Server:
             self.say({"ended": job, "code": code})
 
     def end(self) -> None:
-        """Have all jobs save and end."""
+        """Send SIGTERM to all jobs, wait for the grace period, then send SIGKILL to the remaining ones."""
         deadline = time.monotonic() + self.grace
         for job in self.jobs.values():
             self.stop(job, signal.SIGTERM)
@@ -109,7 +109,7 @@ class Server:
             self.stop(job, signal.SIGKILL)
 
     def say(self, what: dict[str, Any]) -> None:
-        """Tell something, if somebody still listens."""
+        """Write a message, unless the reader is gone."""
         try:
             os.write(self.says, json.dumps(what).encode() + b"\n")
         except BrokenPipeError:
@@ -117,7 +117,7 @@ class Server:
 
 
 def main() -> None:
-    """Import, and serve."""
+    """Import the training modules once, then fork a process for each job until the input ends."""
     says = os.dup(1)
     os.dup2(2, 1)  # what an import prints is no answer
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a sweep runs: noted, and acted on by whoever runs it."""
+"""Ctrl-C and SIGTERM while a sweep runs: they are counted, and the supervisor reacts to the count."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        """Listen."""
+        """Install the handlers for SIGINT and SIGTERM."""
         if threading.current_thread() is threading.main_thread():
             self._before = {one: signal.signal(one, self._note) for one in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Listen no longer."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

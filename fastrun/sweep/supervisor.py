@@ -1,4 +1,4 @@
-"""Running the jobs of a sweep, some at a time, whatever becomes of each."""
+"""Runs the jobs of a sweep, several at a time, and records how each of them ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POLL = 0.25  # seconds between two looks at what jobs measured, and at the clock
 
 @dataclass
 class Running:
-    """A job that runs.
+    """A running job.
 
     Attributes:
         since: when it started, on the monotonic clock.
@@ -46,7 +46,7 @@ class Running:
 
 
 class Supervisor:
-    """Starts jobs, watches them, and keeps the ledger."""
+    """Starts and monitors the jobs of a sweep, and writes its ledger."""
 
     def __init__(
         self, ledger: Ledger, source: JobSource, sweep: SweepConfig, view: LiveView, client: Client | None = None
@@ -62,7 +62,7 @@ class Supervisor:
         self.losses = 0  # of servers, since a job ended
 
     def run(self) -> int:
-        """Run all jobs, and return the signal that asked it to stop, or 0."""
+        """Run all jobs, and return the signal that stopped the sweep, or 0."""
         with self.signals:
             try:
                 while self._has_work():
@@ -75,7 +75,7 @@ class Supervisor:
         return bool(self.running) or not (self.signals.count or self.source.done)
 
     def _step(self) -> None:
-        """Start what may start, hear what happened, see what is due."""
+        """Start jobs, process the messages of the server, and check time limits."""
         if self.signals.count:
             self._stop_all()
         elif self.client.ready:
@@ -118,7 +118,7 @@ class Supervisor:
         self.view.started(record)
 
     def _look(self, one: Running) -> None:
-        """Read what a job measured since the last look, and have it stopped if the source says so."""
+        """Read the new validations of a job, and stop it if the source says so."""
         for step, metrics in one.measured.new_validations():
             self.view.measured(one.record, step, metrics)
             if self.source.measured(one.job, step, metrics):
@@ -133,13 +133,13 @@ class Supervisor:
             self.client.stop(one.job.number, signal.SIGKILL)
 
     def _stop(self, one: Running, state: str) -> None:
-        """Have a job save and end, once."""
+        """Request once that a job saves and ends."""
         if one.wanted is None:
             one.wanted, one.kill_at = state, time.monotonic() + self.grace
             self.client.stop(one.job.number, signal.SIGTERM)
 
     def _stop_all(self) -> None:
-        """Have all jobs save and end; at a second signal, end."""
+        """Request that all jobs save and end; kill them at a second signal."""
         if not self.told:
             self.told = True
             self.view.say("stopping: jobs save what they have; once more, and they are killed")
@@ -160,7 +160,7 @@ class Supervisor:
         self.view.ended(one.record)
 
     def _lost(self) -> None:
-        """Note what became of the jobs of a server that died, once they have saved, and start another.
+        """Record the jobs of a server that died, after they have saved, and start another server.
 
         Raises:
             ServerLost: the one before it ended no job either.

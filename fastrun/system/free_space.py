@@ -10,6 +10,7 @@ from fastrun.system import proc
 
 _SHARE = 4  # a fourth of what is free may be taken where the user has not asked for it
 _GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # a container's limit
+_SHARED = Path("/dev/shm")
 _UNKNOWN = 4 << 30  # where the system does not say
 
 
@@ -50,6 +51,12 @@ def free_disk(folder: Path) -> int:
     """Return the bytes free where a folder is or would be."""
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     return shutil.disk_usage(there).free
+
+
+def shared_memory() -> tuple[int, int] | None:
+    """Return the bytes of shared memory that there are, and those free; None where it is no file system."""
+    usage = shutil.disk_usage(_SHARED) if _SHARED.is_dir() else None
+    return (usage.total, usage.free) if usage else None
 
 
 def format_mebibytes(size: int) -> str:

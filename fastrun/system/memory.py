@@ -6,6 +6,8 @@ import gc
 
 import torch
 
+from fastrun.system.free_space import format_mebibytes
+
 _MESSAGES = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -21,7 +23,7 @@ def describe_peak() -> str:
     if not torch.cuda.is_available():
         return ""
     peak, total = torch.cuda.max_memory_allocated(), torch.cuda.get_device_properties().total_memory
-    return f", peak {peak >> 20} of {total >> 20} MiB"
+    return f", peak {format_mebibytes(peak)} of {format_mebibytes(total)}"
 
 
 def release_unused() -> None:

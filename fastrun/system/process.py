@@ -14,6 +14,7 @@ from typing import Any, Self
 from fastrun.system import proc
 
 _PR_SET_PDEATHSIG = 1
+_PIDS = 1 << 31  # more than any system has
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,12 @@ class Process:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self | None:
-        """Return the process that the content of a file names; None where it has no process id."""
-        if not isinstance(content.get("pid"), int):
+        """Return the process that the content of a file names; None where it has no process id.
+
+        Zero and numbers below it are none: a signal to them would reach many processes.
+        """
+        pid = content.get("pid")
+        if type(pid) is not int or not 0 < pid < _PIDS:
             return None
         here = {"host": socket.gethostname(), "boot_id": _boot_id(), "start_ticks": None}
         return cls(**{entry.name: content.get(entry.name, here.get(entry.name)) for entry in fields(cls)})

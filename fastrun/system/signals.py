@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from fastrun.system.process import end_with_parent
+
 _STOP_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 
 
@@ -148,7 +150,11 @@ def shield_worker(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_exit_at_sigterm_of, args=(os.getppid(),), daemon=True).start()
+    run = os.getppid()
+    end_with_parent(signal.SIGKILL)  # a run that is killed leaves no worker behind
+    if os.getppid() != run:
+        os._exit(0)
+    threading.Thread(target=_exit_at_sigterm_of, args=(run,), daemon=True).start()
 
 
 def _exit_at_sigterm_of(run: int) -> None:

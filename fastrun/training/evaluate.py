@@ -1,36 +1,43 @@
-"""Evaluating the network of a checkpoint on a split of its data, and loading it for a user."""
+"""Measuring the network of a checkpoint on a split of the run's data, or on other data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from fastrun.components.amp.precision import choose_precision
+from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
+from fastrun.components.data.learned import DataState
+from fastrun.components.data.splits import Samples
+from fastrun.components.device.device import choose_device
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import Batch
-from fastrun.components.task import TargetUnits
+from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.test_time_augmentation import averaged_logits
-from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
-from fastrun.errors import CheckpointError, ConfigError
-from fastrun.storage.checkpoint.io import load
-from fastrun.storage.checkpoint.state import network_weights
+from fastrun.errors import ConfigError
+from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
-from fastrun.training.builders.model import build_network
-from fastrun.training.builders.setup import Setup, set_up
+from fastrun.training.trained_model import TrainedNetwork, load_network
 
 
-def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, float]:
-    """Measure the network of a checkpoint on a split.
+def evaluate(
+    settings: Settings, checkpoint: Path, split: str, *, is_new_data: bool = False, anyway: bool = False
+) -> dict[str, float]:
+    """Measure the network of a checkpoint on the whole of a split, also where the run had several processes.
 
     Args:
-        settings: the settings of the run that wrote the checkpoint.
+        settings: the settings of the run that wrote the checkpoint; with other data, its arguments.
         checkpoint: the path of the checkpoint.
         split: ``train``, ``val`` or ``test``.
+        is_new_data: whether the settings name other data than the run's. It is prepared as the run prepared its own;
+            unless its factory splits it, all of its samples are measured, as the split ``new``.
+        anyway: measure the run's own data even if it has changed since the run was trained.
 
     Returns:
         The value of each metric by name, such as ``test/acc``.
@@ -38,52 +45,48 @@ def evaluate(settings: Settings, checkpoint: Path, split: str) -> dict[str, floa
     Raises:
         ConfigError: the data has no such split.
         CheckpointError: the checkpoint cannot be read or holds another network.
+        DataError: the data has changed, or is of another kind than the run's.
     """
-    setup = set_up(settings)
-    samples = getattr(setup.splits, split)
-    if samples is None:
-        raise ConfigError(f"this data has no {split} split", "use --split val")
-    device, task = setup.device.torch_device, setup.splits.task
-    net = load_network(settings, setup, checkpoint).to(device).eval()
+    settings = _in_one_process(settings)
+    trained = load_network(checkpoint, settings)
+    if is_new_data:
+        split, samples = load_new_samples(settings, trained.learned, split)
+    else:
+        samples = getattr(load_splits(settings, trained.learned, anyway=anyway), split)
+        if samples is None:
+            raise ConfigError(f"this data has no {split} split", "use --split val")
+    return {f"{split}/{name}": value for name, value in _measure(trained, samples).items()}
+
+
+def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
+    settings, learned = trained.settings, trained.learned
+    own_device = choose_device(settings.device)
+    device = own_device.torch_device
+    net = trained.net.to(device)
+    if device.type == "cpu":
+        _compute_as_in_training(net, learned)
     precision = choose_precision(settings.amp.kind, device)
-    metrics = Metrics(task, build_loss(settings, task)).to(device)
+    metrics = Metrics(learned.task, build_loss(settings, learned.task)).to(device)
 
     def outputs() -> Iterator[Batch]:
-        for x, y in build_eval_loader(settings, setup, samples):
+        for x, y in build_eval_loader(settings, own_device, learned, samples):
             with precision.autocast():
                 logits = averaged_logits(net, x, settings.views)
             yield logits, y
 
     with torch.inference_mode():
-        return {f"{split}/{name}": value for name, value in metrics.measure(outputs()).items()}
+        return metrics.measure(outputs())
 
 
-def load_model(settings: Settings, checkpoint: Path) -> nn.Module:
-    """Return the network of a checkpoint on the CPU, in evaluation mode.
-
-    Returns:
-        A module that takes unscaled samples ``[batch, …]``, as the data set holds them.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be read or holds another network.
-    """
-    setup = set_up(settings)
-    net = load_network(settings, setup, checkpoint)
-    units = [TargetUnits(setup.splits.task)] if setup.splits.task.name == "regression" else []
-    return nn.Sequential(setup.scaling, net, *units).eval()
+def _compute_as_in_training(net: nn.Module, learned: DataState) -> None:
+    """Keep the convolutions in float32 that are so in training on a CPU, so that the metrics are the same."""
+    x = torch.zeros(2, *learned.in_shape, dtype=getattr(torch, learned.dtype))
+    with torch.no_grad(), single_pixel_convolutions(net) as convolutions:
+        net(Standardize(learned.mean, learned.scale)(x))
+    for convolution in convolutions:
+        keep_in_float32(convolution)
 
 
-def load_network(settings: Settings, setup: Setup, checkpoint: Path) -> nn.Module:
-    """Return the network of a run on the CPU, with the weights of a checkpoint.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be read or holds another network.
-    """
-    net = build_network(settings, setup, Resolved({}))
-    weights = network_weights(load(checkpoint), str(checkpoint))
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{checkpoint} holds another network: {reason}") from error
-    return net
+def _in_one_process(settings: Settings) -> Settings:
+    """Return settings for this process alone: a process of several would get its share of the samples only."""
+    return replace(settings, device=replace(settings.device, count=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -71,6 +71,7 @@ def fit(
     resolved = _resolve_groups(settings, device)
     share_cores(device)
     sampler = build_sampler(settings, splits, device, resolved)
+    settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
     plan = make_plan(settings, sampler.steps_per_epoch)
 
     net = build_network(settings, setup, resolved)
@@ -91,7 +92,7 @@ def fit(
     metrics = Metrics(splits.task, build_loss(settings, splits.task))
     loaders = build_loaders(settings, setup, sampler, resolved)
     is_changed = resume is not None and _is_config_changed(run, resume)
-    module = Training(settings, net, metrics, loaders, update, plan, clock, is_config_changed=is_changed)
+    module = Training(settings, net, metrics, loaders, update, plan, setup.learned, clock, is_config_changed=is_changed)
 
     monitor = monitor_for(settings.target.metric, splits.task, "target.metric")
     with quiet():

@@ -7,7 +7,8 @@ It uses manual optimization and none of Lightning's logging, and never makes the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from itertools import islice
 from time import perf_counter
 from typing import Any, Self
@@ -15,7 +16,9 @@ from typing import Any, Self
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from fastrun.components.data.learned import DataState
 from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.ema.swap import swapped
 from fastrun.components.metrics import Metrics
@@ -29,6 +32,7 @@ from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.config.plan import Plan
 from fastrun.config.settings import Settings
+from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 from fastrun.system.clock import Clock
 from fastrun.training.builders.loaders import Loaders
@@ -49,6 +53,7 @@ class Training(pl.LightningModule):
         loaders: the batches of training and validation.
         update: how a step turns gradients into new weights.
         plan: the steps at which the run validates, saves and ends.
+        learned: what the run learned from its data.
         clock: the clock of the run.
         is_config_changed: whether the config has changed since the checkpoint that the run resumes from. If it has, a
             run that had stopped early may train on.
@@ -71,6 +76,7 @@ class Training(pl.LightningModule):
         loaders: Loaders,
         update: UpdateRule,
         plan: Plan,
+        learned: DataState,
         clock: Clock,
         *,
         is_config_changed: bool = False,
@@ -87,6 +93,7 @@ class Training(pl.LightningModule):
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
         self._is_config_changed = is_config_changed
+        self._config, self._learned = redact(asdict(settings)), learned.state()
         self._batches: Iterator[Batch] | None = None
         self._is_first_call = True
         self._agreements = 0
@@ -104,7 +111,7 @@ class Training(pl.LightningModule):
         """Build the stepper, compile the network if asked to, and open the data at the step that comes next."""
         if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
-        world_size = self.trainer.world_size
+        world_size, wrapped = self.trainer.world_size, self.trainer.model
         self.stepper = Stepper(
             self.net,
             self.metrics.loss,
@@ -114,6 +121,7 @@ class Training(pl.LightningModule):
             world_size=world_size,
             clock=self.clock,
             backward=self.manual_backward if world_size > 1 else Tensor.backward,
+            no_sync=wrapped.no_sync if isinstance(wrapped, DistributedDataParallel) else nullcontext,
         )
         if self.update.frozen is not None and self.state.step < self.update.frozen.until:
             self._freeze_body(self.update.frozen)
@@ -286,6 +294,8 @@ class Training(pl.LightningModule):
             world_size=self.trainer.world_size,
             clock=self.clock.state(),
             metrics=dict(self.measured) if self.plan.validates(self.state.step) else {},
+            config=self._config,
+            data=self._learned,
             scaler=scaler.state_dict() if scaler is not None else None,
             average=average.state() if average is not None else None,
             schedule=self.watching.state() if self.watching is not None else None,
@@ -311,6 +321,10 @@ class Training(pl.LightningModule):
         if self._is_config_changed:
             self.state.stopped = None
         self.clock.carry(saved.clock)
+        if self.update.budget is not None:  # the steps of the config, which the plan has, may all be done
+            end = self.update.budget.end(self.state.step, self.clock.train_seconds)
+            self.plan.total_steps = max(self.state.step + 1, end)
+            self.trainer.fit_loop.max_epochs = self.plan.epochs
         if self.update.precision.scaler is not None and saved.scaler:
             self.update.precision.scaler.load_state_dict(saved.scaler)
         if self.update.average is not None and saved.average:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -14,14 +15,14 @@ from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.on_divergence.nan_guard import NanGuard, can_raise_at_once
 from fastrun.components.optimizer.direct import build_step
 from fastrun.components.optimizer.gradient import gradients
-from fastrun.components.optimizer.protocol import needs_closure
+from fastrun.components.optimizer.protocol import lay_out_state, needs_closure
 from fastrun.components.schedule import Curve, Cycling
-from fastrun.components.speed.memory_format import memory_format_of
+from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
 from fastrun.components.task import Loss
 from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.config.settings import OnDivergenceConfig
 from fastrun.system.clock import Clock
-from fastrun.system.seed import derive
+from fastrun.system.seed import derive, seed_torch
 
 _STATISTICS = ("running_mean", "running_var")  # of norms; other buffers, such as masks, may be infinite
 
@@ -81,6 +82,15 @@ class UpdateRule(NamedTuple):
     frozen: FrozenBody | None = None
     on_divergence: OnDivergenceConfig | None = None
 
+    def position(self, step: int) -> int:
+        """Return the step of the schedule that applies to a step of the run."""
+        return step if self.budget is None else self.budget.schedule_step(step)
+
+    def factor(self, step: int) -> float:
+        """Return the factor of every learning rate at a step."""
+        lowered = self.on_divergence.lr_factor(step) if self.on_divergence is not None else 1.0
+        return self.curve(self.position(step)) * lowered
+
 
 class StepResult(NamedTuple):
     """The result of a step when it is queued: its tensors stay on the device until someone reads them.
@@ -112,6 +122,7 @@ class Stepper:
         world_size: the number of processes.
         clock: the clock of the run.
         backward: computes the gradients of a loss.
+        no_sync: keeps several processes from averaging their gradients, as is needed for the last part of a batch only.
 
     Attributes:
         memory_format: the memory format that the network takes batches in; None for the default one.
@@ -131,12 +142,15 @@ class Stepper:
         world_size: int,
         clock: Clock,
         backward: Callable[[Tensor], Any],
+        no_sync: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.net, self.loss, self.update, self.backward = net, loss, update, backward
+        self.no_sync = no_sync
         self._device, self._rank, self._clock = device, rank, clock
         self.memory_format = memory_format_of(net)
         for group, values in zip(update.optimizer.param_groups, update.group_values, strict=True):
             group.update(values)
+        lay_out_state(update.optimizer)
         self._needs_closure = needs_closure(update.optimizer)
         self._momentum = update.curve.momentum if isinstance(update.curve, Cycling) else None
         self.weights = [parameter for parameter in net.parameters() if parameter.requires_grad]
@@ -156,7 +170,7 @@ class Stepper:
 
     def to_memory_format(self, x: Tensor) -> Tensor:
         """Return inputs in the memory format of the network."""
-        return x if self.memory_format is None else x.contiguous(memory_format=self.memory_format)
+        return to_memory_format(x, self.memory_format)
 
     def step(self, step: int, x: Tensor, y: Tensor) -> StepResult:
         """Take one optimizer step with a batch.
@@ -196,10 +210,7 @@ class Stepper:
     def _set_rates(self, step: int) -> float:
         """Set the learning rates of a step, and the momentum if the schedule cycles it; return the rates' factor."""
         update = self.update
-        position = step if update.budget is None else update.budget.schedule_step(step)
-        factor = update.curve(position)
-        if update.on_divergence is not None:
-            factor *= update.on_divergence.lr_factor(step)
+        position, factor = update.position(step), update.factor(step)
         for group, rate in zip(update.optimizer.param_groups, update.base_lrs, strict=True):
             group["lr"] = rate * factor
         if self._momentum is not None:
@@ -213,10 +224,11 @@ class Stepper:
             loss = self.forward(x, y)
             self.backward(loss if scaler is None else scaler.scale(loss))
             return loss.detach()
-        total = None
-        for part_x, part_y in zip(x.chunk(accumulate), y.chunk(accumulate), strict=True):
+        total, parts = None, list(zip(x.chunk(accumulate), y.chunk(accumulate), strict=True))
+        for index, (part_x, part_y) in enumerate(parts, 1):
             part = self.forward(part_x, part_y) * (len(part_y) / len(y))
-            self.backward(part if scaler is None else scaler.scale(part))
+            with nullcontext() if index == len(parts) else self.no_sync():
+                self.backward(part if scaler is None else scaler.scale(part))
             total = part.detach() if total is None else total + part.detach()
         assert total is not None
         return total
@@ -258,12 +270,8 @@ class Stepper:
         return results[0]
 
     def _reseed(self, step: int) -> None:
-        """Seed the device's generator from the step, so that a resumed run draws the same numbers."""
-        seed = derive(self.update.seed, "step", step, self._rank)
-        if self._device.type == "cuda":
-            torch.cuda.default_generators[self._device.index or 0].manual_seed(seed)
-        else:
-            torch.default_generator.manual_seed(seed)
+        """Seed torch's generators from the step, so that a resumed run draws the same numbers."""
+        seed_torch(self._device, derive(self.update.seed, "step", step, self._rank))
 
 
 def _set_momentum(optimizer: torch.optim.Optimizer, value: float) -> None:

@@ -30,6 +30,7 @@ CONFIGS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("overrides", CONFIGS.values(), ids=CONFIGS.keys())
 def test_the_config_that_a_run_directory_stores_is_read_back_to_the_same_settings(folder: Path, overrides) -> None:
     settings = compose(overrides)
@@ -44,6 +45,7 @@ def test_a_value_can_be_changed_when_a_config_is_read_back(folder: Path) -> None
     )
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("override", "message"),
     [

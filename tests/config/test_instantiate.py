@@ -140,9 +140,9 @@ def test_a_known_argument_is_checked_even_where_any_other_is_taken():
 @pytest.mark.parametrize(
     ("target", "message", "hint"),
     [
-        ("torch.optim.AdanW", "torch.optim has no AdanW", "did you mean AdamW?"),
-        ("torch.nn.no_such_thing_at_all_", "torch.nn has no no_such_thing_at_all_", None),
-        ("torch.nn", "not a function or a class", None),
+        ("torch.optim.AdanW", "not among what a config may call", "did you mean torch.optim.AdamW?"),
+        (f"{HERE}.no_such_thing_at_all_", f"{HERE} has no no_such_thing_at_all_", None),
+        (HERE, "no such module", None),
         (f"{HERE}.not_callable", "not a function or a class", None),
         ("no_such_module_anywhere.Net", "no such module", "the folder in which you start fastrun"),
         ("Net", "no such module", "the folder in which you start fastrun"),

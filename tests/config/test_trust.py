@@ -55,17 +55,25 @@ HOSTILE = [
     "fastrun.config.trust.os.system", "timm.models._builder.os.system", "timm.models._helpers.load_checkpoint",
     "timm.models.load_checkpoint", "torch.optim.optimizer.torch.load", "mine.os.system", "mine.system", "mine.run",
     "mine.subprocess.Popen", "mine.functools.partial", "mine.Net.os.system", "mine.nn.modules.module.torch.load",
-    "mine.Net.__init__.__globals__.get", "shutil.rmtree", "yaml.unsafe_load", "numpy.load", "__main__.sys.exit",
+    "mine.Net.__init__.__globals__.get", "mine.Linear", "mine.nn.Linear", "torch.nn", "torch.nn.Module",
+    "torchvision.models.resnet18", "torchvision.models._api.WeightsEnum.get_state_dict", "timm.create_model",
+    "timm.models._builder.build_model_with_cfg", "timm.optim._optim_factory._import_class",
+    "timm.optim.create_optimizer",
+    "pytorch_lightning.callbacks.ModelCheckpoint", "pytorch_lightning.callbacks.ModelCheckpoint._link_checkpoint",
+    "pytorch_lightning.loggers.CSVLogger", "fastrun.components.data.text.text", "torch.nn.Identity.__init__",
+    "shutil.rmtree", "yaml.unsafe_load", "numpy.load", "__main__.sys.exit",
     "pytorch_lightning.Trainer", "pytorch_lightning.callbacks.model_checkpoint.os.system", "sys.exit", "code.interact",
 ]  # fmt: skip
 
 
-SLOW = {"timm.models._builder.os.system"}  # it takes seconds to import timm
 CALLS = [
-    *(pytest.param("model", target, marks=[pytest.mark.slow] if target in SLOW else []) for target in HOSTILE),
+    *(("model", target) for target in HOSTILE),
     ("data", "mine.os.system"),
     ("callbacks.one", "os.system"),
     ("callbacks.one", "torch.nn.modules.module.torch.load"),
+    ("callbacks.one.inner", "torch.nn.Identity"),
+    ("model.inner", "torch.nn.Identity"),
+    ("model.0", "fastrun.components.model.mlp.mlp"),
 ]
 
 
@@ -74,13 +82,13 @@ def test_a_config_calls_nothing_but_known_code_and_the_users_own(folder: Path, k
     (folder / "mine.py").write_text(MINE)
     with pytest.raises(ConfigError) as caught:
         instantiate.bind(key, {"_target_": target, "command": "touch touched"})
-    assert len(caught.value.show().splitlines()) == 2
+    assert len(caught.value.render().splitlines()) == 2
     assert f"{key}._target_={target}" in caught.value.message
     assert "no such module" not in caught.value.message
     assert not (folder / "touched").exists()
 
 
-@pytest.mark.parametrize("target", ["mine.net", "mine.Net.small", "mine.bound", "mine.Linear", "mine.nn.Linear"])
+@pytest.mark.parametrize("target", ["mine.net", "mine.Net.small", "mine.bound"])
 def test_a_config_calls_the_users_own_code(folder: Path, target: str) -> None:
     (folder / "mine.py").write_text(MINE)
     assert instantiate.bind("model", {"_target_": target}) is not None
@@ -128,9 +136,14 @@ RECIPES = {
     "defaults: [/../recipes/inner/evil]": "a recipe cannot set /../recipes",
     "defaults: [override /model: ../../elsewhere]": "a recipe cannot set ../../elsewhere",
     "defaults: [inner/evil]": "inner/evil.yaml: a recipe cannot set hydra",
+    "defaults: [override /model: '${name}']": "a recipe cannot set ${name}",
+    "model: {_target_: torch.nn.Identity, inner: {_target_: torch.nn.Identity}}": "below a component",
+    "model: {_target_: torchvision.models._api.WeightsEnum.get_state_dict}": "model._target_=torchvision",
+    "callbacks: {a: {_target_: pytorch_lightning.callbacks.ModelCheckpoint._link_checkpoint}}": "is not among",
 }  # fmt: skip
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("recipe", "words"), RECIPES.items(), ids=RECIPES.keys())
 def test_a_strangers_recipe_runs_nothing_and_stays_in_its_folder(folder: Path, capfd, recipe: str, words: str) -> None:
     (folder / "recipes/inner").mkdir(parents=True)
@@ -142,6 +155,35 @@ def test_a_strangers_recipe_runs_nothing_and_stays_in_its_folder(folder: Path, c
     assert "touched" not in {path.name for path in folder.rglob("*")}
 
 
+SENDING = [
+    "${oc.env:HOME}", "http://there/${oc.env:HOME}", "${oc.decode:'${name}'}", "${oc.${name}:HOME}", "${${name}}",
+    "${logger.api_key}", "${.hub_token}", "${hydra.job.env_set}", "${hydra:runtime.cwd}", "${oc.select:seed}",
+    "${ seed }",
+    "${logger[api_key]}", "\\${oc.env:HOME}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", SENDING)
+def test_a_strangers_recipe_reads_no_environment_and_no_secret(folder: Path, capfd, value: str) -> None:
+    (folder / "recipes").mkdir()
+    recipe = f"# @package _global_\nlogger: {{tracking_uri: [{json.dumps(value)}]}}\n"
+    (folder / "recipes/evil.yaml").write_text(recipe)
+    arguments = [*TINY, "logger=mlflow", "+recipe=evil"]
+    assert "a recipe cannot set logger.tracking_uri=" in refused(["train", *arguments], capfd)
+
+
+def test_a_recipe_refers_to_other_values_and_the_users_own_option_to_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROOM", "7")
+    (folder / "recipes").mkdir()
+    (folder / "recipes/mine.yaml").write_text("# @package _global_\nseed: ${steps}\nlog_every: ${batch.size}\n")
+    (folder / "conf/batch").mkdir(parents=True)
+    (folder / "conf/batch/mine.yaml").write_text("kind: fixed\nsize: ${oc.decode:${oc.env:ROOM}}\n")
+    settings = compose.compose([*TINY, "+recipe=mine", "batch=mine"])
+    assert (settings.seed, settings.batch.size, settings.log_every) == (2, 7, 7)
+
+
 @pytest.mark.parametrize("package", ["hydra", "_global_.hydra", "hydra.launcher"])
 def test_a_recipe_cannot_be_packaged_as_hydras(folder: Path, capfd, package: str) -> None:
     (folder / "recipes").mkdir()
@@ -149,6 +191,46 @@ def test_a_recipe_cannot_be_packaged_as_hydras(folder: Path, capfd, package: str
     assert f"a recipe cannot set {package}" in refused(["train", *TINY, "+recipe=evil"], capfd)
 
 
+FILES = {
+    "conf/recipe/evil.yaml": ("+recipe=evil", "a file cannot be in the group recipe here"),
+    "conf/recipe/baseline.yaml": ("+recipe=baseline", "a file cannot be in the group recipe here"),
+    "conf/hydra/launcher/fastrun.yaml": ("seed=1", "a file cannot be in the group hydra here"),
+    "conf/hydra/callbacks/evil.yaml": ("hydra/callbacks=evil", "no key or group hydra/callbacks"),
+    "conf/model/evil.yaml": ("model=evil", "a config file cannot set hydra"),
+    "conf/evil.yaml": ("--config-name=evil", "a config file cannot set hydra"),
+    "theirs/model/evil.yaml": ("model=evil", "a config file cannot set hydra"),
+}
+
+
+@pytest.mark.parametrize(("file", "argument", "words"), [(file, *rest) for file, rest in FILES.items()])
+def test_no_file_sets_what_is_hydras(folder: Path, capfd, file: str, argument: str, words: str) -> None:
+    (folder / "theirs").mkdir()
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(
+        "# @package _global_\nhydra: {callbacks: {a: {_target_: pathlib.Path.touch, self: touched}}}\n"
+    )
+    assert words in refused(["train", *TINY, argument, "--config-dir", "theirs"], capfd)
+    assert not list(folder.rglob("touched"))
+
+
+def test_options_of_a_folder_that_the_command_line_names_are_found(folder: Path) -> None:
+    (folder / "theirs/batch").mkdir(parents=True)
+    (folder / "theirs/batch/tiny.yaml").write_text("kind: fixed\nsize: 4\n")
+    arguments = ["train", *TINY, "--config-dir", "theirs", "batch=tiny"]
+    assert main(arguments) == 0
+    (run,) = folder.glob("outputs/*/*")
+    assert yaml.safe_load((run / "config.yaml").read_text())["batch"]["size"] == 4
+    assert main(["train", *TINY, "batch=tiny"]) == 2
+
+
+def test_a_shipped_recipe_is_not_hidden_without_a_word(folder: Path, capfd) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes/mlp_fast.yaml").write_text("# @package _global_\nseed: 3\n")
+    assert compose.compose([*TINY, "+recipe=mlp_fast"]).seed == 3
+    assert "recipes/mlp_fast.yaml is used in place of the recipe of that name" in capfd.readouterr().err
+
+
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["../x", "..", ".", "/tmp/x", "a/../../b", "a\\b", "x" * 300, "é" * 101, "a\nb"])
 def test_a_name_cannot_leave_the_output_folder(folder: Path, name: str) -> None:
     with pytest.raises(FastrunError, match=r"cannot be a folder|is not an override"):

@@ -78,9 +78,10 @@ def test_a_full_device_is_exit_code_5_and_says_what_to_try(folder, room, capfd, 
     assert yaml.safe_load((run / "config.yaml").read_text())["batch"]["accumulate"] == 2
 
 
-def test_a_process_that_has_no_memory_left_says_so_through_the_first(folder, room, shell) -> None:
+@pytest.mark.slow
+def test_a_process_that_has_no_memory_left_says_so_through_the_first(folder, room, new_process) -> None:
     own = [room, "+callbacks.room.room=4", "+callbacks.room.rank=1", "batch.size=16", "device=ddp", "device.count=2"]
-    done = shell("train", "model=mlp", *TINY, *own)
+    done = new_process("train", "model=mlp", *TINY, *own)
     assert done.returncode == 5, done.stderr
     assert done.stderr.startswith("error: out of memory with batch.size=16\nhint: try batch.accumulate=2 needs")
     assert done.stderr.count("\n") == 2

@@ -53,6 +53,7 @@ class Outside(pl.Callback):
 """
 
 
+@pytest.mark.slow
 def test_a_signal_between_two_steps_is_not_taken_by_lightning(folder: Path, shell) -> None:
     (folder / "outside.py").write_text(OUTSIDE)
     done = shell("train", *HARD, "name=killed", "+callbacks.kill._target_=outside.Outside", "early_stopping=none")
@@ -74,6 +75,7 @@ def killed(folder: Path, shell, at: int, number: int, *overrides: str) -> tuple[
     return run, done.returncode
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("at", "overrides"), [(30, []), (59, ["pipeline=workers"])], ids=["resident", "workers"])
 def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
     folder: Path, shell, lines, at, overrides
@@ -94,6 +96,7 @@ def test_a_run_killed_in_mid_epoch_ends_with_the_same_weights_bit_for_bit(
     assert [line["step"] for line in trained if "train/loss" in line] == list(range(1, 70))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, lines, number: int, code: int) -> None:
     run, exit_code = killed(folder, shell, 20, number, "speed.steps_per_call=2")
@@ -105,6 +108,7 @@ def test_a_signal_saves_and_says_how_to_go_on(folder: Path, shell, lines, number
     assert [line["step"] for line in lines(run) if "train/loss" in line] == list(range(1, 70))
 
 
+@pytest.mark.slow
 def test_a_signal_where_a_validation_is_due_loses_nothing(folder: Path, shell, lines) -> None:
     run, code = killed(folder, shell, 23, signal.SIGINT)  # the last step of the first epoch
     assert code == 130
@@ -137,6 +141,29 @@ def test_more_epochs_go_on_from_the_last_one(folder: Path, lines) -> None:
     assert RunDir(run).read("status.json")["attempts"] == 2
 
 
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        ("onecycle", "from 1.2e-08 at step 16 to 0.00226"),
+        ("cosine", "from "),
+        ("constant", ""),
+    ],
+)
+def test_a_schedule_that_jumps_where_a_run_is_made_longer_is_told(
+    folder: Path, capfd, lines, schedule: str, says: str
+) -> None:
+    run = train_here(f"schedule={schedule}", "schedule.warmup=0")
+    assert main(["resume", str(run), "epochs=4"]) == 0
+    told = [line for line in capfd.readouterr().out.splitlines() if "the learning rate goes" in line]
+    assert len(told) == bool(says)
+    if told:
+        assert says in told[0]
+        rates = [line["lr"] for line in lines(run) if "lr" in line]
+        assert f"from {rates[15]:.3g} at step 16 to {rates[16]:.3g}" in told[0]
+        assert told[0].startswith("the schedule is fitted to 32 steps now: ")
+
+
 def test_a_changed_value_of_the_optimizer_is_used(folder: Path) -> None:
     run = train_here("schedule=constant")
     assert main(["resume", str(run), "epochs=3", "optimizer.weight_decay=0.5", "optimizer.lr=0.007"]) == 0
@@ -145,6 +172,7 @@ def test_a_changed_value_of_the_optimizer_is_used(folder: Path) -> None:
     assert saved[0]["lr"] == 0.007
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("override", ["optimizer=sgd", "optimzer.lr=1", "epochs=abc", "+new=1", "seed=1,2"])
 def test_an_override_that_is_not_a_value_is_refused(folder: Path, capfd, override: str) -> None:
     run = train_here()
@@ -152,6 +180,7 @@ def test_an_override_that_is_not_a_value_is_refused(folder: Path, capfd, overrid
     assert capfd.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("override", "code"), [("model.hidden=[9]", 6), ("epochs=1", 2), ("device.count=2", 2)])
 def test_a_value_that_the_run_cannot_go_on_with_leaves_it_as_it_was(
     folder: Path, capfd, override: str, code: int
@@ -243,3 +272,12 @@ def test_eval_of_the_best_gives_the_best_value(folder: Path, capfd) -> None:
     run = fastrun.train(["model=mlp", "epochs=3"], quiet=True)
     assert main(["eval", str(run.directory), "--split", "val"]) == 0
     assert f"{run.summary['best']['value']:.4f}" in capfd.readouterr().out
+
+
+def test_eval_measures_the_whole_split_of_a_run_that_had_several_processes(folder: Path, capfd) -> None:
+    run = train_here()
+    told = []
+    for count in (1, 2):
+        assert main(["eval", str(run), f"device.count={count}", "--split", "val", "--json"]) == 0
+        told.append(capfd.readouterr().out)
+    assert told[0] == told[1]

@@ -7,16 +7,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
+FULL = "FASTRUN_FULL" in os.environ  # set by make test-all
 KILLS, STEPS = 50, 300
 GATE = """
-import os, time
+import os, random, time
+import numpy as np
 import pytorch_lightning as pl
+import torch
+from torch.utils.data import Dataset
+from fastrun.components.data.synthetic import synthetic
 
 tell, target, limit = None, 0, 1 << 30  # a pipe to the one who kills, where to tell it, where to wait for it
 
@@ -26,83 +32,81 @@ class Gate(pl.Callback):
             os.write(tell, b".")
         while module.state.step >= limit:
             time.sleep(1)
-"""
-# Every attempt is a process forked from one that has imported everything. It may train up to a step at which it waits,
-# so that there is something left for the kills to come; most are killed at a random moment before that.
-DRIVER = """
-import json, os, random, select, signal, sys, time
-from hashlib import sha256
-from pathlib import Path
 
-import torch
-from fastrun.cli.main import main
-from fastrun import assemble, batch_size, execute, hydra_app, ranks, summary
-from fastrun.storage.run_dir import RunDir
+class Noisy(Dataset):
+    def __init__(self, samples):
+        self.samples, self.targets = samples, samples.tensors[1]
+    def __len__(self):
+        return len(self.samples)
+    def __getitem__(self, index):
+        x, y = self.samples[index]
+        return x + torch.randn(x.shape) * random.random() + float(np.random.rand()), y
 
-sys.path.append(".")
-import gate
-
-KILLS, STEPS, SETTINGS = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-
-def forked(run, saving=False, **moment):
-    begun, ended = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(ended)
-        return child, begun
-    os.dup2(os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
-    if moment:
-        for name, value in {"tell": ended, **moment}.items():
-            setattr(gate, name, value)
-    if saving:
-        save = torch.save
-        torch.save = lambda *given: (os.write(ended, b"."), save(*given))
-    here = (run / "config.yaml").exists()
-    command = ["resume", str(run)] if here else ["train", *SETTINGS, f"hydra.run.dir={run}"]
-    os._exit(main(command))
-
-def killed(run, number, chance):
-    limit = STEPS * (number + 1) // KILLS - 1 if number else 2  # the first one comes before anything is saved
-    target = chance.randint(0, limit)
-    kind = chance.choice(["start", "step", "step", "save"]) if number else "step"
-    child, told = forked(run, kind == "save", target=target if kind == "step" else limit, limit=limit)
-    patience = chance.uniform(0, 0.25) if kind == "start" else 60
-    select.select([told], [], [], patience)
-    time.sleep(chance.uniform(0, 0.02))
-    os.kill(child, signal.SIGKILL)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, Path("log").read_text()
-    os.close(told)
-    directory = RunDir(run)
-    assert directory.status() in ("killed", "unknown"), f"kill {number}: {kind}"
-    assert all(saved.is_good() for saved in directory.saved_checkpoints()), f"kill {number}: {kind}"
-    return [one.step for one in directory.saved_checkpoints()][:1]
-
-def whole(run):
-    child, told = forked(run)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code == 0, Path("log").read_text()
-    os.close(told)
-    weights = torch.load(max(run.glob("checkpoints/*.ckpt")), weights_only=True)["state_dict"]
-    return sha256(b"".join(weights[name].numpy().tobytes() for name in sorted(weights))).hexdigest()
-
-chance = random.Random(0)
-alone = whole(Path("alone"))
-newest = [killed(Path("run"), number, chance) for number in range(KILLS)]
-print(json.dumps({"newest": newest, "alone": alone, "killed": whole(Path("run"))}))
+def noisy(**given):
+    splits = synthetic(**given)
+    return splits | {name: Noisy(splits[name]) for name in ("train", "val")}
 """
 RUN = ["data=synthetic", "data.samples=512", "data.shape=[1,8,8]", "data.noise=3", "model=mlp", "model.hidden=[16]",
        "model.dropout=0.3", "augment=crop_flip", "amp=off", "batch.size=16", f"steps={STEPS}", "val_every=10",
        "checkpoint.every=5", "speed.steps_per_call=2", "+callbacks.gate._target_=gate.Gate"]  # fmt: skip
 
 
-@pytest.mark.slow
-def test_fifty_kills_at_random_moments_change_nothing(folder: Path, lines) -> None:
+MIXED = ["data=synthetic", "data.samples=128", "data.shape=[1,8,8]", "data.noise=3", "amp=off", "steps=24",
+         "+callbacks.gate._target_=gate.Gate"]  # fmt: skip
+OWN = "data._target_=gate.noisy"  # a user's own data set, which draws at random
+# one line of each is chosen at random
+OPTIONS = [
+    [["model=mlp", "model.hidden=[16]", "model.dropout=0.3"], ["model=mlp", "model.hidden=[8]", "norm=none"],
+     ["model=cnn", "model.width=4"], ["model=resnet", "model.width=4"]],
+    [[f"optimizer={name}"] for name in ("sgd", "nesterov", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad",
+                                        "adafactor", "lion", "lamb", "muon")]
+    + [["optimizer=schedulefree", "schedule=constant"]],
+    [[], [], ["schedule=cosine", "schedule.warmup=20%"], ["schedule=onecycle"], ["schedule=step"], ["schedule=wsd"],
+     ["schedule=plateau", "schedule.patience=0"], ["schedule=warm_restarts"], ["schedule=polynomial"]],
+    [["augment=none"], ["augment=crop_flip"], ["augment=cutout"], ["augment=mixup", "loss=bce"], ["augment=cutmix"],
+     ["augment=randaugment"]],
+    [["pipeline=resident"], ["pipeline=plain"], ["pipeline=workers", "pipeline.num_workers=1"],
+     ["pipeline=workers", OWN, "augment=none"], ["pipeline=plain", OWN, "augment=none"]],
+    [["ema=none"], ["ema=ema"], ["ema=swa", "ema.start=30%", "ema.every=3"],
+     ["ema=swa", "ema.start=20%", "ema.refit=2"]],
+    [["clip=none"], ["clip=norm"], ["clip=value"], ["clip=agc"]],
+    [["batch.size=8"], ["batch.size=16", "batch.accumulate=2"], ["batch.size=12", "batch.drop_last=false"]],
+    [["checkpoint.every=3"], ["checkpoint.every=1"], ["checkpoint.every=5", "checkpoint.keep=1"],
+     ["checkpoint=every", "checkpoint.every=7"]],
+    [["val_every=4"], ["val_every=1ep"], ["val_every=5", "early_stopping=patience", "early_stopping.patience=3"]],
+    [["speed.steps_per_call=1"], ["speed.steps_per_call=2"], ["speed=plain"], ["speed.fused=false"]],
+    [["log_every=1"], ["log_every=3"], ["init=default"], ["init=orthogonal"]],
+]  # fmt: skip
+
+
+def driven(folder: Path, what: str, *given: object) -> Any:
+    """Return what a function of killing.py has found."""
     (folder / "gate.py").write_text(GATE)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", DRIVER, str(KILLS), str(STEPS), *RUN]
+    command = [sys.executable, str(Path(__file__).with_name("killing.py")), what, json.dumps(given)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("processes", "count", "seconds"),
+    [(1, 100, 140.0 if FULL else 40.0), (2, 4, 30.0 if FULL else 1.0)],
+    ids=["one process", "two processes"],
+)
+def test_random_options_and_random_kills_change_nothing(
+    folder: Path, processes: int, count: int, seconds: float
+) -> None:
+    """As many mixes as there is time for, at least one on each core."""
+    lanes = min(2, os.cpu_count() or 1) if processes == 1 else 1
+    found = driven(folder, "mixes", count, lanes, seconds, 24, MIXED, OPTIONS, processes)
+    assert [told for told in found if told not in ("", "refused")] == []
+    assert found.count("") > len(found) // 3
+
+
+def test_fifty_kills_at_random_moments_change_nothing(folder: Path, lines) -> None:
+    told = driven(folder, "fifty", KILLS, STEPS, RUN)
     assert told["killed"] == told["alone"]
     assert len(told["newest"]) == KILLS
     assert told["newest"] == sorted(told["newest"])

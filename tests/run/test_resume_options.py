@@ -77,5 +77,18 @@ def test_what_was_validated_is_what_eval_and_load_model_have(folder: Path, lines
     assert any(not torch.equal(averaged[key], live[f"net.{key}"]) for key in averaged)
     assert main(["eval", str(run.directory), "--split", "val", "--ckpt", "last"]) == 0
     assert f"{measured['val/loss']:.4f}" in capsys.readouterr().out
-    loaded = run.load_model("last")[1].state_dict()
+    loaded = run.load_model("last").net.state_dict()
     assert_same(loaded, averaged)
+
+
+@pytest.mark.parametrize("first", ["true", "false"])
+def test_a_run_goes_on_in_another_memory_format(folder: Path, lines, first: str) -> None:
+    other = {"true": "false", "false": "true"}[first]
+    cnn = ["model=cnn", "model.width=8", "optimizer=adamw", "amp=off", "schedule=constant"]
+    chosen = [*[value for value in RUN if not value.startswith(("model", "schedule"))], *cnn]
+    whole = fastrun.train([*chosen, f"speed.channels_last={first}"], quiet=True).directory
+    run = fastrun.train([*chosen, "epochs=1", f"speed.channels_last={first}", "name=part"], quiet=True).directory
+    assert main(["resume", str(run), "epochs=2", f"speed.channels_last={other}"]) == 0
+    losses = [[line["train/loss"] for line in lines(path) if "train/loss" in line] for path in (run, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert last(run)["state_dict"].keys() == last(whole)["state_dict"].keys()

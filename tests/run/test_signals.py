@@ -79,6 +79,7 @@ def user(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("override", "said"),
     [
@@ -136,6 +137,7 @@ def test_what_a_signal_says_was_saved_is_there_by_then(user: Path, monkeypatch) 
     assert kept == [3]
 
 
+@pytest.mark.slow
 def test_while_it_sums_up_a_run_is_interrupted_and_resuming_sums_up(user: Path, monkeypatch, lines) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(RunDir, "write_summary", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -162,6 +164,7 @@ def test_without_checkpoints_nothing_is_promised(user: Path, capfd) -> None:
     assert capfd.readouterr().err == "error: stopped by a signal while nothing was trained\n"
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_a_run_at_once(user: Path, shell, lines) -> None:
     done = shell("train", *RUN, "name=asked", asking("on_train_batch_end", 6, times=2))
     assert done.returncode == 143
@@ -172,11 +175,13 @@ def test_a_second_signal_ends_a_run_at_once(user: Path, shell, lines) -> None:
     assert outcome(run, lines) == outcome(fastrun.train([*RUN, "name=whole"], quiet=True).directory, lines)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_a_run_that_waits_for_its_device(user: Path, shell) -> None:
     done = shell("train", *RUN, "+callbacks.stuck._target_=asking.Stuck")
     assert done.returncode == 143
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_whole_job_leaves_the_workers_to_the_step_under_way(user: Path) -> None:
     chosen = [*RUN, "pipeline=workers", "pipeline.num_workers=2", asking("on_train_batch_start", 6, group=1)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -196,6 +201,7 @@ def test_a_thread_trains_without_listening(user: Path) -> None:
     assert ended == [16]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_nobody_reads_what_it_prints_any_more(folder: Path) -> None:
     command = [sys.executable, "-m", "fastrun", "train", *RUN, "epochs=3", "outputs=read"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

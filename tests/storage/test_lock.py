@@ -76,7 +76,7 @@ def test_the_one_that_is_refused_names_the_holder_and_changes_nothing(holder, tm
         pytest.fail("two at once")
     assert caught.value.exit_code == 8
     assert f"is running in process {holder.pid} on {socket.gethostname()} since 2" in caught.value.message
-    assert caught.value.show().count("\n") == 1
+    assert caught.value.render().count("\n") == 1
     assert files(tmp_path) == before
 
 
@@ -131,6 +131,7 @@ def test_without_locks_the_file_still_tells_of_a_process_that_lives(holder, tmp_
         assert len(notes) == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("command", ["train", "resume", "resume with a value"])
 def test_no_second_run_enters_a_directory(folder: Path, capfd, command: str) -> None:
     run = fastrun.train(QUICK, quiet=True).directory

@@ -54,7 +54,7 @@ class Fault(pl.Callback):
 
     def waits(self, module):
         Path("pid-waits").write_text(str(os.getpid()))
-        while not signals.caught():
+        while not signals.is_stop_requested():
             time.sleep(0.01)
 '''
 TINY = (

@@ -29,6 +29,7 @@ def jobs_of(arguments: list[str]) -> list[Job]:
     return found
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("arguments", SWEEPS, ids=lambda arguments: arguments[0])
 def test_a_job_is_composed_to_what_it_is_by_itself(folder: Path, arguments: list[str]) -> None:
     jobs = jobs_of(arguments)
@@ -40,6 +41,7 @@ def test_a_job_is_composed_to_what_it_is_by_itself(folder: Path, arguments: list
     assert not list(folder.iterdir())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -67,6 +69,7 @@ def test_the_hash_leaves_out_where_a_job_goes_and_how_it_is_run(folder: Path) ->
     assert one[0].folder.name == "0-seed=1"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("text", ["../../up", "ü" * 300, "\U0001f600" * 300, "a/b" * 200])
 def test_a_folder_is_named_by_a_jobs_own_overrides_and_stays_where_it_is(folder: Path, text: str) -> None:
     for job in jobs_of([f"+data.note='{text}',''"]):

@@ -22,10 +22,10 @@ def began(folder: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_every_fault_is_a_row_and_resuming_runs_just_those(
-    faults: Path, shell: Any, tiny: Any, rows: Any, left: Any
+    faults: Path, new_process: Any, tiny: Any, rows: Any, left: Any
 ) -> None:
     kinds = ",".join(KINDS)
-    done = shell(
+    done = new_process(
         "train", *tiny, "-m", f"+callbacks.fault.kind={kinds}", "sweep.jobs=2", "sweep.timeout=6s", "sweep.grace=1s"
     )
     (sweep,) = faults.glob("outputs/train/sweep-*")
@@ -40,14 +40,14 @@ def test_every_fault_is_a_row_and_resuming_runs_just_those(
     assert began(faults) == set(KINDS)
     (faults / "armed").unlink()
 
-    again = shell("resume", str(sweep))
+    again = new_process("resume", str(sweep))
     assert began(faults) == {"killed", "hangs"}
     assert [row["state"] for row in rows(sweep)] == [
         "finished", "failed", "failed", "finished", "diverged", "finished", "finished"
     ]  # fmt: skip
     assert again.returncode == 1, "what failed has not been tried again"
 
-    last = shell("resume", str(sweep), "--failed")
+    last = new_process("resume", str(sweep), "--failed")
     assert last.returncode == 0, last.stderr
     assert began(faults) == {"raises", "exits", "diverges"}
     assert {row["state"] for row in rows(sweep)} == {"finished"}

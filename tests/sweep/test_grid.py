@@ -32,7 +32,7 @@ def test_a_failed_job_leaves_the_others_alone_and_shows_in_the_exit_code(folder:
     assert len(list(folder.glob("outputs/train/sweep-*/*/summary.json"))) == 1
     out = capfd.readouterr().out
     assert "2 jobs: 1 finished, 1 failed" in out
-    assert "Invalid learning rate" in out
+    assert "optimizer.lr=-1 is too small" in out
 
 
 @pytest.mark.slow

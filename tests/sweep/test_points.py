@@ -69,6 +69,7 @@ def test_keys_that_are_not_zipped_make_the_grid(points: Points) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_random_points_are_the_same_for_a_seed_and_others_for_another(points: Points) -> None:
     space = "optimizer.lr=tag(log,interval(1e-4,1e-1))", "optimizer=sgd,adamw", "seed=range(9)"
     found = points(*space, "sweep.random=3")
@@ -94,6 +95,7 @@ def test_a_line_of_a_file_is_a_job_for_each_point_of_the_grid(points: Points) ->
     ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -115,6 +117,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(
     assert err.startswith(f"error: {message or 'lines.txt has no line of overrides'}")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -36,7 +36,7 @@ class Later(pl.Callback):
             for weight in module.net.parameters():
                 weight.data.mul_(1000)
         until = time.monotonic() + 60
-        while self.later and module.state.step == 4 and not signals.caught() and time.monotonic() < until:
+        while self.later and module.state.step == 4 and not signals.is_stop_requested() and time.monotonic() < until:
             time.sleep(0.01)
 '''
 OPTUNA = ("-m", "hydra/sweeper=optuna", "hydra.sweeper.sampler=random", "optimizer.lr=tag(log,interval(1e-3,1e-1))")
@@ -114,7 +114,9 @@ def test_trials_that_diverge_are_failed_ones_and_count(faults: Path, tiny: Any, 
     assert "hydra.sweeper.n_trials=" in capfd.readouterr().err
 
 
-def test_a_search_that_is_killed_goes_on_to_exactly_its_total(faults: Path, tiny: Any, rows: Any, shell: Any) -> None:
+def test_a_search_that_is_killed_goes_on_to_exactly_its_total(
+    faults: Path, tiny: Any, rows: Any, new_process: Any
+) -> None:
     search = "hydra.sweeper.n_trials=3", "+callbacks.fault.kind=waits"
     command = [sys.executable, "-m", "fastrun", "train", *tiny, *OPTUNA, *search]
     environ = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -131,7 +133,7 @@ def test_a_search_that_is_killed_goes_on_to_exactly_its_total(faults: Path, tiny
     assert states(sweep) == ["RUNNING"]
     (faults / "armed").unlink()
 
-    done = shell("resume", str(sweep))
+    done = new_process("resume", str(sweep))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert states(sweep) == ["COMPLETE"] * 3

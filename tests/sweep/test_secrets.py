@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 JOB = ("data=synthetic", "data.samples=16", "data.shape=[2]", "data.classes=2", "model=mlp", "model.hidden=[2]")
 
 
-def test_no_file_of_a_sweep_holds_a_secret_and_its_jobs_are_given_them(folder: Path, shell: Any) -> None:
+def test_no_file_of_a_sweep_holds_a_secret_and_its_jobs_are_given_them(folder: Path, new_process: Any) -> None:
     (folder / "asks.py").write_text(
         "import pytorch_lightning as pl\n"
         "class Asks(pl.Callback):\n"
@@ -20,7 +20,7 @@ def test_no_file_of_a_sweep_holds_a_secret_and_its_jobs_are_given_them(folder: P
         "        assert (api_key, other_token) == ('hunter2hunter2', 'from-the-environment')\n"
         "        raise RuntimeError(f'{api_key} {other_token}')\n"
     )
-    done = shell(
+    done = new_process(
         "train", *JOB, "-m", "+callbacks.asks._target_=asks.Asks", "+callbacks.asks.api_key=hunter2hunter2",
         "+callbacks.asks.other_token=${oc.env:MY_TOKEN}", "seed=1,2", MY_TOKEN="from-the-environment",
     )  # fmt: skip

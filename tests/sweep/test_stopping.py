@@ -74,13 +74,13 @@ def contents(run: Path) -> dict[str, tuple[int, str]]:
 
 
 def test_a_sweep_whose_supervisor_is_killed_goes_on_without_loss(
-    faults: Path, start: Any, shell: Any, rows: Any
+    faults: Path, start: Any, new_process: Any, rows: Any
 ) -> None:
     sweep = start("fine,waits,fine")
     job = written(faults / "pid-waits")
     server = server_of(sweep)
     (folder,) = faults.glob("outputs/train/sweep-*")
-    second = shell("resume", str(folder))
+    second = new_process("resume", str(folder))
     assert (second.returncode, f"is running in process {sweep.pid}" in second.stderr) == (8, True)
 
     sweep.kill()
@@ -91,7 +91,7 @@ def test_a_sweep_whose_supervisor_is_killed_goes_on_without_loss(
     assert '"interrupted"' in (stopped / "status.json").read_text()
     before = contents(first)
 
-    done = shell("resume", str(folder))
+    done = new_process("resume", str(folder))
     assert done.returncode == 0, done.stderr
     assert [row["state"] for row in rows(folder)] == ["finished"] * 3
     assert [row["attempts"] for row in rows(folder)] == [1, 2, 1]

@@ -53,6 +53,7 @@ def test_every_line_has_a_test() -> None:
     assert set(lines(RECIPE)) == VALUES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), OTHER.items())
 def test_a_choice_can_be_taken_back(folder: Path, group: str, option: str) -> None:
     run = train(f"{group}={option}", *(["init=default"] if group == "model" else []))
@@ -60,6 +61,7 @@ def test_a_choice_can_be_taken_back(folder: Path, group: str, option: str) -> No
     assert run.summary["heuristics"][group]["requested"] == option
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), VALUES.items())
 def test_a_value_can_be_taken_back(folder: Path, key: str, value: str) -> None:
     run = train(f"{key}={value}")
@@ -89,6 +91,7 @@ def test_values_go_with_the_option_of_a_recipe_that_is_extended(folder: Path) ->
     assert compose(["+recipe=cifar10_speedrun"]).optimizer["head_lr"] == 1340
 
 
+@pytest.mark.slow
 def test_each_job_of_a_sweep_has_the_values_of_its_own_option(folder: Path, shell) -> None:
     done = shell("train", "+recipe=cifar10_speedrun", *TINY[:4], "batch.size=16", "steps=1", "speed.compile=false",
                  "-m", "optimizer=muon_sgd,sgd")  # fmt: skip

@@ -1,11 +1,41 @@
-"""The verbs of the command line, one a file: the first line of a module is its help, ``run(arguments)`` its code."""
+"""The verbs of the command line, one file each: the first line of the docstring is the help, ``run`` is the code."""
 
+from __future__ import annotations
+
+import importlib
 import pkgutil
+from typing import Protocol, cast
 
 _ORDER = ("train", "resume", "eval", "runs", "recipes", "options", "completion", "version")
 
 
+class Verb(Protocol):
+    """A module of this package."""
+
+    __doc__: str | None
+
+    def run(self, arguments: list[str]) -> int:
+        """Run the verb.
+
+        Args:
+            arguments: the command line after the verb.
+
+        Returns:
+            The exit code.
+        """
+        ...
+
+
 def verbs() -> list[str]:
-    """Return the verbs: the modules here."""
-    found = [module.name.rstrip("_") for module in pkgutil.iter_modules(__path__)]
-    return sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    """Return the names of the verbs: the modules of this package, those that are not in ``_ORDER`` at the end."""
+    return sorted(_modules(), key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+
+
+def load_verb(name: str) -> Verb:
+    """Import the module of a verb."""
+    return cast(Verb, importlib.import_module(f"{__name__}.{_modules()[name]}"))
+
+
+def _modules() -> dict[str, str]:
+    """Return the module of each verb; ``eval_`` has an underscore because of the built-in function."""
+    return {module.name.rstrip("_"): module.name for module in pkgutil.iter_modules(__path__)}

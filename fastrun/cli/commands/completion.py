@@ -1,10 +1,12 @@
-"""Print a script for shell completion: eval "$(fastrun completion bash)", or zsh."""
+"""Print a script for completion in a shell: eval "$(fastrun completion bash)", or zsh."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastrun.cli.commands import verbs
-from fastrun.cli.parser import parser
 from fastrun.config import registry, settings
+from fastrun.system.argument_parser import ArgumentParser
 
 _BASH = r"""_fastrun() {
     local IFS=$'\n' cur="${COMP_LINE:0:$COMP_POINT}"
@@ -26,12 +28,15 @@ _ZSH = r"""_fastrun() {
 compdef _fastrun fastrun"""
 
 
+_SHELLS = ("bash", "zsh")
+
+
 def run(arguments: list[str]) -> int:
-    """Print the script of a shell, or the words that could follow a line."""
-    verb = parser("completion", __doc__)
-    verb.add_argument("shell", choices=("bash", "zsh", "words"), help="the shell, or `words` for a line's next words")
-    verb.add_argument("line", nargs="?", default="", help="the command line so far, with `words`")
-    given = verb.parse_args(arguments)
+    """Print the script for a shell, or the words that complete a command line."""
+    parser = ArgumentParser("fastrun completion", __doc__)
+    parser.add_argument("shell", choices=(*_SHELLS, "words"), help="the shell; or `words`, which the scripts call")
+    parser.add_argument("line", nargs="?", default="", help="with `words`: the command line before the cursor")
+    given = parser.parse_args(arguments)
     if given.shell == "words":
         print("\n".join(words(given.line)))
     else:
@@ -40,36 +45,53 @@ def run(arguments: list[str]) -> int:
 
 
 def words(line: str) -> list[str]:
-    """Return what could stand at the end of a command line, cut off anywhere."""
+    """Return the words that may complete a command line.
+
+    Args:
+        line: the command line before the cursor, which may end within a word.
+
+    Returns:
+        Whole words that start with the last, incomplete word of the line.
+    """
     before, _, current = line.rpartition(" ")
-    said = before.split()
-    if len(said) < 2:
-        return _starting(verbs(), current)
-    verb = said[1]
-    if verb == "train":
-        return _train(current)
-    if verb in ("recipes", "options"):
-        return _starting(registry.recipes() if verb == "recipes" else registry.groups(), current)
-    if verb == "completion":
-        return _starting(["bash", "zsh"], current)
-    return []
+    earlier = before.split()
+    if len(earlier) < 2:
+        return _starting_with(current, verbs())
+    if earlier[1] == "train":
+        return _starting_with(current, _train_words(current))
+    return _starting_with(current, _argument_words(earlier[1]))
 
 
-def _train(current: str) -> list[str]:
+def _argument_words(verb: str) -> Iterable[str]:
+    """Return the names that a verb other than ``train`` takes."""
+    if verb == "recipes":
+        return registry.recipes()
+    if verb == "options":
+        return registry.groups()
+    return _SHELLS if verb == "completion" else ()
+
+
+def _train_words(current: str) -> list[str]:
+    """Return overrides: values after ``GROUP=``, keys after ``GROUP.``, else groups and top-level keys."""
     group, equals, typed = current.partition("=")
     if equals:
         listed, comma, _ = typed.rpartition(",")
         known = registry.recipes() if group == "+recipe" else registry.options(group)
-        return _starting([f"{group}={listed}{comma}{name}" for name in known], current)
+        return [f"{group}={listed}{comma}{name}" for name in known]
     if "." in current:
         group = current.partition(".")[0]
-        keys = [f"{group}.{key}=" for key in registry.keys(group)] + [f"{key}=" for key in settings.known_keys()]
-        return _starting(sorted(set(keys)), current)
-    top = [f"{name}=" for name in settings.top_level_keys()]
-    return _starting(
-        ["+recipe=", *(f"{group}=" for group in registry.groups()), "target.", *top, "-m", "--cfg"], current
-    )
+        keys = {f"{group}.{key}" for key in registry.keys(group)} | set(settings.known_keys())
+        return [f"{key}=" for key in sorted(keys)]
+    return _top_level_words()
 
 
-def _starting(known: object, current: str) -> list[str]:
-    return [word for word in known if word.startswith(current)]  # type: ignore[attr-defined]
+def _top_level_words() -> list[str]:
+    """Return the recipe, the groups, the keys outside groups, and the prefixes of keys without options."""
+    groups = registry.groups()
+    prefixes = [f"{name}." for name in settings.CLOSED if name not in groups]
+    keys = [f"{name}=" for name in (*groups, *settings.top_level_keys())]
+    return ["+recipe=", *keys, *prefixes, "+callbacks.", "-m", "--cfg"]
+
+
+def _starting_with(current: str, candidates: Iterable[str]) -> list[str]:
+    return [word for word in candidates if word.startswith(current)]

@@ -1,43 +1,53 @@
-"""List the groups, or a group's options with their arguments; draw the schedules."""
+"""List the groups, or the options of a group with their arguments; plot the schedules."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fastrun.cli.parser import parser
 from fastrun.config import registry
 from fastrun.errors import UsageError, nearest
+from fastrun.system.argument_parser import ArgumentParser
+
+_PLOT = "`fastrun options schedule --plot`"
+_INTERNAL = ("_target_", "kind", "defaults")  # keys of an option's file that a user does not set
 
 
 def run(arguments: list[str]) -> int:
-    """``options``, ``options GROUP`` or ``options schedule --plot``."""
-    verb = parser("options", __doc__)
-    verb.add_argument("group", nargs="?", metavar="GROUP", help="the group to describe")
-    verb.add_argument(
+    """Run ``options``, ``options GROUP`` or ``options schedule --plot``."""
+    parser = ArgumentParser("fastrun options", __doc__)
+    parser.add_argument("group", nargs="?", metavar="GROUP", help="the group to describe")
+    parser.add_argument(
         "overrides", nargs="*", metavar="KEY=VALUE", help="with --plot: schedule.warmup=10%%, epochs=90 …"
     )
-    verb.add_argument("--plot", action="store_true", help="draw the schedules, here and as a PNG")
-    verb.add_argument(
-        "--png", type=Path, metavar="FILE", help="where the PNG goes; else schedules.png, or the next free"
+    parser.add_argument("--plot", action="store_true", help="plot the schedules in the terminal and as a PNG file")
+    parser.add_argument(
+        "--png", type=Path, metavar="FILE", help="the PNG file (default: schedules.png, or the next free name)"
     )
-    given = verb.parse_intermixed_args(arguments)
-    if given.group is not None and given.group not in registry.groups():
-        raise UsageError(
-            f"no group {given.group}", nearest(given.group, registry.groups()) or "`fastrun options` lists them"
-        )
+    given = parser.parse_intermixed_args(arguments)
+    _check_group(given.group)
     if given.plot:
         _plot(given.group, given.overrides, given.png)
     elif given.overrides or given.png:
-        raise UsageError(f"{(given.overrides or ['--png'])[0]} goes with --plot", "`fastrun options schedule --plot`")
+        raise UsageError(f"{(given.overrides or ['--png'])[0]} goes with --plot", _PLOT)
     elif given.group is None:
-        for name in registry.groups():
-            print(f"{name:<15} {' '.join(registry.options(name))}")
+        _list_groups()
     else:
-        _describe(given.group)
+        _list_options(given.group)
     return 0
 
 
-def _describe(group: str) -> None:
+def _check_group(group: str | None) -> None:
+    groups = registry.groups()
+    if group is not None and group not in groups:
+        raise UsageError(f"no group {group}", nearest(group, groups) or "`fastrun options` lists them")
+
+
+def _list_groups() -> None:
+    for group in registry.groups():
+        print(f"{group:<15} {' '.join(registry.options(group))}")
+
+
+def _list_options(group: str) -> None:
     for entry in registry.options(group).values():
         print(f"{group}={entry.name:<16} {entry.description}")
         for key, value in arguments_of(entry).items():
@@ -45,29 +55,41 @@ def _describe(group: str) -> None:
 
 
 def arguments_of(entry: registry.Entry) -> dict[str, str]:
-    """Return an option's arguments with their values, as they are written on the command line."""
-    return {key: _text(value) for key, value in entry.content().items() if key not in ("_target_", "kind", "defaults")}
+    """Return the arguments of an option with their values, as they are written on the command line."""
+    return {key: _to_yaml(value) for key, value in entry.content().items() if key not in _INTERNAL}
+
+
+def _to_yaml(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(map(_to_yaml, value)) + "]"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plot(group: str | None, overrides: list[str], png: Path | None) -> None:
-    """Draw the schedules in the terminal and as a PNG, which overwrites nothing."""
+    """Plot the schedules in the terminal and as a PNG file; no existing file is overwritten."""
     if group != "schedule":
-        raise UsageError("--plot draws the schedules only", "`fastrun options schedule --plot`")
+        raise UsageError("--plot is for the schedules", _PLOT)
     from fastrun.cli.plot import picture, terminal
     from fastrun.cli.plot.curves import schedule_curves
 
+    _check_plotting()
     curves = schedule_curves(overrides)
-    path = png or picture.free(Path("schedules.png"))
+    path = png or picture.unused_path(Path("schedules.png"))
     picture.save(curves, path)
-    print(terminal.draw(curves))
-    print(f"as a picture: {path}")
+    print(terminal.render(curves))
+    print(f"the picture is in {path}")
 
 
-def _text(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ",".join(map(_text, value)) + "]"
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if isinstance(value, (bool, type(None)))
-        else str(value)
-    )
+def _check_plotting() -> None:
+    """Check that the packages for plots are installed.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+        import plotext  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"--plot needs {error.name or 'matplotlib'}", "pip install 'fastrun[report]'") from error

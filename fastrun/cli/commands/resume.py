@@ -1,42 +1,52 @@
-"""Go on with a run from its newest good checkpoint, or with a sweep; change values such as epochs=20."""
+"""Resume a run from its newest good checkpoint, or a sweep; values such as epochs=20 may change."""
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
-from fastrun.cli.parser import parser
 from fastrun.errors import UsageError
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
+from fastrun.system.argument_parser import ArgumentParser
 
 
 def run(arguments: list[str]) -> int:
-    """Resume, unless the run is finished and nothing new is asked of it."""
-    verb = parser("resume", __doc__)
-    verb.add_argument("run", type=Path, metavar="RUN", help="the directory of a run, or of a sweep")
-    verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
-    verb.add_argument("--inexact", action="store_true", help="go on with another number of processes (device.count)")
-    verb.add_argument("--failed", action="store_true", help="of a sweep: what failed or diverged, too")
-    given = verb.parse_intermixed_args(arguments)  # KEY=VALUE after --failed, too
+    """Resume a run or a sweep."""
+    parser = ArgumentParser("fastrun resume", __doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="the directory of a run or of a sweep")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
+    parser.add_argument("--inexact", action="store_true", help="allow another number of processes (device.count)")
+    parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
+    parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
+    given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
     if is_sweep(given.run):
-        from fastrun.sweep import resume_external
-        from fastrun.sweep.resume import resume as resume_sweep
-
-        is_external = resume_external.is_needed(given.run)
-        records = (resume_external.resume if is_external else resume_sweep)(given.run, given.overrides, given.failed)
-        return exit_code(records)
+        return _resume_sweep(given)
     if given.failed:
-        raise UsageError(f"{given.run} is no sweep, which --failed is for", "leave it out")
+        raise UsageError(f"--failed is for sweeps, and {given.run} is not a sweep", "leave --failed out")
+    return _resume_run(given)
+
+
+def _resume_sweep(given: Namespace) -> int:
+    from fastrun.sweep import resume, resume_external
+
+    resume_jobs = resume_external.resume if resume_external.is_needed(given.run) else resume.resume
+    return exit_code(resume_jobs(given.run, given.overrides, given.failed))
+
+
+def _resume_run(given: Namespace) -> int:
+    """Resume a run, unless it is finished and no value changes."""
     directory = RunDir.open(given.run)
     if directory.status() == "finished" and not given.overrides:
-        longer = "steps" if directory.config().get("steps") else "epochs"
-        print(f"{given.run} is finished; `fastrun resume {given.run} {longer}=…` would train it further")
+        key = "steps" if directory.config().get("steps") else "epochs"
+        print(f"{given.run} is finished; `fastrun resume {given.run} {key}=…` trains it further")
         return 0
     from fastrun import compose
     from fastrun.run.resume import resume
     from fastrun.system.clock import process_start
 
     settings = compose.from_config(directory.config(), given.overrides)
-    resume(settings, directory, given.overrides, started=process_start(), inexact=given.inexact)
+    started = process_start()
+    resume(settings, directory, given.overrides, started=started, inexact=given.inexact, anyway=given.anyway)
     return 0

@@ -1,4 +1,4 @@
-"""Train a network; with -m, one for each combination of options."""
+"""Train a network; with -m, train one for each combination of options."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from fastrun.search.job import Job, JobRecord, JobSource, Launch
 
 
 def run(arguments: list[str]) -> int:
-    """Pass the arguments to Hydra, whose whole grammar they may use."""
+    """Train. The arguments may use the whole grammar of Hydra."""
     from fastrun import compose
     from fastrun.sweep.client import Client
     from fastrun.sweep.runner import exit_code, sweep
 
     records: list[JobRecord] = []
-    client = Client() if _sweeps(arguments) else None  # it imports while the jobs are composed
+    client = Client() if _is_own_sweep(arguments) else None  # it imports torch while the jobs are composed
 
-    def many(folder: Path, source: JobSource, settings: SweepConfig, launch: Launch | None) -> list[JobRecord]:
+    def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launch | None) -> list[JobRecord]:
         records.extend(sweep(folder, source, settings, launch, client))
         return records
 
     try:
-        compose.run(arguments, one, many)
+        compose.run(arguments, _run_job, run_sweep)
     finally:
         if client:
             client.close()
     return exit_code(records)
 
 
-def _sweeps(arguments: list[str]) -> bool:
-    """Say whether a command line will most likely run a sweep by our launcher."""
-    elsewhere = any(text.startswith("hydra/launcher=") for text in arguments)
-    return bool({"-m", "--multirun"} & set(arguments)) and not elsewhere
+def _is_own_sweep(arguments: list[str]) -> bool:
+    """Say whether a command line most likely runs a sweep by fastrun's own launcher."""
+    has_other_launcher = any(text.startswith("hydra/launcher=") for text in arguments)
+    return bool({"-m", "--multirun"} & set(arguments)) and not has_other_launcher
 
 
-def one(job: Job) -> Any:
-    """Run a single run, or a job that another launcher than ours runs."""
+def _run_job(job: Job) -> Any:
+    """Run a single run, or a job of a sweep in a process that another launcher has started."""
     from fastrun.run import runner
     from fastrun.sweep import external_job
     from fastrun.system.clock import process_start

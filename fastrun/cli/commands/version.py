@@ -1,4 +1,4 @@
-"""The versions of fastrun and of what it stands on."""
+"""Print the versions of fastrun and of the packages that its results depend on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from fastrun import __version__
-from fastrun.cli.parser import parser
+from fastrun.system.argument_parser import ArgumentParser
+
+_PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "torchvision")
 
 
 def run(arguments: list[str]) -> int:
-    """Print them."""
-    parser("version", __doc__).parse_args(arguments)
+    """Print a version per line."""
+    ArgumentParser("fastrun version", __doc__).parse_args(arguments)
     print(f"fastrun {__version__}")
     print(f"python {platform.python_version()}")
-    for name in ("torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "torchvision"):
-        try:
-            print(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            print(f"{name} not installed")
+    for package in _PACKAGES:
+        print(f"{package} {_version_of(package)}")
     return 0
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,1 +1,1 @@
-"""Pictures and tables of what there is and what was run; needs the extra ``report``."""
+"""Plots of the learning-rate schedules, in the terminal and as a picture. They need the extra ``report``."""

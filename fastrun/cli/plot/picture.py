@@ -1,4 +1,4 @@
-"""The schedules as a picture: a panel each, on the same axes."""
+"""Plots the schedules as a picture: a panel for each, all with the same axes."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from typing import Any
 from fastrun.cli.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 from fastrun.errors import StorageError, UsageError
 
-_ACROSS = 5
+_COLUMNS = 5  # panels side by side, at most
 _RATE, _MOMENTUM, _FAINT, _GRID = "#1f5fbf", "#c2410c", "#6b7280", "#e5e7eb"
 
 
-def free(path: Path) -> Path:
-    """Return the path, or where it is taken the first of ``name-2``, ``name-3`` … that is not."""
-    found, count = path, 1
-    while found.exists():
+def unused_path(path: Path) -> Path:
+    """Return the path if there is no such file, else the first unused path of ``name-2``, ``name-3`` …"""
+    candidate, count = path, 1
+    while candidate.exists():
         count += 1
-        found = path.with_stem(f"{path.stem}-{count}")
-    return found
+        candidate = path.with_stem(f"{path.stem}-{count}")
+    return candidate
 
 
 def save(curves: list[PlottedCurve], path: Path) -> None:
-    """Write the picture as a PNG, where there is no file yet.
+    """Write the picture as a PNG file.
+
+    Args:
+        curves: the curves, at least one.
+        path: the file, which must not exist yet.
 
     Raises:
-        UsageError: matplotlib is not installed, or the file exists.
-        StorageError: it cannot be written.
+        UsageError: the file exists.
+        StorageError: the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure  # no pyplot: no window, no state that outlives the picture
-    except ImportError as error:
-        raise UsageError("drawing a picture needs matplotlib", "pip install 'fastrun[report]'") from error
-    across = min(_ACROSS, len(curves))
-    down = -(-len(curves) // across)
-    figure = Figure(figsize=(3.1 * across + 0.3, 2.4 * down + 0.6), dpi=120, layout="constrained")
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat
-    lines = max(len(_arguments(curve)) for curve in curves)
+    from matplotlib.figure import Figure  # pyplot would open windows and keep the figure alive
+
+    columns = min(_COLUMNS, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(3.1 * columns + 0.3, 2.4 * rows + 0.6), dpi=120, layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    title_lines = max(len(_argument_lines(curve)) for curve in curves)
     for axes, curve in zip(panels, curves, strict=False):
-        _panel(axes, curve)
-        _title(axes, curve, lines)
+        _draw_panel(axes, curve)
+        _draw_title(axes, curve, title_lines)
     for axes in panels[len(curves) :]:
         axes.set_axis_off()
-    _label(panels, across, len(curves))
+    _label_axes(panels, columns, len(curves))
     heading = f"What a schedule multiplies optimizer.lr by, over a run (epochs of {STEPS_PER_EPOCH} steps)"
-    figure.suptitle(fill(heading, 45 * across), fontsize=12, x=0.012, ha="left")
+    figure.suptitle(fill(heading, 45 * columns), fontsize=12, x=0.012, ha="left")
     _write(figure, path)
 
 
-def _panel(axes: Any, curve: PlottedCurve) -> None:
+def _draw_panel(axes: Any, curve: PlottedCurve) -> None:
     axes.plot(curve.epochs, curve.factors, color=_RATE, linewidth=1.8, solid_joinstyle="round")
     if curve.momenta:
         axes.plot(curve.epochs, curve.momenta, color=_MOMENTUM, linewidth=1.4, linestyle="--", label="momentum")
@@ -62,40 +64,46 @@ def _panel(axes: Any, curve: PlottedCurve) -> None:
     axes.tick_params(labelsize=8, color=_FAINT)
 
 
-def _title(axes: Any, curve: PlottedCurve, lines: int) -> None:
-    """Write a panel's name over it, and its arguments in as many lines as any panel of the picture needs."""
+def _draw_title(axes: Any, curve: PlottedCurve, lines: int) -> None:
+    """Write the name and the arguments of a schedule above its panel.
+
+    Args:
+        axes: the panel.
+        curve: the curve.
+        lines: the lines of arguments to leave room for: the most that any panel of the picture has.
+    """
     axes.set_title(curve.name, loc="left", fontsize=11, fontweight="bold", pad=6 + 9 * lines)
-    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "in_layout": False}
-    axes.annotate("\n".join(_arguments(curve)), (0, 1), (0, 5), fontsize=6.5, color=_FAINT, **place)
+    layout: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "in_layout": False}
+    axes.annotate("\n".join(_argument_lines(curve)), (0, 1), (0, 5), fontsize=6.5, color=_FAINT, **layout)
 
 
-def _arguments(curve: PlottedCurve) -> list[str]:
-    """Return the arguments that do something, in lines no wider than a panel."""
-    said = [f"{key}={_text(value)}" for key, value in curve.arguments.items() if value not in (None, 0)]
-    return wrap("  ".join(said), 58)
+def _argument_lines(curve: PlottedCurve) -> list[str]:
+    """Return the arguments that are set, in lines that fit a panel."""
+    arguments = [f"{key}={_format_value(value)}" for key, value in curve.arguments.items() if value not in (None, 0)]
+    return wrap("  ".join(arguments), 58)
 
 
-def _text(value: Any) -> str:
-    return "[" + ",".join(map(_text, value)) + "]" if isinstance(value, (list, tuple)) else str(value)
+def _format_value(value: Any) -> str:
+    return "[" + ",".join(map(_format_value, value)) + "]" if isinstance(value, (list, tuple)) else str(value)
 
 
-def _label(panels: Any, across: int, count: int) -> None:
-    """Name the axes at the edges of the grid; number them, too, where a column ends before the others."""
-    for place, axes in enumerate(panels[:count]):
-        if place % across == 0:
+def _label_axes(panels: Any, columns: int, count: int) -> None:
+    """Label the axes at the left and the bottom of the grid, and those above an empty cell of the last row."""
+    for index, axes in enumerate(panels[:count]):
+        if index % columns == 0:
             axes.set_ylabel("factor of optimizer.lr", fontsize=8)
-        if place + across >= count:
+        if index + columns >= count:
             axes.set_xlabel("epoch", fontsize=8)
             axes.tick_params(labelbottom=True)
 
 
 def _write(figure: Any, path: Path) -> None:
-    whole = BytesIO()  # drawn before there is a file, so that none is left half done
-    figure.savefig(whole, format="png")
+    content = BytesIO()  # drawn before the file is created, so that an error leaves no incomplete file
+    figure.savefig(content, format="png")
     try:
         with path.open("xb") as file:
-            file.write(whole.getbuffer())
+            file.write(content.getbuffer())
     except FileExistsError as error:
-        raise UsageError(f"{path} exists already", "name another file: nothing is overwritten") from error
+        raise UsageError(f"{path} already exists", "choose another file: no file is overwritten") from error
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}", "choose another place: --png FILE") from error
+        raise StorageError(f"cannot write {path}: {error.strerror}", "choose another file with --png FILE") from error

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from fastrun.components.augment.cutout import cut
-from fastrun.components.augment.mix import Mix
-from fastrun.components.augment.rand import RandAugment
+from fastrun.components.augment.mix import Alpha, Mix
+from fastrun.components.augment.rand import Magnitude, Operations, RandAugment
 from fastrun.components.augment.window import windows
+from fastrun.config.constraints import Natural
 from fastrun.errors import ConfigError
 from fastrun.system.seed import generator
 
@@ -38,26 +39,25 @@ class Images:
         cutmix: alpha of CutMix (Yun et al. 2019); 0 for none. With mixup, each batch is mixed by one of the two.
 
     Raises:
-        ConfigError: a value is out of its range.
+        ConfigError: the shift is larger than the images.
     """
 
     def __init__(
         self,
         in_shape: tuple[int, ...],
         num_classes: int,
-        pad: int | None = None,
+        pad: Natural | None = None,
         border: Border = "zeros",
         flip: Flip = "none",
-        ops: int = 0,
-        magnitude: float = 9,
-        cutout: int = 0,
-        mixup: float = 0.0,
-        cutmix: float = 0.0,
+        ops: Operations = 0,
+        magnitude: Magnitude = 9,
+        cutout: Natural = 0,
+        mixup: Alpha = 0.0,
+        cutmix: Alpha = 0.0,
     ) -> None:
         self.size = in_shape[-2], in_shape[-1]
         self.pad = in_shape[-2] // 8 if pad is None else pad
         self.border, self.flip, self.cutout = border, flip, cutout
-        _check_not_negative(pad=self.pad, ops=ops, cutout=cutout, mixup=mixup, cutmix=cutmix)
         self._check_pad()
         self.rand = RandAugment(self.size, ops, magnitude) if ops else None
         self.mix = Mix(num_classes, mixup, cutmix) if mixup or cutmix else None
@@ -93,9 +93,3 @@ class Images:
         if self.rand is not None:
             x = self.rand(x, draws[:, 5:])
         return cut(x, self.cutout, draws[:, 3], draws[:, 4]) if self.cutout else x
-
-
-def _check_not_negative(**values: float) -> None:
-    for name, value in values.items():
-        if value < 0:
-            raise ConfigError(f"augment.{name}={value} is too small", "the minimum is 0")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from math import sqrt
 from random import Random
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from fastrun.config.constraints import Range
 from fastrun.system.seed import derive
+
+Alpha = Annotated[float, Range(ge=0, le=1000)]
 
 
 class Mix:

@@ -7,11 +7,13 @@ operations and ranges are those of AutoAugment (Cubuk et al. 2019), as in torchv
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from fastrun.components.augment import color, warp
+from fastrun.config.constraints import Range
 from fastrun.errors import ConfigError
 from fastrun.system.seed import generator
 
@@ -32,6 +34,8 @@ _EQUALIZE = _AUTOCONTRAST + 1
 OPERATIONS = _EQUALIZE + 1
 
 Change = Callable[..., Tensor]
+Operations = Annotated[int, Range(ge=0, le=100)]
+Magnitude = Annotated[float, Range(ge=0, le=_MAX_MAGNITUDE)]
 
 
 class RandAugment:
@@ -42,16 +46,9 @@ class RandAugment:
         ops: the number of operations on an image, one after another, chosen at random with replacement.
         magnitude: their strength, from 0 to 30. At 30 these are shears by 0.3, shifts by 45 % of the image, rotations
             by 30 degrees, factors of 1 ± 0.9, 4 of 8 bits kept, and all values inverted. Directions are random.
-
-    Raises:
-        ConfigError: a value is out of its range.
     """
 
     def __init__(self, size: tuple[int, int], ops: int, magnitude: float) -> None:
-        if not 0 <= magnitude <= _MAX_MAGNITUDE:
-            raise ConfigError(
-                f"augment.magnitude={magnitude:g} is out of range", f"it must be from 0 to {_MAX_MAGNITUDE}"
-            )
         self.ops, strength = ops, magnitude / _MAX_MAGNITUDE
         self.change = 0.9 * strength
         self.sources = _warp_sources(size, strength)

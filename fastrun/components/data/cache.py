@@ -29,7 +29,7 @@ from fastrun.components.data.listing import Listing
 from fastrun.components.data.picture import Size
 from fastrun.components.data.worker import DecodeResult
 
-_FORMAT = "1"  # of the file, and of how images are decoded: when it changes, all images are decoded again
+_FORMAT = "2"  # of the file, and of how images are decoded: when it changes, all images are decoded again
 TRAILER = struct.Struct("<QI")  # the end of a file: the length and the checksum of its footer
 CHECKED_BYTES = 1 << 30  # of pixels that are compared with their checksums when a file is opened, at most
 COPY_BYTES = 64 << 20  # that are moved at a time where images are left out

@@ -139,7 +139,7 @@ class Cifar:
         if decode(listing.paths[0]).shape != _SHAPE:
             raise DataError(f"{listing.paths[0]} is not an image of 32x32", "data=image_folder reads any size")
         store = open_store(listing, size=None, use_cache=None, skip_bad=False)
-        return build_splits(store, None, val_fraction, split_seed)
+        return build_splits(store, None, {"val": val_fraction}, split_seed)
 
 
 _ALLOWED = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastrun.components.data.cifar import Cifar
+from fastrun.config.constraints import BelowOne, Natural
 
 _CIFAR10 = Cifar(
     name="CIFAR-10",
@@ -18,7 +19,7 @@ _CIFAR10 = Cifar(
 )
 
 
-def cifar10(root: str | None = None, val_fraction: float = 0.1, split_seed: int = 0) -> dict[str, Any]:
+def cifar10(root: str | None = None, val_fraction: BelowOne = 0.1, split_seed: Natural = 0) -> dict[str, Any]:
     """Return images as uint8 ``[n, 3, 32, 32]`` and labels 0..9.
 
     ``train`` and ``val`` are split from the 50,000 images, ``test`` is the 10,000. With ``val_fraction=0`` all 50,000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastrun.components.data.cifar import Cifar
+from fastrun.config.constraints import BelowOne, Natural
 
 _CLASSES = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
@@ -28,7 +29,7 @@ _CIFAR100 = Cifar(
 )
 
 
-def cifar100(root: str | None = None, val_fraction: float = 0.1, split_seed: int = 0) -> dict[str, Any]:
+def cifar100(root: str | None = None, val_fraction: BelowOne = 0.1, split_seed: Natural = 0) -> dict[str, Any]:
     """Return images as uint8 ``[n, 3, 32, 32]`` and the fine labels 0..99.
 
     The splits and the formats of the files are those of :func:`fastrun.components.data.cifar10.cifar10`.

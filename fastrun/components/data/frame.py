@@ -43,8 +43,7 @@ def read_table(path: Path, missing: Sequence[str]) -> pl.DataFrame:
         raise _read_error(path, error) from error
     if not len(frame):
         raise DataError(f"{path} has no rows", _HINT)
-    cleaned: pl.DataFrame = frame.with_columns(_clean(column, missing) for column in frame)
-    return cleaned
+    return clean(frame, missing)
 
 
 def _check_file(path: Path) -> None:
@@ -93,7 +92,12 @@ def _header(path: Path) -> tuple[list[str], str]:
     return [name.strip() or f"column {number}" for number, name in enumerate(names, 1)], separator
 
 
-def _clean(column: pl.Series, missing: Sequence[str]) -> pl.Series:
+def clean(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Return a table whose columns have the types that :func:`read_table` describes."""
+    return frame.with_columns(_clean_column(column, missing) for column in frame)
+
+
+def _clean_column(column: pl.Series, missing: Sequence[str]) -> pl.Series:
     """Return a column as float64 if it contains numbers, otherwise with null for missing words."""
     import polars
 

@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
-from fastrun.components.data.listing import LAYOUT, Listing, list_images
+from fastrun.components.data.fingerprint import listing_fingerprint
+from fastrun.components.data.learned import NEW, DataState
+from fastrun.components.data.listing import LAYOUT, Listing, hash_names, list_images, relative_sizes
 from fastrun.components.data.picture import Size, check_shape, decode
 from fastrun.components.data.store import ImageStore, open_store
 from fastrun.components.data.stratified_split import check_fractions, split_indices
+from fastrun.config.constraints import BelowOne, Count, Natural
 from fastrun.errors import ConfigError, DataError
 from fastrun.system.free_space import fits_memory
 
@@ -61,26 +64,30 @@ class ImageRows(Dataset[tuple[Tensor, int]]):
 
 def image_folder(
     root: str | None = None,
-    size: int | tuple[int, int] | None = None,
-    val_fraction: float = 0.1,
-    split_seed: int = 0,
+    size: Count | tuple[Count, Count] | None = None,
+    val_fraction: BelowOne = 0.1,
+    test_fraction: BelowOne = 0.1,
+    split_seed: Natural = 0,
     cache: bool | None = None,
     skip_bad: bool = False,
+    learned: DataState | None = None,
 ) -> dict[str, Any]:
     """Return the images below ``root``, labeled by the positions of the sorted folder names in ``train``.
 
-    Without a folder ``val``, ``val_fraction`` of each class of ``train`` becomes ``val``. Without a folder ``train``,
-    the folders of ``root`` are the classes.
+    Without a folder ``val``, ``val_fraction`` of each class of ``train`` becomes ``val``; without a folder ``test``,
+    ``test_fraction`` becomes ``test``. Without a folder ``train``, the folders of ``root`` are the classes.
 
     Args:
         root: the folder.
         size: the height and width, or one number for both, for which each image is cropped at its center and resized;
             None to keep the images as they are, which then must all have one shape.
         val_fraction: the part of ``train`` to validate on if there is no folder ``val``.
-        split_seed: the seed of that split.
+        test_fraction: the part of ``train`` to test on if there is no folder ``test``; 0 for no test set.
+        split_seed: the seed of these splits.
         cache: decode all images once, before the first step, and keep their pixels for later runs; None to do so if
             they take at most a quarter of the free memory and of the free disk.
         skip_bad: leave out files that are not images or are damaged and report them, instead of failing.
+        learned: what a run learned from its data, whose size, classes and split are used again.
 
     Raises:
         ConfigError: ``root`` is not set, or another argument is out of its range.
@@ -89,37 +96,71 @@ def image_folder(
     """
     if root is None:
         raise ConfigError("data.root is not set", LAYOUT)
-    image_size, listing = _check_size(size), list_images(Path(root).expanduser(), skip_bad)
-    check_fractions({"val": val_fraction})  # before the decoding, which may take minutes
+    is_new = learned is not None and learned.is_new
+    image_size = (size, size) if isinstance(size, int) else size
+    listing = list_images(Path(root).expanduser(), skip_bad, learned.classes if learned is not None else None)
+    fractions = {"val": val_fraction, "test": test_fraction}
+    check_fractions(fractions)  # before the decoding, which may take minutes
     if len(listing.classes) < 2:
         raise DataError(f"the data has one class only: {listing.classes[0]}", LAYOUT)
     store = open_store(listing, image_size, cache, skip_bad)
     about = _report_skipped(store.listing) if skip_bad else {}
-    splits = build_splits(store, image_size, val_fraction, split_seed)
-    return splits | {"about": splits["about"] | about}
+    if is_new:
+        splits = _new_part(store, image_size)
+    else:
+        splits = build_splits(store, image_size, fractions, split_seed, learned.split if learned is not None else None)
+    fingerprint = listing_fingerprint(relative_sizes(store.listing))
+    encoding = {"size": image_size and list(image_size)}
+    return splits | {"fingerprint": fingerprint, "encoding": encoding, "about": splits.get("about", {}) | about}
 
 
-def build_splits(store: ImageStore, size: Size | None, val_fraction: float, split_seed: int) -> dict[str, Any]:
+def build_splits(
+    store: ImageStore,
+    size: Size | None,
+    fractions: dict[str, float],
+    split_seed: int,
+    learned: dict[str, Tensor] | None = None,
+) -> dict[str, Any]:
     """Return the splits of a folder, what to record about them, and the names of the classes.
 
     Args:
         store: the images.
         size: the height and width to resize images to that are not decoded yet; None to keep them as they are.
-        val_fraction: the part of ``train`` to validate on if there is no split ``val``.
+        fractions: the part of ``train`` for ``val`` and ``test``, where there is no such folder.
         split_seed: the seed of that split.
+        learned: the split of a run: the hash of the name of each image that is not in ``train``; None to split anew.
     """
     splits = _datasets(store, size)
     about: dict[str, Any] = {"decoded": store.decoded}
-    if "val" not in splits:
-        splits |= _split_train(store.listing, splits["train"], val_fraction, split_seed, about)
-    return splits | {"classes": store.listing.classes, "about": about}
+    wanted = [name for name, fraction in fractions.items() if fraction > 0 or name == "val"]
+    missing = {name: fractions[name] for name in wanted if name not in splits}
+    split: dict[str, Tensor] = {}
+    if missing:
+        paths, labels = store.listing.splits["train"]
+        hashes = hash_names(store.listing.root, paths)
+        if learned is None:
+            indices = split_indices(torch.tensor(labels), missing, split_seed)
+            _report_not_validated(store.listing, indices, fractions["val"], about)
+        else:
+            indices = _learned_indices(hashes, learned)
+        if not len(indices.get("test", ())):  # there are too few images for a test set
+            indices.pop("test", None)
+        split = {name: hashes[own] for name, own in indices.items() if name != "train"}
+        splits |= {name: _select(splits["train"], own) for name, own in indices.items()}
+    return splits | {"classes": store.listing.classes, "about": about, "split": split}
 
 
-def _check_size(size: int | tuple[int, int] | None) -> Size | None:
-    image_size = (size, size) if isinstance(size, int) else size
-    if image_size is not None and min(image_size) < 1:
-        raise ConfigError(f"data.size={size} is too small", "the minimum is 1")
-    return image_size
+def _learned_indices(hashes: Tensor, learned: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the indices of the images in each split of a run; images that the run did not have are in ``train``."""
+    masks = {name: torch.isin(hashes, own) for name, own in learned.items()}
+    masks["train"] = ~torch.isin(hashes, torch.cat([hashes[:0], *learned.values()]))
+    return {name: mask.nonzero().squeeze(1) for name, mask in masks.items()}
+
+
+def _new_part(store: ImageStore, size: Size | None) -> dict[str, Any]:
+    """Return the images of a folder that is not the run's own: its ``test`` folder if it has one, otherwise all."""
+    splits = _datasets(store, size)
+    return {NEW: splits.get("test", splits["train"]), "classes": store.listing.classes}
 
 
 def _report_skipped(listing: Listing) -> dict[str, Any]:
@@ -144,14 +185,13 @@ def _datasets(store: ImageStore, size: Size | None) -> dict[str, Samples]:
     return datasets
 
 
-def _split_train(
-    listing: Listing, train: Samples, fraction: float, seed: int, about: dict[str, Any]
-) -> dict[str, Samples]:
-    """Split ``val`` off ``train``; classes that are too small to be validated are logged and added to ``about``."""
+def _report_not_validated(listing: Listing, indices: dict[str, Tensor], fraction: float, about: dict[str, Any]) -> None:
+    """Log classes that are too small to be validated, and add them to ``about``."""
+    if "val" not in indices:
+        return
     labels = torch.tensor(listing.splits["train"][1])
-    indices = split_indices(labels, {"val": fraction}, seed)
     unseen = _unseen_classes(listing.classes, labels, labels[indices["val"]])
-    if unseen and fraction > 0:
+    if unseen:
         names = ", ".join(f"{name} ({count})" for name, count in islice(unseen.items(), _LISTED))
         more = ", …" if len(unseen) > _LISTED else ""
         log.warning(
@@ -159,7 +199,6 @@ def _split_train(
             f"{names}{more}"
         )
         about["not_validated"] = list(unseen)
-    return {name: _select(train, own) for name, own in indices.items()}
 
 
 def _unseen_classes(classes: list[str], labels: Tensor, val_labels: Tensor) -> dict[str, int]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from fastrun.components.data.picture import printable
+from fastrun.components.data.target import unknown_classes
 from fastrun.errors import DataError, nearest
 
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
@@ -63,12 +69,13 @@ def _without(files: Files, bad: dict[str, str]) -> Files:
     return [path for path, _ in good], [label for _, label in good]
 
 
-def list_images(root: Path, skip_bad: bool = False) -> Listing:
+def list_images(root: Path, skip_bad: bool = False, learned: list[str] | None = None) -> Listing:
     """List the images below a folder.
 
     Args:
         root: the folder; without a folder ``train`` in it, its own folders are the classes of ``train``.
         skip_bad: leave out files whose names are not those of images, instead of failing.
+        learned: the names of the classes of a run that is measured on the images; None to take those of ``train``.
 
     Raises:
         DataError: a split has no images, or not in folders of classes that ``train`` has too; or a file is not an
@@ -80,10 +87,29 @@ def list_images(root: Path, skip_bad: bool = False) -> Listing:
     if "train" not in folders:
         raise DataError(f"{root} has {' and '.join(folders)} but no train", LAYOUT)
     classes, skipped = _class_names(folders["train"]), dict[str, str]()
+    if learned is not None:
+        if unknown := [name for name in classes if name not in learned]:
+            raise unknown_classes(str(folders["train"]), unknown, learned)
+        classes = learned
     splits = {name: _list_split(folder, classes, skipped) for name, folder in folders.items()}
     if skipped and not skip_bad:
         raise DataError(next(iter(skipped.values())), "remove it, or leave such files out with data.skip_bad=true")
     return Listing(root, classes, splits, skipped)
+
+
+def relative_sizes(listing: Listing) -> Iterator[tuple[str, int]]:
+    """Yield the name of each file, relative to the root, and its size in bytes."""
+    prefix = len(str(listing.root)) + 1
+    for path in listing.paths:
+        yield path[prefix:].replace(os.sep, "/"), os.stat(path).st_size  # noqa: PTH116 (faster for millions of files)
+
+
+def hash_names(root: Path, paths: list[str]) -> Tensor:
+    """Return a hash of the name of each file, relative to the root, as int64 ``[files]``."""
+    prefix = len(str(root)) + 1
+    names = (os.fsencode(path[prefix:].replace(os.sep, "/")) for path in paths)
+    digests = b"".join(blake2b(name, digest_size=8).digest() for name in names)
+    return torch.frombuffer(bytearray(digests), dtype=torch.int64)
 
 
 def _class_names(folder: Path) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastrun.components.data.idx import Idx
+from fastrun.config.constraints import BelowOne, Natural
 
 _MNIST = Idx("MNIST", "MNIST", [str(digit) for digit in range(10)])
 
 
-def mnist(root: str | None = None, val_fraction: float = 1 / 12, split_seed: int = 0) -> dict[str, Any]:
+def mnist(root: str | None = None, val_fraction: BelowOne = 1 / 12, split_seed: Natural = 0) -> dict[str, Any]:
     """Return images as uint8 ``[n, 1, 28, 28]`` and labels 0..9.
 
     ``train`` and ``val`` are split from the 60,000 images, ``test`` is the 10,000.

@@ -42,23 +42,24 @@ class ImageError(DataError):
         text = message.rpartition(f"{__name__}.{type(self).__name__}: ")[2]
         own_message, _, own_hint = text.partition("\nhint: ")
         super().__init__(own_message, hint or own_hint)
-        self.args = (self.show().removeprefix("error: "),)
+        self.args = (self.render().removeprefix("error: "),)
 
 
 class BadImage(ImageError):
     """A file that is not an image or cannot be used because of its content; ``skip_bad`` leaves it out."""
 
 
-def decode(path: str, size: Size | None = None) -> Pixels:
-    """Decode an image file; the first frame if it is an animation.
+def decode(path: str, size: Size | None = None, is_gray: bool = False) -> Pixels:
+    """Decode an image file, turned as its EXIF orientation says; the first frame if it is an animation.
 
     Args:
         path: the file.
         size: height and width of the result, for which the image is cropped at its center and resized; None to keep
             the image as it is.
+        is_gray: return one channel instead of three.
 
     Returns:
-        The pixels as uint8 ``[3, height, width]``.
+        The pixels as uint8 ``[3, height, width]``, or ``[1, height, width]`` of a gray image.
 
     Raises:
         BadImage: the file is not an image, is damaged, may not be read, or has more than 8 bits per channel.
@@ -66,12 +67,12 @@ def decode(path: str, size: Size | None = None) -> Pixels:
         DataError: Pillow is not installed.
     """
     try:
-        from PIL import Image, ImageOps, UnidentifiedImageError
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise DataError("reading images needs Pillow, which is not installed", INSTALL_VISION) from error
     try:
         with Image.open(path, formats=_FORMATS) as file:
-            image = _read_rgb(file, path, size)
+            image = _read(file, path, size)
     except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError as error:
@@ -81,21 +82,35 @@ def decode(path: str, size: Size | None = None) -> Pixels:
     except Exception as error:  # damaged bytes make Pillow fail in any way
         kind = BadImage if getattr(error, "errno", None) in _FILE_ERRORS else ImageError
         raise kind(f"{printable(path)} cannot be read: {_reason(error)}", SKIP_HINT) from error
+    return to_pixels(image, size, is_gray)
+
+
+def to_pixels(image: Image, size: Size | None = None, is_gray: bool = False) -> Pixels:
+    """Return the pixels of an image; see :func:`decode`."""
+    from PIL.Image import Resampling
+    from PIL.ImageOps import fit
+
+    converted = image.convert("L" if is_gray else "RGB")
     if size is not None:
-        image = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+        converted = fit(converted, (size[1], size[0]), Resampling.BILINEAR)
+    pixels = np.asarray(converted)
+    return np.ascontiguousarray(pixels[np.newaxis] if is_gray else pixels.transpose(2, 0, 1))
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or printable(str(error)) or type(error).__name__
 
 
-def _read_rgb(file: Image, path: str, size: Size | None) -> Image:
+def _read(file: Image, path: str, size: Size | None) -> Image:
+    """Decode a file and turn the image as its EXIF orientation says, which most cameras write."""
+    from PIL.ImageOps import exif_transpose
+
     if file.mode[0] in "IF":  # Pillow would clip values at 255 without a warning
         raise BadImage(f"{printable(path)} has more than 8 bits per channel", f"convert it to 8 bits, or {SKIP_HINT}")
     if size is not None:  # decoding a large JPEG at a fraction of its size is 8 times as fast and looks the same
-        file.draft("RGB", (2 * size[1], 2 * size[0]))
-    return file.convert("RGB")
+        file.draft("RGB", (2 * max(size), 2 * max(size)))
+    file.load()
+    return exif_transpose(file)
 
 
 def check_shape(path: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:

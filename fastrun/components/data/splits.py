@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
+from fastrun.components.data.fingerprint import samples_fingerprint
+from fastrun.components.data.labels import as_labels, labels, stored_labels
+from fastrun.components.data.learned import DataState
+from fastrun.components.data.target import unknown_classes
 from fastrun.components.task import Task
 from fastrun.errors import DataError
 
 Samples = Dataset[tuple[Tensor, Any]]
+
+_PAIR = "each sample must be (input, target), as tensors, arrays or numbers"
+_TARGETS = "a target may be a class, floating-point numbers [n], or a token for each position of an input [length]"
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,9 @@ class Splits:
         task: the task that is learned from the targets.
         classes: the names of the labels or tokens, if they are known.
         about: what else the run directory should record about the data.
+        encoding: how the factory made the samples; see :class:`fastrun.components.data.learned.DataState`.
+        split: the samples of each split except ``train``, if the factory says which.
+        fingerprint: which data it is; see :mod:`fastrun.components.data.fingerprint`.
     """
 
     train: Samples
@@ -37,6 +47,9 @@ class Splits:
     task: Task
     classes: list[str] | None = None
     about: dict[str, Any] = field(default_factory=dict)
+    encoding: dict[str, Any] = field(default_factory=dict)
+    split: dict[str, Tensor] = field(default_factory=dict)
+    fingerprint: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -51,6 +64,7 @@ class Splits:
             "in_shape": list(self.in_shape),
             "samples": {name: size_of(samples) for name, samples in splits.items() if samples is not None},
             "classes": self.classes,
+            "fingerprint": self.fingerprint,
             **self.about,
         }
 
@@ -60,29 +74,18 @@ def size_of(samples: Samples) -> int:
     return len(cast(Sized, samples))
 
 
-def labels(samples: Samples) -> Tensor:
-    """Return the labels of all samples.
-
-    These are the second tensor of a TensorDataset, otherwise ``targets`` as in torchvision. Only a data set with
-    neither is read sample by sample.
-    """
-    if isinstance(samples, TensorDataset):
-        return samples.tensors[1]
-    targets = getattr(samples, "targets", None)
-    return torch.as_tensor(targets if targets is not None else [samples[i][1] for i in range(size_of(samples))])
-
-
 def check_splits(data: Mapping[str, Any]) -> Splits:
     """Check what a data factory returned, and derive the task from the targets.
 
     Args:
         data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels) and ``about`` (what else to
-            record about the data).
+            record about the data). A factory that takes an argument ``learned`` also returns ``encoding`` and
+            ``split``, which a later call gets back in it, and ``fingerprint``.
 
     Raises:
         DataError: a split is missing, empty or not a data set; its samples are not pairs, have another shape than those
             of ``train``, or are not finite; there is only one class, a class that ``train`` does not have or one
-            without a name; or the targets are numbers that are all the same.
+            without a name; or the targets are numbers that are all the same, or of a kind that cannot be learned.
     """
     if not isinstance(data, Mapping) or not {"train", "val"} <= data.keys():
         raise DataError("the data factory must return {'train': …, 'val': …}, and may add 'test'")
@@ -95,10 +98,70 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     for name, samples in splits.items():
         _check_shape(name, samples, x.shape)
     classes = data.get("classes")
+    _check_target(x, y)
     task = _regression(data["train"]) if y.is_floating_point() else _classes(data["train"], classes, y.ndim)
     _check_targets(task, splits)
-    names, about = classes and list(classes), dict(data.get("about", {}))
-    return Splits(data["train"], data["val"], data.get("test"), tuple(x.shape), task, names, about)
+    return Splits(
+        train=data["train"],
+        val=data["val"],
+        test=data.get("test"),
+        in_shape=tuple(x.shape),
+        task=task,
+        classes=classes and list(classes),
+        about=dict(data.get("about", {})),
+        encoding=dict(data.get("encoding", {})),
+        split={name: indices.to(_smallest_type(indices)) for name, indices in data.get("split", {}).items()},
+        fingerprint=data.get("fingerprint") or samples_fingerprint(splits),
+    )
+
+
+def check_learned(splits: Splits, learned: DataState) -> Splits:
+    """Check that a run can go on with data, and return the data with what the run learned from its own.
+
+    Raises:
+        DataError: the samples have another shape or type, or there are other classes.
+    """
+    for name in ("train", "val", "test"):
+        samples = getattr(splits, name)
+        if samples is not None:
+            check_new(name, samples, splits.classes, learned)
+    return replace(splits, task=learned.task, classes=learned.classes)
+
+
+def check_new(name: str, samples: Any, classes: Sequence[str] | None, learned: DataState) -> None:
+    """Check that the network of a run can be measured on samples.
+
+    Args:
+        name: the split, for messages.
+        samples: the samples.
+        classes: the names of their classes, if they are known.
+        learned: what the run learned from its data.
+
+    Raises:
+        DataError: the samples have another shape or type, or there are other classes.
+    """
+    _check_samples(name, samples)
+    x, y = _first_sample(name, samples)
+    shape, dtype = list(x.shape), str(x.dtype).removeprefix("torch.")
+    if (tuple(shape), dtype) != (learned.in_shape, learned.dtype):
+        own = f"{learned.dtype} samples of shape {list(learned.in_shape)}"
+        raise DataError(f"the {name} set has {dtype} samples of shape {shape}; the run was trained on {own}")
+    if learned.task.name == "regression" and not y.is_floating_point():
+        raise DataError(f"the {name} set has labels; the run was trained on numbers")
+    if learned.task.name == "classification":
+        if y.is_floating_point():
+            raise DataError(f"the {name} set has numbers as targets; the run was trained on labels")
+        if classes is not None and learned.classes is not None and list(classes) != learned.classes:
+            unknown = [str(one) for one in classes if one not in learned.classes]
+            raise unknown_classes(f"the {name} set", unknown or [str(one) for one in classes], learned.classes)
+        _check_labels(name, samples, learned.task.outputs)
+
+
+def _smallest_type(indices: Tensor) -> torch.dtype:
+    """Return the type that holds the indices of a split in the fewest bytes."""
+    if indices.dtype != torch.int64 or not len(indices) or int(indices.abs().max()) >= 1 << 31:
+        return indices.dtype
+    return torch.int32
 
 
 def _check_samples(name: str, samples: Any) -> None:
@@ -120,14 +183,33 @@ def _is_finite(x: Tensor) -> bool:
 
 
 def _first_sample(name: str, samples: Any) -> tuple[Tensor, Tensor]:
+    sample = samples[0]
+    if isinstance(sample, Mapping):
+        keys = ", ".join(map(str, sample))
+        raise DataError(f"the {name} set's samples are dicts with the keys {keys}", _PAIR)
     try:
-        x, y = (torch.as_tensor(value) for value in samples[0])
+        x, y = (torch.as_tensor(value) for value in sample)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"the {name} set's samples are not pairs of tensors or numbers: {error}",
-            "each sample must be (input, target)",
-        ) from error
+        raise DataError(f"the {name} set's samples are not pairs of tensors or numbers: {error}", _PAIR) from error
     return x, y
+
+
+def _check_target(x: Tensor, y: Tensor) -> None:
+    """Check that the target of a sample is of a kind that can be learned.
+
+    Raises:
+        DataError: it is not; the message says what it is, and the hint what it may be.
+    """
+    shape = list(y.shape)
+    if y.is_complex():
+        raise DataError("complex targets are not supported", _TARGETS)
+    if y.is_floating_point() and y.ndim > 1:
+        raise DataError(f"numbers of shape {shape} as the target of a sample are not supported", _TARGETS)
+    if not y.is_floating_point() and y.ndim and (y.ndim > 1 or y.shape != x.shape):
+        raise DataError(
+            f"whole numbers of shape {shape} as the target of an input of shape {list(x.shape)} are not supported",
+            _TARGETS,
+        )
 
 
 def _check_shape(name: str, samples: Any, expected: torch.Size) -> None:
@@ -178,9 +260,10 @@ def _check_targets(task: Task, splits: Mapping[str, Any]) -> None:
 
 
 def _check_labels(name: str, samples: Any, num_classes: int) -> None:
-    if not isinstance(samples, TensorDataset) and not hasattr(samples, "targets"):
+    y = stored_labels(samples)
+    if y is None:
         return  # all samples would have to be read
-    lowest, highest = map(int, labels(samples).aminmax())
+    lowest, highest = map(int, as_labels(y).aminmax())
     if lowest < 0:
         raise DataError(f"the {name} set has the label {lowest}", "labels count from 0")
     if highest >= num_classes:

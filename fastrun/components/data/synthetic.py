@@ -7,17 +7,18 @@ from typing import Any
 import torch
 
 from fastrun.components.data.stratified_split import stratified_split
+from fastrun.config.constraints import BelowOne, Count, Natural, NotNegative
 from fastrun.errors import ConfigError
 
 
 def synthetic(
-    samples: int = 4096,
-    shape: tuple[int, ...] = (3, 32, 32),
-    classes: int = 10,
-    noise: float = 1.0,
-    val_fraction: float = 0.125,
-    test_fraction: float = 0.125,
-    split_seed: int = 0,
+    samples: Count = 4096,
+    shape: tuple[Count, ...] = (3, 32, 32),
+    classes: Count = 10,
+    noise: NotNegative = 1.0,
+    val_fraction: BelowOne = 0.125,
+    test_fraction: BelowOne = 0.125,
+    split_seed: Natural = 0,
 ) -> dict[str, Any]:
     """Return uint8 samples ``[n, *shape]`` and their labels, with the same number of samples in each class.
 
@@ -31,12 +32,10 @@ def synthetic(
         split_seed: the seed of the samples and of the split.
 
     Raises:
-        ConfigError: a number is not above 0, or the fractions leave nothing to train on.
+        ConfigError: the shape is empty, or the fractions leave nothing to train on.
     """
-    if samples < 1 or classes < 1 or not shape or min(shape) < 1:
-        raise ConfigError(
-            f"data.samples={samples}, data.classes={classes}, data.shape={list(shape)}: all must be above 0"
-        )
+    if not shape:
+        raise ConfigError("data.shape=[] is empty", "use for example data.shape=[3,32,32]")
     random = torch.Generator().manual_seed(split_seed)
     prototypes = torch.randn(classes, *shape, generator=random)
     y = torch.arange(samples) % classes

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from fastrun.components.data.columns import EncodedColumn, encode_column, is_row_number
+from fastrun.components.data.columns import ColumnEncoding, FittedColumn, fit_column, is_row_number
+from fastrun.components.data.fingerprint import file_fingerprint
 from fastrun.components.data.frame import as_words, read_table
+from fastrun.components.data.learned import DataState
 from fastrun.components.data.stratified_split import split_indices
-from fastrun.components.data.target import TargetColumn, TaskChoice, read_target
+from fastrun.components.data.target import TargetColumn, TaskChoice, encode_target, read_target
+from fastrun.config.constraints import BelowOne, Count, Natural
 from fastrun.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
@@ -32,16 +36,17 @@ def table(
     task: TaskChoice = "auto",
     drop: Sequence[str] = (),
     categories: Sequence[str] = (),
-    max_categories: int = 64,
+    max_categories: Count = 64,
     missing: Sequence[str] = ("NA", "N/A", "NaN", "nan", "null", "NULL", "?"),
-    val_fraction: float = 0.2,
-    test_fraction: float = 0.2,
-    split_seed: int = 0,
+    val_fraction: BelowOne = 0.2,
+    test_fraction: BelowOne = 0.2,
+    split_seed: Natural = 0,
+    learned: DataState | None = None,
 ) -> dict[str, Any]:
     """Return rows as float32 ``[n, inputs]`` with int64 labels or float32 numbers in their own unit ``[n]``.
 
     Rows without a target are left out. The others are split at random, class by class if there are classes. Then
-    :func:`fastrun.components.data.columns.encode_column` makes inputs of the other columns, fitted to the rows of
+    :func:`fastrun.components.data.columns.fit_column` makes inputs of the other columns, fitted to the rows of
     ``train``. ``about`` says what each column has become.
 
     Args:
@@ -55,6 +60,7 @@ def table(
         val_fraction: the part of the rows to validate on.
         test_fraction: the part of the rows to test on; 0 for no test set.
         split_seed: the seed of the split.
+        learned: what a run learned from its data, to encode and split the rows as that run did.
 
     Raises:
         ConfigError: ``root`` or ``target`` is not set, there is no such column, or the target does not fit the task.
@@ -62,19 +68,62 @@ def table(
     """
     if root is None:
         raise ConfigError("data.root is not set", "data.root must be a table: .csv, .tsv or .parquet")
-    if max_categories < 1:
-        raise ConfigError(f"data.max_categories={max_categories} is too small", "the minimum is 1")
     path = Path(root).expanduser()
     frame, name = _select_columns(read_table(path, missing), target, drop, categories)
+    found = {"fingerprint": file_fingerprint(path) | {"rows": len(frame)}}
+    if learned is not None:
+        return found | _encode_as_learned(path, frame, name, learned)
     targets = read_target(frame[name], task)
     fractions = {"val": val_fraction} | ({"test": test_fraction} if test_fraction else {})
     rows = _split_rows(targets, fractions, split_seed)
-    columns = _encode_columns(frame.drop(name), targets, rows["train"], max_categories)
+    columns = _fit_columns(frame.drop(name), targets, rows["train"], max_categories)
     x = _stack_inputs(path, columns)
     about = {"target": name, "rows_without_target": len(frame) - len(targets.y)} | _describe_columns(columns)
     _log_summary(path.name, targets, about, columns)
     splits = {split: TensorDataset(x[rows[split]], targets.y[rows[split]]) for split in ("train", *fractions)}
-    return splits | {"classes": targets.classes, "about": about}
+    encoding = {
+        "columns": [column.encoding.state() for column in columns if column.inputs],
+        "target": name,
+        "missing": list(missing),
+    }
+    split = {part: own for part, own in rows.items() if part != "train"}
+    return found | splits | {"classes": targets.classes, "about": about, "encoding": encoding, "split": split}
+
+
+def _encode_as_learned(path: Path, frame: pl.DataFrame, name: str, learned: DataState) -> dict[str, Any]:
+    """Return rows as a run encoded its own, split as there; all rows as one part if the rows are not the run's."""
+    targets = encode_target(frame[name], learned.classes)
+    import polars
+
+    x = torch.from_numpy(encode_rows(frame.filter(polars.Series(targets.is_known)), learned.encoding, str(path)))
+    parts = learned.split_indices(len(targets.y))
+    splits = {part: TensorDataset(x[own], targets.y[own]) for part, own in parts.items()}
+    return splits | {"classes": learned.classes, "encoding": learned.encoding, "split": learned.split}
+
+
+def encode_rows(frame: pl.DataFrame, encoding: dict[str, Any], origin: str) -> NDArray[np.float32]:
+    """Encode the rows of a table as a run encoded its own.
+
+    Args:
+        frame: a table with the columns of :func:`fastrun.components.data.frame.read_table`.
+        encoding: what :func:`table` returned as ``encoding``.
+        origin: where the rows are from, for messages.
+
+    Returns:
+        The inputs, ``[rows, inputs]``.
+
+    Raises:
+        DataError: a column is missing, or its values are of another kind.
+    """
+    columns = [ColumnEncoding(**state) for state in encoding["columns"]]
+    for column in columns:
+        if column.name not in frame.columns:
+            hint = (
+                nearest(column.name, frame.columns) or f"the run was trained on {_abbreviate(c.name for c in columns)}"
+            )
+            raise DataError(f"{origin} has no column {column.name}", hint)
+    encoded = [values for column in columns for values in column.encode(frame[column.name]).values()]
+    return np.stack(encoded, axis=1)
 
 
 def _select_columns(
@@ -98,38 +147,36 @@ def _split_rows(targets: TargetColumn, fractions: dict[str, float], seed: int) -
     return split_indices(targets.y if targets.classes else torch.zeros(len(targets.y)), fractions, seed)
 
 
-def _encode_columns(
-    frame: pl.DataFrame, targets: TargetColumn, train: Tensor, max_categories: int
-) -> dict[str, EncodedColumn]:
+def _fit_columns(frame: pl.DataFrame, targets: TargetColumn, train: Tensor, max_categories: int) -> list[FittedColumn]:
     import polars
 
     row_numbers = [column.name for column in frame if is_row_number(column)]  # in the whole table
     frame = frame.filter(polars.Series(targets.is_known))
-    encoded = {column.name: encode_column(column, train.numpy(), max_categories) for column in frame}
-    return encoded | {name: EncodedColumn("the number of the row") for name in row_numbers}
+    fitted = [fit_column(column, train.numpy(), max_categories) for column in frame if column.name not in row_numbers]
+    return fitted + [FittedColumn(ColumnEncoding(name, "the number of the row")) for name in row_numbers]
 
 
-def _stack_inputs(path: Path, columns: dict[str, EncodedColumn]) -> Tensor:
-    inputs = [values for column in columns.values() for values in column.inputs.values()]
+def _stack_inputs(path: Path, columns: list[FittedColumn]) -> Tensor:
+    inputs = [values for column in columns for values in column.inputs.values()]
     if not inputs:
-        reasons = _abbreviate(f"{name} ({column.kind})" for name, column in columns.items())
+        reasons = _abbreviate(f"{column.encoding.name} ({column.encoding.kind})" for column in columns)
         raise DataError(f"{path} has no column to learn from", f"left out: {reasons}" if columns else "add columns")
     return torch.from_numpy(np.stack(inputs, axis=1))
 
 
-def _describe_columns(columns: dict[str, EncodedColumn]) -> dict[str, Any]:
+def _describe_columns(columns: list[FittedColumn]) -> dict[str, Any]:
     """Return what the run directory records about the columns."""
-    used = {name: column for name, column in columns.items() if column.inputs}
+    used = {column.encoding.name: column for column in columns if column.inputs}
     return {
-        "columns": {name: column.kind for name, column in used.items()},
+        "columns": {name: column.encoding.kind for name, column in used.items()},
         "inputs": [name for column in used.values() for name in column.inputs],
-        "scale": {name: column.scale for name, column in used.items() if column.scale},
+        "scale": {name: column.encoding.scale for name, column in used.items() if column.encoding.scale},
         "missing": {name: column.missing for name, column in used.items() if column.missing},
-        "dropped": {name: column.kind for name, column in columns.items() if not column.inputs},
+        "dropped": {column.encoding.name: column.encoding.kind for column in columns if not column.inputs},
     }
 
 
-def _log_summary(name: str, targets: TargetColumn, about: dict[str, Any], columns: dict[str, EncodedColumn]) -> None:
+def _log_summary(name: str, targets: TargetColumn, about: dict[str, Any], columns: list[FittedColumn]) -> None:
     """Log what the table contains, and what is left out of it."""
     kind = f"{len(targets.classes)} classes" if targets.classes else "a number"
     log.info(f"{name}: {about['target']} is {kind}; {len(targets.y)} rows, {len(about['inputs'])} inputs")
@@ -138,7 +185,9 @@ def _log_summary(name: str, targets: TargetColumn, about: dict[str, Any], column
     lists = {
         "columns left out": [f"{column} ({reason})" for column, reason in about["dropped"].items()],
         "missing values": [f"{column} {count}" for column, count in about["missing"].items()],
-        "words taken as missing values": [f"{column} ({own.note})" for column, own in columns.items() if own.note],
+        "words taken as missing values": [
+            f"{column.encoding.name} ({column.note})" for column in columns if column.note
+        ],
         "classes with a single row, which is trained on": _single_row_classes(targets),
     }
     for title, entries in lists.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TaskChoice = Literal["auto", "classification", "regression"]
 
 _MAX_CLASSES = 20  # whole numbers are classes if at most so many differ, …
+_LISTED = 8  # classes that a message names at most
 _MAX_CLASS_SHARE = 0.1  # … in relation to the number of rows: a rating or a species, not a count
 
 
@@ -62,6 +63,44 @@ def read_target(column: pl.Series, task: TaskChoice) -> TargetColumn:
     if _is_classes(different, len(values), task):
         return TargetColumn(torch.from_numpy(codes), _class_names(different, len(values), column.name), is_known)
     return TargetColumn(_numbers(values, column), None, is_known)
+
+
+def encode_target(column: pl.Series, classes: list[str] | None) -> TargetColumn:
+    """Read a target column with the classes that a run learned.
+
+    Args:
+        column: the column.
+        classes: the names of the run's classes; None if it learned numbers.
+
+    Raises:
+        DataError: no row has a target, or one has a class that the run does not know, or words instead of numbers.
+    """
+    known = column.is_not_null() & column.is_finite() if column.dtype.is_numeric() else column.is_not_null()
+    values, is_known = column.filter(known).to_numpy(), known.to_numpy()
+    if not len(values):
+        raise DataError(f"data.target={column.name} is missing in every row", "there is nothing to measure")
+    if classes is None:
+        if not column.dtype.is_numeric():
+            raise DataError(f"data.target={column.name} holds words such as {values[0]!r}", "the run learned numbers")
+        return TargetColumn(torch.from_numpy(values.astype(np.float64)).float(), None, is_known)
+    label_of = {name: label for label, name in enumerate(classes)}
+    names = [_class_name(value) for value in values.tolist()]
+    if unknown := sorted(set(names) - label_of.keys()):
+        raise unknown_classes(f"data.target={column.name}", unknown, classes)
+    return TargetColumn(torch.tensor([label_of[name] for name in names]), classes, is_known)
+
+
+def unknown_classes(origin: str, unknown: list[str], classes: list[str]) -> DataError:
+    """Return the error about classes that a run was not trained on.
+
+    Args:
+        origin: what has the classes, for the message.
+        unknown: the names of these classes, at least one.
+        classes: the names of the run's classes.
+    """
+    listed = ", ".join(unknown[:_LISTED]) + (" …" if len(unknown) > _LISTED else "")
+    known = ", ".join(classes[:_LISTED]) + (" …" if len(classes) > _LISTED else "")
+    return DataError(f"{origin} has classes that the run was not trained on: {listed}", f"its classes are {known}")
 
 
 def _is_classes(different: NDArray[np.generic], rows: int, task: TaskChoice) -> bool:

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from fastrun.components.data.fingerprint import file_fingerprint
+from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.stratified_split import check_fractions
+from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError, DataError
 
 _HINT = "data.root must be a text file"
@@ -19,10 +22,11 @@ _UNICODE = 0x110000  # the number of code points
 
 def text(
     root: str | None = None,
-    length: int = 64,
-    stride: int | None = None,
-    val_fraction: float = 0.1,
-    test_fraction: float = 0.0,
+    length: Count = 64,
+    stride: Count | None = None,
+    val_fraction: BelowOne = 0.1,
+    test_fraction: BelowOne = 0.0,
+    learned: DataState | None = None,
 ) -> dict[str, Any]:
     """Return blocks of ``length`` characters as int64 ``[n, length]``, and the same blocks one character further on.
 
@@ -38,25 +42,34 @@ def text(
             None for ``length``.
         val_fraction: the part of the file to validate on.
         test_fraction: the part of the file to test on; 0 for no test set.
+        learned: what a run learned from its data, whose vocabulary and split are used again.
 
     Raises:
         ConfigError: ``root`` is not set, or another argument is out of its range.
-        DataError: the file cannot be read, is not UTF-8, consists of one character only, or is too short for a block in
-            each split.
+        DataError: the file cannot be read, is not UTF-8, consists of one character only, is too short for a block in
+            each split, or has characters that the run does not know.
     """
     if root is None:
         raise ConfigError("data.root is not set", _HINT)
-    if length < 1 or (stride is not None and stride < 1):
-        raise ConfigError(f"data.length={length}, data.stride={stride}: a block needs characters", "the minimum is 1")
     check_fractions({"val": val_fraction, "test": test_fraction})
-    tokens, classes = encode_characters(read_utf8(Path(root).expanduser()))
-    if len(classes) < 2:
-        problem = f"has one character only, {classes[0]!r}" if classes else "is empty"
-        raise DataError(f"{root} {problem}", "there is nothing to predict; " + _HINT)
-    cut = _cut(tokens, val_fraction, test_fraction)
-    splits = {name: _blocks(name, own, length, stride if name == "train" else None) for name, own in cut.items()}
-    about = {"characters": {name: len(own) for name, own in cut.items()}, "vocabulary": len(classes)}
-    return splits | {"classes": classes, "about": about}
+    path = Path(root).expanduser()
+    characters = read_utf8(path)
+    found = {"fingerprint": file_fingerprint(path) | {"characters": len(characters)}}
+    if learned is not None:
+        tokens, classes = encode_known(characters, learned.classes or [], str(root)), learned.classes or []
+        whole = {NEW: torch.tensor([0, len(tokens)])}
+        bounds = {name: tuple(own.tolist()) for name, own in (whole if learned.is_new else learned.split).items()}
+    else:
+        tokens, classes = encode_characters(characters)
+        if len(classes) < 2:
+            problem = f"has one character only, {classes[0]!r}" if classes else "is empty"
+            raise DataError(f"{root} {problem}", "there is nothing to predict; " + _HINT)
+        bounds = _bounds(len(tokens), val_fraction, test_fraction)
+    parts = {name: tokens[low:high] for name, (low, high) in bounds.items()}
+    splits = {name: _blocks(name, own, length, stride if name == "train" else None) for name, own in parts.items()}
+    about = {"characters": {name: len(own) for name, own in parts.items()}, "vocabulary": len(classes)}
+    split = {name: torch.tensor(own) for name, own in bounds.items()}
+    return found | splits | {"classes": classes, "about": about, "split": split}
 
 
 def read_utf8(path: Path) -> str:
@@ -87,11 +100,31 @@ def encode_characters(characters: str) -> tuple[Tensor, list[str]]:
     return torch.from_numpy(index_of[codes]), [chr(code) for code in vocabulary]
 
 
-def _cut(tokens: Tensor, val_fraction: float, test_fraction: float) -> dict[str, Tensor]:
-    val, test = (int(len(tokens) * fraction) for fraction in (val_fraction, test_fraction))
-    train_tokens, val_tokens, test_tokens = torch.split(tokens, [len(tokens) - val - test, val, test])
-    splits = {"train": train_tokens, "val": val_tokens}
-    return splits | {"test": test_tokens} if test else splits
+def encode_known(characters: str, vocabulary: list[str], origin: str) -> Tensor:
+    """Return each character's index in a vocabulary as int64 ``[n]``.
+
+    Args:
+        characters: the text.
+        vocabulary: the characters that a run knows.
+        origin: where the text is from, for messages.
+
+    Raises:
+        DataError: the text has other characters.
+    """
+    tokens, own = encode_characters(characters)
+    index_of = {character: index for index, character in enumerate(vocabulary)}
+    if unknown := [character for character in own if character not in index_of]:
+        listed = ", ".join(map(repr, unknown[:8])) + (" …" if len(unknown) > 8 else "")
+        raise DataError(f"{origin} has characters that the run was not trained on: {listed}", "leave them out")
+    return torch.tensor([index_of[character] for character in own], dtype=torch.int64)[tokens]
+
+
+def _bounds(count: int, val_fraction: float, test_fraction: float) -> dict[str, tuple[int, int]]:
+    """Return the first character of each split, and the one after its last."""
+    val, test = (int(count * fraction) for fraction in (val_fraction, test_fraction))
+    train = count - val - test
+    bounds = {"train": (0, train), "val": (train, train + val)}
+    return bounds | {"test": (train + val, count)} if test else bounds
 
 
 def _blocks(name: str, tokens: Tensor, length: int, stride: int | None) -> TensorDataset:

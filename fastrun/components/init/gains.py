@@ -9,9 +9,14 @@ inputs of any variance; for smooth ones, it is computed for inputs of variance o
 from __future__ import annotations
 
 from math import sqrt
+from typing import Annotated
 
 import torch
 from torch import nn
+
+from fastrun.config.constraints import Range
+
+Gain = Annotated[float, Range(gt=0, le=1000)]
 
 _REACH, _POINTS = 10.0, 20_001  # standard deviations on each side, and points of the quadrature: exact to six digits
 _measured: dict[str, float] = {}

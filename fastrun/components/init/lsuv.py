@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from fastrun.components.init.layers import Part, Weighted, weighted
 from fastrun.components.init.orthogonal import orthogonal
+from fastrun.config.constraints import Range
 from fastrun.errors import ConfigError
 
+Examples = Annotated[int, Range(ge=2)]  # one has no variance
 
-def lsuv(net: nn.Module, examples: Tensor, samples: int = 256) -> None:
+
+def lsuv(net: nn.Module, examples: Tensor, samples: Examples = 256) -> None:
     """Draw orthonormal weights and scale each layer, in the order of the forward pass, to outputs of variance one.
 
     This takes a single pass: biases are zero, so the output of a layer can be divided along with its weights before the
@@ -30,10 +34,8 @@ def lsuv(net: nn.Module, examples: Tensor, samples: int = 256) -> None:
         samples: how many of the examples to use.
 
     Raises:
-        ConfigError: ``samples`` is below 2, or the network does not take the examples.
+        ConfigError: the network does not take the examples.
     """
-    if samples < 2:
-        raise ConfigError(f"init.samples={samples} has no variance", "the minimum is 2")
     orthogonal(net)
     with _evaluating(net), _scaling([layer for layer in weighted(net) if not isinstance(layer, Part)]):
         try:

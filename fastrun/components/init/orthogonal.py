@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from fastrun.components.init.gains import Gain
 from fastrun.components.init.layers import weighted, zero_bias
 
 
-def orthogonal(net: nn.Module, gain: float = 1.0) -> None:
+def orthogonal(net: nn.Module, gain: Gain = 1.0) -> None:
     """Draw orthogonal weights times a gain, with filters as rows; biases are zero.
 
     This also sets the matrices of recurrent layers, gate by gate, since those are multiplied at every step of a

@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fastrun.components.init.gains import Gain
 from fastrun.components.init.layers import weighted, zero_bias
 
 
-def trunc_normal(net: nn.Module, std: float = 0.02, cut: float = 2.0) -> None:
+def trunc_normal(net: nn.Module, std: Gain = 0.02, cut: Gain = 2.0) -> None:
     """Draw weights, including those of embeddings, from a normal distribution that is cut off on both sides.
 
     Biases are zero, and so is the row of an embedding that stands for padding.

@@ -11,7 +11,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from fastrun.components.init.gains import Gain
 from fastrun.components.init.layers import zero_bias
+from fastrun.config.constraints import Positive
 from fastrun.errors import ConfigError
 
 
@@ -20,8 +22,8 @@ def whiten(
     examples: Tensor,
     whitening: bool = True,
     dirac: bool = True,
-    eps: float = 5e-4,
-    head_std: float | None = None,
+    eps: Positive = 5e-4,
+    head_std: Gain | None = None,
 ) -> None:
     """Set the first convolution to whitening filters, which are then frozen, and the others to the identity.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from torch import nn
 
+from fastrun.components.init.gains import Gain
 from fastrun.components.init.layers import weighted, zero_bias
 
 
-def uniform(net: nn.Module, gain: float = 1.0) -> None:
+def uniform(net: nn.Module, gain: Gain = 1.0) -> None:
     """Draw the weights uniformly.
 
     Args:
@@ -23,7 +24,7 @@ def uniform(net: nn.Module, gain: float = 1.0) -> None:
         zero_bias(layer)
 
 
-def normal(net: nn.Module, gain: float = 1.0) -> None:
+def normal(net: nn.Module, gain: Gain = 1.0) -> None:
     """Draw the weights from a normal distribution.
 
     Args:

@@ -1,8 +1,8 @@
-"""Trackers: what shows the lines of metrics.jsonl, as a run writes them, beside those of other runs.
+"""Trackers, which log the lines of metrics.jsonl while a run writes them and show runs side by side.
 
-Each option of the group ``logger`` is a Lightning logger, and so is a user's own. One whose signature names them is
-given ``folder`` (the run's directory), ``name`` (what to call the run) and ``step`` (the step it goes on from, 0 for a
-new run). :class:`fastrun.components.logger.tracker.Tracker` stands between it and the run.
+Each option of the group ``logger`` is a Lightning logger, and so is a user's own. It gets those of these arguments that
+its signature names: ``folder``, the run directory; ``name``, the name of the run; ``step``, the step that the run is
+resumed from, 0 for a new run. The run calls it through :class:`fastrun.components.logger.tracker.Tracker`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import importlib
 from fastrun.errors import ConfigError
 
 
-def needs(package: str) -> None:
-    """Import a tracker's package.
+def require_package(package: str) -> None:
+    """Import the package of a tracker.
+
+    Args:
+        package: the name of the package, which is the name of the option as well.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: the package, or another one that it needs, is not installed.
     """
     try:
         importlib.import_module(package)

@@ -1,4 +1,4 @@
-"""A run's config as a tracker wants it: names and plain values, none of them secret."""
+"""The config of a run in the form that trackers log: names and plain values, without secrets."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from typing import Any
 from fastrun.config.settings import Settings
 from fastrun.redaction import is_secret, redact
 
-_LEFT_OUT = "choices", "logger", "outputs"  # the first comes under the groups' names; the others are no heuristics
+_OMITTED = "choices", "logger", "outputs"  # choices are logged by group; the other two do not change the training
 
 
 def hyperparameters(settings: Settings) -> dict[str, Any]:
-    """Return each group's option, and every value that is set: ``{"optimizer": "adamw", "optimizer.lr": 0.001}``."""
-    values = dict(_flat(asdict(settings), ""))
-    return {group: str(option) for group, option in settings.choices.items() if option is not None} | values
+    """Return the option of each group and every value that is set.
+
+    Returns:
+        Plain values by name, such as ``{"optimizer": "adamw", "optimizer.lr": 0.001}``.
+    """
+    options = {group: str(option) for group, option in settings.choices.items() if option is not None}
+    return options | dict(_flatten(asdict(settings), ""))
 
 
-def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
-        if is_secret(str(key)) or (not prefix and key in _LEFT_OUT):
+        if is_secret(str(key)) or (not prefix and key in _OMITTED):
             continue
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         elif value is not None:
             yield f"{prefix}{key}", value if isinstance(value, (bool, int, float)) else str(redact(value))

@@ -1,4 +1,4 @@
-"""TensorBoard: event files below the run's directory, so that ``tensorboard --logdir outputs`` shows all runs."""
+"""TensorBoard: event files in the run directory, so that ``tensorboard --logdir outputs`` shows all runs."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from fastrun.components.logger import needs
+from fastrun.components.logger import require_package
 
-_COLUMNS = "val/loss", "summary/best/value", "summary/clock/train"  # beside the hyperparameters of the HParams tab
+_COLUMNS = "val/loss", "summary/best/value", "summary/clock/train"  # columns of the HParams tab
 
 
 class TensorBoard(TensorBoardLogger):
-    """Writes event files; those of a run that resumes hide what the first attempt wrote past the step it goes on from.
+    """Writes event files. Those of a resumed run hide what was logged after the step that it is resumed from.
+
+    Args:
+        folder: the run directory.
+        step: the step that the run is resumed from, 0 for a new run.
 
     Raises:
         ConfigError: the package is not installed.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        needs("tensorboard")
+        require_package("tensorboard")
         purge = step + 1 if step else None
         super().__init__(folder / "tensorboard", name="", version="", default_hp_metric=False, purge_step=purge)
 
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
-        """Write the hyperparameters at once, so that the HParams tab has a run while it trains."""
+        """Log the hyperparameters at the start, so that the HParams tab lists a run while it trains."""
         from torch.utils.tensorboard.summary import hparams
 
-        super().log_hyperparams(params)  # keeps them for hparams.yaml
+        super().log_hyperparams(params)  # writes them to hparams.yaml
         writer = self.experiment.file_writer
         table: Any = hparams
-        for part in table(params, dict.fromkeys(_COLUMNS, 0.0))[:2]:  # the third would say that the run has ended
+        for part in table(params, dict.fromkeys(_COLUMNS, 0.0))[:2]:  # the third part would mark the run as ended
             writer.add_summary(part)

@@ -1,4 +1,4 @@
-"""Between a run and its tracker: a run goes on whatever becomes of the tracker."""
+"""Protects a run from failures of its tracker."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SECTIONS = "best", "target", "clock", "throughput"  # of summary.json
 
 
 class Tracker(Logger):
-    """A Lightning logger that hands on to another until that fails; then it says so, once, and is silent.
+    """A Lightning logger that passes calls on to another one until that fails; then it logs one warning and stops.
 
-    Lightning's own callbacks log to it as well. They count calls, each of them many steps; so whatever step they name,
-    it is logged at the run's.
+    Callbacks of Lightning may log to it as well. Lightning counts calls, each of which is many optimizer steps, so the
+    step that a callback passes is replaced by that of the run.
 
     Args:
-        inner: the tracker's own logger.
-        label: what to call it in a warning.
-        step: returns the optimizer steps done.
+        inner: the logger of the tracker.
+        label: its name in the warning.
+        step: returns the number of optimizer steps taken.
     """
 
     def __init__(self, inner: Logger, label: str, step: Callable[[], int]) -> None:
@@ -47,61 +47,61 @@ class Tracker(Logger):
 
     @property
     def experiment(self) -> Any:
-        """Return the tracker's own object, for callbacks that log more than numbers."""
+        """Return the object of the tracker's own library, for callbacks that log more than numbers."""
         return self.inner.experiment  # type: ignore[attr-defined]
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Log lines of metrics.jsonl, each at its own step."""
+        """Log lines of metrics.jsonl, each at the step that it names."""
         for line in lines:
             values = {key: value for key, value in line.items() if key != "step"}
             self._try(self.inner.log_metrics, values, line["step"])
         self.save()
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log numbers at the step that the run has come to."""
+        """Log numbers at the current step of the run."""
         self._try(self.inner.log_metrics, dict(metrics), self.step())
 
     def log_hyperparams(self, params: Mapping[str, Any]) -> None:  # type: ignore[override]
-        """Log what the run was configured with."""
+        """Log the config of the run."""
         self._try(self.inner.log_hyperparams, dict(params))
 
     def save(self) -> None:
-        """Have what was logged written, so that a run that is killed has lost none of it."""
+        """Write what was logged to the disk, so that nothing is lost if the run is killed."""
         self._try(self.inner.save)
 
     def finalize(self, status: str) -> None:
-        """End what has failed; a run that trained to its end still has a summary to log."""
+        """Close the tracker if the run failed; after a success the summary is still to be logged."""
         if status == "success":
             self.save()
         else:
             self._close(status)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Log the numbers of summary.json, and end."""
-        self.log_metrics(figures(summary))
+        """Log the numbers of summary.json, and close the tracker."""
+        self.log_metrics(summary_numbers(summary))
         self._close("success")
 
     def _close(self, status: str) -> None:
         self._try(self.inner.finalize, status)
         self.is_open = False
 
-    def _try(self, act: Callable[..., Any], *arguments: Any) -> None:
+    def _try(self, call: Callable[..., Any], *arguments: Any) -> None:
         if not self.is_open:
             return
         try:
-            act(*arguments)
-        except Exception as error:  # a full disk, a server that is gone: whatever a tracker can come to
+            call(*arguments)
+        except Exception as error:  # such as a full disk, or a server that does not answer
             self.is_open = False
-            log.warning(f"logger={self.label} failed, the run goes on without it: {reason_of(error)}")
+            log.warning(f"logger={self.label} failed; the run goes on without it: {reason_of(error)}")
 
 
 def reason_of(error: BaseException) -> str:
-    """Return in one line what a tracker came to; Lightning's loggers wrap it in advice."""
+    """Return the reason of a tracker's error in one line; Lightning's loggers wrap the error in advice."""
     cause = error.__cause__ or error
     return " ".join(str(cause).split())[:200] or type(cause).__name__
 
 
-def figures(summary: Mapping[str, Any]) -> dict[str, float]:
+def summary_numbers(summary: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a summary's sections: ``summary/best/value``, ``summary/clock/train`` …"""
     sections = {name: summary[name] for name in _SECTIONS if summary[name]}
     numbers = {f"summary/{name}/{key}": value for name, section in sections.items() for key, value in section.items()}

@@ -1,4 +1,4 @@
-"""Weights & Biases: offline below the run's directory, to be sent with ``wandb sync``, or online."""
+"""Weights & Biases: offline in the run directory, for ``wandb sync`` to send, or online."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers import WandbLogger
 
-from fastrun.components.logger import needs
-from fastrun.components.logger.identity import known_as, remember
+from fastrun.components.logger import require_package
+from fastrun.components.logger.identity import save_id, saved_id
 
 
 class Wandb(WandbLogger):
-    """Writes to a wandb run of its own, whatever other one the process has open.
+    """Logs to a new wandb run, independent of any other that the process has open.
 
     Args:
-        folder: the run's directory; files go to ``wandb`` in it.
-        name: what the run is called there.
-        project: what it is part of.
-        mode: ``offline`` writes files alone and tries no network; ``online`` needs ``wandb login`` first.
-        entity: the user or team that it belongs to; None: yours.
-        group: what runs are shown together; None: none.
-        tags: words to find it by.
+        folder: the run directory; files go to ``wandb`` in it.
+        name: the name of the run in wandb.
+        project: the project that the run belongs to.
+        mode: ``offline`` only writes files and uses no network; ``online`` needs ``wandb login`` first.
+        entity: the user or team that owns the run; None for the default of the account.
+        group: the group under which wandb shows the run with others; None for no group.
+        tags: tags of the run.
 
     Raises:
         ConfigError: the package is not installed.
@@ -38,12 +38,12 @@ class Wandb(WandbLogger):
         group: str | None = None,
         tags: tuple[str, ...] = (),
     ) -> None:
-        if mode == "offline":  # wandb reports on its own use even then
+        if mode == "offline":  # otherwise wandb reports its own errors over the network
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        needs("wandb")
+        require_package("wandb")
         import wandb
 
-        known = known_as(folder, "wandb")
+        known = saved_id(folder, "wandb")
         run = wandb.init(
             dir=folder,
             id=known,
@@ -53,17 +53,17 @@ class Wandb(WandbLogger):
             group=group,
             tags=tags,
             mode=mode,
-            resume="allow" if known and mode == "online" else None,  # offline, files of the same id are joined later
+            resume="allow" if known and mode == "online" else None,  # wandb sync joins offline files of the same id
             reinit="create_new",
             settings=wandb.Settings(silent=True, console="off"),
         )
-        remember(folder, "wandb", run.id)
+        save_id(folder, "wandb", run.id)
         super().__init__(name=name, project=project, experiment=run)
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
 
     def finalize(self, status: str) -> None:
-        """End the wandb run."""
+        """Close the wandb run."""
         super().finalize(status)
         run: Any = self.experiment
         run.finish(exit_code=0 if status == "success" else 1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from fastrun.components.loss.mse import SquaredError
-from fastrun.components.loss.targets import check_smoothing
+from fastrun.config.constraints import BelowOne
 from fastrun.errors import ConfigError
 
 
-def auto(task: str = "classification", label_smoothing: float = 0.0) -> nn.Module:
+def auto(task: str = "classification", label_smoothing: BelowOne = 0.0) -> nn.Module:
     """Return cross-entropy for ``classification`` and ``language``, the mean squared error for ``regression``.
 
     Args:
@@ -17,7 +17,7 @@ def auto(task: str = "classification", label_smoothing: float = 0.0) -> nn.Modul
         label_smoothing: the share of a label that is spread evenly over all classes.
 
     Raises:
-        ConfigError: ``label_smoothing`` is out of range, or the targets are numbers.
+        ConfigError: the targets are numbers, which have no labels to smooth.
     """
     if task == "regression":
         if label_smoothing:
@@ -26,5 +26,4 @@ def auto(task: str = "classification", label_smoothing: float = 0.0) -> nn.Modul
                 "use loss.label_smoothing=0",
             )
         return SquaredError(task)
-    check_smoothing(label_smoothing)
     return nn.CrossEntropyLoss(label_smoothing=label_smoothing)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from fastrun.components.loss.targets import check_smoothing, probabilities
+from fastrun.components.loss.targets import probabilities
+from fastrun.config.constraints import BelowOne
 from fastrun.errors import ConfigError
 
 
@@ -19,22 +20,19 @@ class OneVsRest(nn.Module):
         sum_classes: sum over the classes instead of averaging; gradients are then as large as those of cross-entropy.
 
     Raises:
-        ConfigError: the task is regression, or an argument is out of range.
+        ConfigError: the task is regression.
     """
 
     def __init__(
         self,
         task: str = "classification",
-        label_smoothing: float = 0.0,
-        threshold: float | None = None,
+        label_smoothing: BelowOne = 0.0,
+        threshold: BelowOne | None = None,
         sum_classes: bool = False,
     ) -> None:
         super().__init__()
         if task == "regression":
             raise ConfigError("loss=bce is for classes; this data has numbers to predict", "use loss=auto or loss=mse")
-        check_smoothing(label_smoothing)
-        if threshold is not None and not 0 <= threshold < 1:
-            raise ConfigError(f"loss.threshold={threshold} is not in [0, 1)", "use for example loss.threshold=0.2")
         self.label_smoothing, self.threshold, self.sum_classes = label_smoothing, threshold, sum_classes
 
     def forward(self, outputs: Tensor, y: Tensor) -> Tensor:

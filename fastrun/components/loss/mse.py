@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from fastrun.components.loss.targets import probabilities
+from fastrun.config.constraints import Positive
 from fastrun.errors import ConfigError
 
 
@@ -22,14 +23,12 @@ class SquaredError(nn.Module):
         true_value: the target of the true class (M in the paper).
 
     Raises:
-        ConfigError: an argument is not above 0, or is given for regression, which has no classes.
+        ConfigError: an argument is given for regression, which has no classes.
     """
 
-    def __init__(self, task: str = "classification", true_weight: float = 1.0, true_value: float = 1.0) -> None:
+    def __init__(self, task: str = "classification", true_weight: Positive = 1.0, true_value: Positive = 1.0) -> None:
         super().__init__()
         for name, value in (("true_weight", true_weight), ("true_value", true_value)):
-            if value <= 0:
-                raise ConfigError(f"loss.{name}={value} is too small", "it must be above 0")
             if task == "regression" and value != 1:
                 raise ConfigError(
                     f"loss.{name}={value}: this data has numbers to predict, not classes", f"use loss.{name}=1"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from fastrun.errors import ConfigError
-
 
 def probabilities(y: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
     """Return labels as probabilities ``[N, classes]``.
@@ -19,13 +17,3 @@ def probabilities(y: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
     """
     targets = y if y.is_floating_point() else one_hot(y, classes).float()
     return targets * (1 - smoothing) + smoothing / classes if smoothing else targets
-
-
-def check_smoothing(share: float) -> None:
-    """Check the share of label smoothing.
-
-    Raises:
-        ConfigError: it is not in [0, 1).
-    """
-    if not 0 <= share < 1:
-        raise ConfigError(f"loss.label_smoothing={share} is not in [0, 1)", "use for example loss.label_smoothing=0.1")

@@ -1,8 +1,13 @@
-"""Checks of a network's arguments: whether it suits the data, and whether its sizes are valid."""
+"""Checks of a network's arguments: whether it suits the data, and whether its sizes fit together."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastrun.config.constraints import Range
 from fastrun.errors import ConfigError
+
+Depth = Annotated[int, Range(ge=1, le=2000)]  # layers; a deeper network would take minutes to build
 
 
 def images(model: str, in_shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -31,20 +36,6 @@ def tokens(model: str, in_shape: tuple[int, ...], vocabulary: int | None) -> tup
             "use model=resnet" if len(in_shape) == 3 else "use model=mlp",
         )
     return in_shape[0], vocabulary
-
-
-def positive(**sizes: int) -> None:
-    """Check that sizes are at least one.
-
-    Args:
-        sizes: the sizes, by the name of the model's argument.
-
-    Raises:
-        ConfigError: a size is not; the error names its key.
-    """
-    for name, size in sizes.items():
-        if size < 1:
-            raise ConfigError(f"model.{name}={size} is too small", "the minimum is 1")
 
 
 def heads(width: int, count: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
 from fastrun.components.norm.layers import Norm
+from fastrun.config.constraints import BelowOne, Count
 
 _STAGES = 3
 
@@ -13,9 +15,9 @@ _STAGES = 3
 def cnn(
     in_shape: tuple[int, ...],
     num_classes: int,
-    depth: int = 6,
-    width: int = 32,
-    dropout: float = 0.0,
+    depth: Depth = 6,
+    width: Count = 32,
+    dropout: BelowOne = 0.0,
     norm: Norm | None = None,
 ) -> nn.Module:
     """Build ``depth`` 3x3 convolutions in three stages, pooling, dropout and a linear head.
@@ -32,9 +34,8 @@ def cnn(
         norm: builds the norm after a layer; None for no norms, and biases instead.
 
     Raises:
-        ConfigError: depth or width is below 1, or the input is not an image.
+        ConfigError: the input is not an image.
     """
-    check.positive(depth=depth, width=width)
     channels, *sides = check.images("cnn", in_shape)
     layers: list[nn.Module] = []
     for stage in range(_STAGES):

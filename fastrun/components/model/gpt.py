@@ -5,16 +5,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
 from fastrun.components.model.transformer import Block
+from fastrun.config.constraints import BelowOne, Count
 
 
 def gpt(
     in_shape: tuple[int, ...],
     vocabulary: int | None,
-    width: int = 128,
-    depth: int = 4,
-    heads: int = 4,
-    dropout: float = 0.0,
+    width: Count = 128,
+    depth: Depth = 4,
+    heads: Count = 4,
+    dropout: BelowOne = 0.0,
     tie: bool = True,
 ) -> nn.Module:
     """Build embeddings of tokens and positions, ``depth`` causal transformer blocks, and a linear head.
@@ -32,9 +34,8 @@ def gpt(
         tie: use the embeddings of the tokens as the head's weights (Press & Wolf 2017), as in GPT-2.
 
     Raises:
-        ConfigError: the data is not text, or a size is out of range.
+        ConfigError: the data is not text, or the heads do not divide the width.
     """
-    check.positive(width=width, depth=depth, heads=heads)
     check.heads(width, heads)
     length, vocabulary = check.tokens("gpt", in_shape, vocabulary)
     return GPT(length, vocabulary, width, depth, heads, dropout, tie)

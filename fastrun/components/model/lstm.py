@@ -5,14 +5,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
+from fastrun.config.constraints import BelowOne, Count
 
 
 def lstm(
     in_shape: tuple[int, ...],
     vocabulary: int | None,
-    width: int = 256,
-    depth: int = 2,
-    dropout: float = 0.0,
+    width: Count = 256,
+    depth: Depth = 2,
+    dropout: BelowOne = 0.0,
     tie: bool = False,
 ) -> nn.Module:
     """Build an embedding of tokens, ``depth`` LSTM layers of ``width`` units, and a linear head.
@@ -30,9 +32,8 @@ def lstm(
         tie: use the embeddings of the tokens as the head's weights (Press & Wolf 2017).
 
     Raises:
-        ConfigError: the data is not text, or a size is out of range.
+        ConfigError: the data is not text.
     """
-    check.positive(width=width, depth=depth)
     _, vocabulary = check.tokens("lstm", in_shape, vocabulary)
     return LSTM(vocabulary, width, depth, dropout, tie)
 

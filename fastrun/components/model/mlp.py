@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from fastrun.components.norm.layers import Norm
+from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError
 
 Activation = Literal["relu", "gelu", "tanh", "sigmoid"]
@@ -17,9 +18,9 @@ _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "sigmoid": nn
 def mlp(
     in_shape: tuple[int, ...],
     num_classes: int,
-    hidden: tuple[int, ...] = (256, 256),
+    hidden: tuple[Count, ...] = (256, 256),
     activation: Activation = "relu",
-    dropout: float = 0.0,
+    dropout: BelowOne = 0.0,
     norm: Norm | None = None,
     vocabulary: int | None = None,
 ) -> nn.Module:
@@ -37,14 +38,10 @@ def mlp(
         vocabulary: the number of different tokens; None for data that is not text.
 
     Raises:
-        ConfigError: a layer has no units, or the data is text.
+        ConfigError: the data is text.
     """
     if vocabulary is not None:
         raise ConfigError("model=mlp needs images or vectors; this data is text", "use model=gpt or model=lstm")
-    if any(width < 1 for width in hidden):
-        raise ConfigError(
-            f"model.hidden={list(hidden)}: each layer needs at least one unit", "use for example model.hidden=[256,256]"
-        )
     layers: list[nn.Module] = [nn.Flatten()]
     width = prod(in_shape)
     for out in hidden:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
 from fastrun.components.model.residual import zero_last_layer
 from fastrun.components.norm.layers import Norm
+from fastrun.config.constraints import Count
 from fastrun.errors import ConfigError
 
 
 def resnet(
     in_shape: tuple[int, ...],
     num_classes: int,
-    depth: int = 20,
-    width: int = 16,
+    depth: Depth = 20,
+    width: Count = 16,
     skip: bool = True,
     norm: Norm | None = None,
 ) -> nn.Module:
@@ -37,7 +39,6 @@ def resnet(
         raise ConfigError(
             f"model.depth={depth} is not 6n + 2", f"the nearest is {max(1, round((depth - 2) / 6)) * 6 + 2}"
         )
-    check.positive(width=width)
     colors, _, _ = check.images("resnet", in_shape)
     blocks: list[nn.Module] = []
     channels = width

@@ -6,15 +6,16 @@ from torch import Tensor, nn
 
 from fastrun.components.model import check
 from fastrun.components.norm.layers import Norm
+from fastrun.config.constraints import Count, Positive
 from fastrun.errors import ConfigError
 
 
 def speednet(
     in_shape: tuple[int, ...],
     num_classes: int,
-    widths: tuple[int, ...] = (64, 256, 256),
-    patch: int = 2,
-    scale: float = 1 / 9,
+    widths: tuple[Count, ...] = (64, 256, 256),
+    patch: Count = 2,
+    scale: Positive = 1 / 9,
     norm: Norm | None = None,
 ) -> nn.Module:
     """Build a patch convolution, blocks that halve the resolution if it is above one, and a head with scaled logits.

@@ -10,6 +10,8 @@ from torch import nn
 from fastrun.components.model import check
 from fastrun.errors import ConfigError
 
+_OF_WEIGHTS = "pretrained", "checkpoint_path", "cache_dir"  # timm would fetch, or unpickle, what these name
+
 
 def timm(in_shape: tuple[int, ...], num_classes: int, name: str = "resnet18", **arguments: Any) -> nn.Module:
     """Build the network that has a name in timm, for the channels and classes of the data.
@@ -23,14 +25,16 @@ def timm(in_shape: tuple[int, ...], num_classes: int, name: str = "resnet18", **
         in_shape: the shape of a sample, ``(channels, height, width)``.
         num_classes: the number of outputs.
         name: a name in ``timm.list_models()``.
-        arguments: passed to timm, as in ``+model.drop_rate=0.1``.
+        arguments: passed to timm, as in ``+model.drop_rate=0.1``; none that names weights.
 
     Raises:
         ConfigError: timm is not installed or has no such network, or the input is not an image.
     """
     channels, *sides = check.images("timm", in_shape)
-    if "pretrained" in arguments:
-        raise ConfigError("model.pretrained is not an argument here", "transfer=finetune loads pretrained weights")
+    for argument in arguments:
+        if argument.startswith(_OF_WEIGHTS):
+            hint = "transfer=finetune loads pretrained weights, and transfer.source=FILE those of a file"
+            raise ConfigError(f"model.{argument} is not an argument here", hint)
     zoo = _zoo()
     if not zoo.is_model(name):
         close = difflib.get_close_matches(name, zoo.list_models(), n=3, cutoff=0.5)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
 from fastrun.components.model.transformer import Block
+from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError
 
 Positions = Literal["sincos", "learned"]
@@ -19,11 +21,11 @@ Pool = Literal["mean", "token"]
 def vit(
     in_shape: tuple[int, ...],
     num_classes: int,
-    patch: int | None = None,
-    width: int = 128,
-    depth: int = 6,
-    heads: int = 4,
-    dropout: float = 0.0,
+    patch: Count | None = None,
+    width: Count = 128,
+    depth: Depth = 6,
+    heads: Count = 4,
+    dropout: BelowOne = 0.0,
     positions: Positions = "sincos",
     pool: Pool = "mean",
 ) -> nn.Module:
@@ -50,7 +52,6 @@ def vit(
     """
     channels, *sides = check.images("vit", in_shape)
     patch = patch_for(sides) if patch is None else patch
-    check.positive(patch=patch, width=width, depth=depth, heads=heads)
     check.heads(width, heads)
     if patch > min(sides):
         raise ConfigError(f"model.patch={patch} is larger than the images", f"they have {sides} pixels")

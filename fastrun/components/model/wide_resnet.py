@@ -5,8 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fastrun.components.model import check
+from fastrun.components.model.check import Depth
 from fastrun.components.model.residual import zero_last_layer
 from fastrun.components.norm.layers import Norm
+from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError
 
 _STEM = 16  # channels, as in the paper; ``widen`` multiplies those of the stages only
@@ -15,9 +17,9 @@ _STEM = 16  # channels, as in the paper; ``widen`` multiplies those of the stage
 def wide_resnet(
     in_shape: tuple[int, ...],
     num_classes: int,
-    depth: int = 10,
-    widen: int = 2,
-    dropout: float = 0.0,
+    depth: Depth = 10,
+    widen: Count = 2,
+    dropout: BelowOne = 0.0,
     skip: bool = True,
     norm: Norm | None = None,
 ) -> nn.Module:
@@ -41,7 +43,6 @@ def wide_resnet(
         raise ConfigError(
             f"model.depth={depth} is not 6n + 4", f"the nearest is {max(1, round((depth - 4) / 6)) * 6 + 4}"
         )
-    check.positive(widen=widen)
     colors, _, _ = check.images("wide_resnet", in_shape)
     blocks: list[nn.Module] = []
     channels = _STEM

@@ -6,11 +6,14 @@ statistics over a batch of sequences would leak later tokens to earlier ones.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from torch import Tensor, nn
 
+from fastrun.config.constraints import Count, Range, Share
 from fastrun.errors import ConfigError
+
+Eps = Annotated[float, Range(gt=0, le=1)]
 
 
 class Norm(Protocol):
@@ -20,7 +23,7 @@ class Norm(Protocol):
         """Return a norm for ``[batch, channels]`` or ``[batch, channels, height, width]``."""
 
 
-def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5, scale: bool = True) -> nn.Module:
+def batch(channels: int, dims: int, momentum: Share = 0.1, eps: Eps = 1e-5, scale: bool = True) -> nn.Module:
     """Batch normalization: each channel over the batch (and its pixels). Source: Ioffe & Szegedy 2015.
 
     Args:
@@ -37,7 +40,7 @@ def batch(channels: int, dims: int, momentum: float = 0.1, eps: float = 1e-5, sc
     return layer
 
 
-def group(channels: int, dims: int, groups: int = 8, eps: float = 1e-5) -> nn.Module:
+def group(channels: int, dims: int, groups: Count = 8, eps: Eps = 1e-5) -> nn.Module:
     """Group normalization: each sample's channels in groups (and their pixels). Source: Wu & He 2018.
 
     Args:
@@ -46,17 +49,12 @@ def group(channels: int, dims: int, groups: int = 8, eps: float = 1e-5) -> nn.Mo
         groups: the largest number of groups. A layer uses the next smaller number that divides its channels and gives
             each group at least two. One group is layer normalization.
         eps: added to the variance.
-
-    Raises:
-        ConfigError: ``groups`` is below 1.
     """
-    if groups < 1:
-        raise ConfigError(f"norm.groups={groups} is too small", "the minimum is 1, which is norm=layer")
     count = next(n for n in range(max(1, min(groups, channels // 2)), 0, -1) if channels % n == 0)
     return Grouped(count, channels, eps)
 
 
-def layer(channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
+def layer(channels: int, dims: int, eps: Eps = 1e-5) -> nn.Module:
     """Layer normalization: each sample over all its channels and pixels. Source: Ba et al. 2016.
 
     The statistics include the pixels, which are among the paper's "all units of a layer", as Wu & He 2018 measured it;
@@ -70,7 +68,7 @@ def layer(channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
     return nn.LayerNorm(channels, eps) if dims == 1 and channels > 1 else Grouped(1, channels, eps)
 
 
-def instance(channels: int, dims: int, eps: float = 1e-5) -> nn.Module:
+def instance(channels: int, dims: int, eps: Eps = 1e-5) -> nn.Module:
     """Instance normalization: each channel of each sample over its pixels. Source: Ulyanov et al. 2016.
 
     Args:

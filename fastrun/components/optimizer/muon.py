@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from fastrun.components.optimizer.groups import parts
-from fastrun.components.optimizer.orthogonal import Tensors, orthogonalized
-from fastrun.components.optimizer.ranges import check_at_least, check_below_one
+from fastrun.components.optimizer.orthogonal import Iterations, Tensors, orthogonalized
+from fastrun.config.constraints import BelowOne, NotNegative
 from fastrun.system.torch_internals import foreach_add_, foreach_lerp, foreach_lerp_, foreach_mul_
 
 Group = dict[str, Any]
@@ -22,14 +22,14 @@ Group = dict[str, Any]
 
 def muon(
     net: nn.Module,
-    lr: float = 0.02,
-    momentum: float = 0.95,
+    lr: NotNegative = 0.02,
+    momentum: BelowOne = 0.95,
     nesterov: bool = True,
-    ns_steps: int = 5,
-    weight_decay: float = 0.01,
-    adamw_lr: float = 3e-3,
-    adamw_betas: tuple[float, float] = (0.9, 0.95),
-    adamw_eps: float = 1e-8,
+    ns_steps: Iterations = 5,
+    weight_decay: NotNegative = 0.01,
+    adamw_lr: NotNegative = 3e-3,
+    adamw_betas: tuple[BelowOne, BelowOne] = (0.9, 0.95),
+    adamw_eps: NotNegative = 1e-8,
     fused: bool | None = None,
 ) -> Muon:
     """Return Muon over the hidden matrices and filters of a network, and AdamW over the rest.
@@ -49,11 +49,8 @@ def muon(
         fused: whether AdamW uses fused kernels; None lets torch choose.
 
     Raises:
-        ValueError: a value is out of its range, or the network has no such matrices or filters.
+        ValueError: the network has no such matrices or filters.
     """
-    check_at_least(0, lr=lr, weight_decay=weight_decay, adamw_lr=adamw_lr, adamw_eps=adamw_eps)
-    check_at_least(1, ns_steps=ns_steps)
-    check_below_one(momentum=momentum, **dict(zip(("adamw_betas[0]", "adamw_betas[1]"), adamw_betas, strict=True)))
     hidden, tables, rest = parts(net)
     if not hidden:
         raise ValueError("muon needs a trainable weight of two or more dimensions before the head; this model has none")

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from fastrun.components.optimizer.groups import parts
-from fastrun.components.optimizer.orthogonal import TINY, Tensors, orthogonalized
-from fastrun.components.optimizer.ranges import check_at_least, check_below_one
+from fastrun.components.optimizer.orthogonal import TINY, Iterations, Tensors, orthogonalized
+from fastrun.config.constraints import BelowOne, NotNegative
 from fastrun.system.torch_internals import (
     foreach_add,
     foreach_add_,
@@ -26,15 +26,15 @@ from fastrun.system.torch_internals import (
 
 def muon_sgd(
     net: nn.Module,
-    lr: float = 0.24,
-    momentum: float = 0.6,
+    lr: NotNegative = 0.24,
+    momentum: BelowOne = 0.6,
     nesterov: bool = True,
-    ns_steps: int = 3,
+    ns_steps: Iterations = 3,
     normalize: bool = True,
-    head_lr: float = 0.67,
-    bias_lr: float = 0.053,
-    sgd_momentum: float = 0.85,
-    weight_decay: float = 0.0,
+    head_lr: NotNegative = 0.67,
+    bias_lr: NotNegative = 0.053,
+    sgd_momentum: BelowOne = 0.85,
+    weight_decay: NotNegative = 0.0,
 ) -> MuonSGD:
     """Return Muon over the filters and matrices of a network, and SGD with Nesterov momentum over the rest.
 
@@ -57,11 +57,8 @@ def muon_sgd(
             gradient, so the momentum makes it ``1 / (1 - sgd_momentum)`` times as large in the long run.
 
     Raises:
-        ValueError: a value is out of its range, or the network has no such filters or matrices.
+        ValueError: ``nesterov`` without a momentum, or the network has no such filters or matrices.
     """
-    check_at_least(0, lr=lr, head_lr=head_lr, bias_lr=bias_lr, weight_decay=weight_decay)
-    check_at_least(1, ns_steps=ns_steps)
-    check_below_one(momentum=momentum, sgd_momentum=sgd_momentum)
     if nesterov and not momentum:
         raise ValueError("nesterov=true needs a momentum above 0")
     hidden, head, vectors = parts(net)

@@ -6,10 +6,14 @@ Source: Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural netw
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from fastrun.config.constraints import Range
+
+Iterations = Annotated[int, Range(ge=1, le=100)]
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
 _COEFFICIENTS = 3.4445, -4.7750, 2.0315  # a quintic with the steepest slope at zero that stays near one (Jordan 2024)

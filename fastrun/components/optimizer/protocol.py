@@ -71,6 +71,18 @@ def config_values(optimizer: Optimizer) -> list[dict[str, Any]]:
     ]
 
 
+def lay_out_state(optimizer: Optimizer) -> None:
+    """Give each tensor of an optimizer's state the memory layout of its weight, as where the optimizer had created it.
+
+    A checkpoint's tensors keep the layout that they were saved in, and fused kernels take a weight and its state for
+    the same layout. So this is needed where a run goes on in another memory format.
+    """
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                state[name] = torch.empty_like(weight, dtype=value.dtype, device=value.device).copy_(value)
+
+
 def check_state(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     """Check that a state has the same groups, of as many weights, as an optimizer.
 

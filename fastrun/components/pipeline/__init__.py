@@ -16,7 +16,7 @@ class TrainLoader(Protocol):
     """Yields the training batches of a run."""
 
     def batches(self, step: int) -> Iterator[Batch]:
-        """Yield the inputs and labels of one step after another on the device, without end.
+        """Yield the inputs and labels of one step after another on the device, without end; labels are int64.
 
         Args:
             step: the first step, counted from 0.

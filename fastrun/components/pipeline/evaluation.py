@@ -5,15 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
+from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.pipeline import Batch
-from fastrun.components.pipeline.reading import read_batches
+from fastrun.components.pipeline.reading import read_batches, read_samples
+from fastrun.components.pipeline.shared_memory import NoRoom, with_room
 from fastrun.components.pipeline.standardize import Standardize
 from fastrun.system import signals
 
 BATCH_BYTES = 2 << 20  # of floats: on a CPU a larger batch does not fit the cache and is slower
+SIZE = 64  # samples of a batch that are enough for an efficient pass, where they take more bytes than that
+_LOADED = 256  # samples of a batch that is loaded sample by sample at most
+_PARTS = 4  # as many of the parts that training computes take less memory without gradients than one with them
+
+
+def batch_size(values: int, part: int, device: torch.device, resident: bool) -> int:
+    """Return a number of samples for the batches of a validation that is fast and fits where training fits.
+
+    Args:
+        values: the values of a sample's input or of the network's output for it, whichever are more.
+        part: the number of samples that training computes at once.
+        device: where the batches go.
+        resident: whether the samples are on the device already.
+    """
+    limit = BATCH_BYTES if device.type == "cpu" else 32 * BATCH_BYTES
+    size = max(limit // (4 * values), min(SIZE, part))
+    return min(size, _PARTS * part, size if resident else _LOADED)
 
 
 class EvalLoader:
@@ -21,13 +40,14 @@ class EvalLoader:
 
     Args:
         samples: the data set.
-        scale: converts bytes to floats.
+        scale: converts bytes to floats; on the device.
         device: where the batches go.
         rank: the number of this process, from 0; it takes every ``world_size``-th sample.
         world_size: the number of processes.
         resident: keep a TensorDataset on the device.
         num_workers: the number of processes that load samples of a data set that is not resident.
-        outputs: the values of the network's output for a sample, if these are more than its inputs.
+        size: the number of samples in a batch; :func:`batch_size` chooses one.
+        seed: the seed of the run, for what the data set draws at random; every evaluation draws the same.
     """
 
     def __init__(
@@ -39,22 +59,20 @@ class EvalLoader:
         world_size: int = 1,
         resident: bool = True,
         num_workers: int = 0,
-        outputs: int = 1,
+        size: int = SIZE,
+        seed: int = 0,
     ) -> None:
-        self.scale, self.device = scale.to(device), device
-        numel = max(
-            torch.as_tensor(samples[0][0]).numel(), outputs
-        )  # the outputs for a text are larger than its tokens
-        limit = BATCH_BYTES if device.type == "cpu" else 32 * BATCH_BYTES
-        self.size = max(64, limit // (4 * numel))
+        self.scale, self.device, self.size = scale, device, size
         self.resident: Batch | None = None
         if resident and isinstance(samples, TensorDataset):
             x, y = (tensor[rank::world_size].to(device) for tensor in samples.tensors)
             self.resident = x, y
             return
+        own, size = range(rank, size_of(samples), world_size), self.size
         self.loader = DataLoader(
-            Subset(samples, range(rank, size_of(samples), world_size)) if world_size > 1 else samples,
-            batch_size=min(self.size, 256),
+            _Batches(samples, seed),
+            sampler=[own[low : low + size] for low in range(0, len(own), size)],
+            batch_size=None,  # the sampler yields the indices of a whole batch
             num_workers=num_workers,
             worker_init_fn=signals.shield_worker,
             persistent_workers=num_workers > 0,
@@ -65,7 +83,20 @@ class EvalLoader:
         """Yield the scaled batches on the device."""
         if self.resident is not None:
             for x, y in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
-                yield self.scale(x), y
+                scaled = self.scale(x)
+                yield scaled.clone() if scaled is x else scaled, as_labels(y)  # the network may change it in place
         else:
             for x, y in read_batches(self.loader):
-                yield self.scale(x.to(self.device, non_blocking=True)), y.to(self.device, non_blocking=True)
+                moved = x.to(self.device, non_blocking=True)
+                yield self.scale(moved), as_labels(y.to(self.device, non_blocking=True))
+
+
+class _Batches(Dataset[Batch | NoRoom]):
+    """A data set of whole batches."""
+
+    def __init__(self, samples: Samples, seed: int) -> None:
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, indices: range) -> Batch | NoRoom:
+        x, y = default_collate(read_samples(self.samples, indices, self.seed, "evaluation", indices.start))
+        return with_room((x, y))

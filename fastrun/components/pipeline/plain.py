@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from fastrun.components.augment import Augment
+from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import Samples
 from fastrun.components.pipeline import Batch
-from fastrun.components.pipeline.reading import read_batches
+from fastrun.components.pipeline.reading import read_batches, read_samples
 from fastrun.components.pipeline.sampler import BatchIndices, BatchSampler, StatelessSampler
 from fastrun.components.pipeline.standardize import Standardize
 
@@ -24,7 +25,7 @@ class PlainLoader:
         samples: the training set.
         sampler: the samples of each step.
         augment: changes single samples; None for no augmentation.
-        scale: converts bytes to floats.
+        scale: converts bytes to floats; on the host, where the samples are.
         device: where the batches go.
     """
 
@@ -36,7 +37,7 @@ class PlainLoader:
         scale: Standardize,
         device: torch.device,
     ) -> None:
-        self.samples, self.sampler, self.augment, self.scale = samples, sampler, augment, scale.cpu()
+        self.samples, self.sampler, self.augment, self.scale = samples, sampler, augment, scale
         self.device = device
 
     def batches(self, step: int) -> Iterator[Batch]:
@@ -44,7 +45,7 @@ class PlainLoader:
         transformed = _Transformed(self.samples, self.augment, self.scale)
         sampler = BatchSampler(self.sampler, step, self.augment)
         for x, y in read_batches(DataLoader(transformed, sampler=sampler, batch_size=None)):
-            yield x.to(self.device), y.to(self.device)
+            yield x.to(self.device), as_labels(y.to(self.device))
 
 
 class _Transformed(Dataset[Batch]):
@@ -54,11 +55,11 @@ class _Transformed(Dataset[Batch]):
         self.samples, self.augment, self.scale = samples, augment, scale
 
     def __getitem__(self, batch: BatchIndices) -> Batch:
-        x, y = default_collate([self._sample(int(index), draws) for index, draws in zip(*batch, strict=True)])
+        samples = read_samples(self.samples, batch.indices.tolist(), *batch.place)
+        x, y = default_collate([self._changed(*pair, draws) for pair, draws in zip(samples, batch.draws, strict=True)])
         return x, y
 
-    def _sample(self, index: int, draws: Tensor) -> tuple[Tensor, Any]:
-        x, y = self.samples[index]
+    def _changed(self, x: Any, y: Any, draws: Tensor) -> tuple[Tensor, Any]:
         single = torch.as_tensor(x).unsqueeze(0)  # a batch of one
         if self.augment is not None:
             single = self.augment(single, draws.unsqueeze(0))

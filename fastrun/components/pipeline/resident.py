@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from fastrun.components.augment import Augment
+from fastrun.components.data.labels import as_labels
 from fastrun.components.pipeline import Batch
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.standardize import Standardize
@@ -22,7 +23,7 @@ class ResidentLoader:
         samples: the training set, which must be in tensors.
         sampler: the samples of each step.
         augment: changes several batches at once on the device; None for no augmentation.
-        scale: converts bytes to floats.
+        scale: converts bytes to floats; on the device.
         device: where the batches go.
     """
 
@@ -37,7 +38,7 @@ class ResidentLoader:
         self.x, self.y = (tensor.to(device) for tensor in samples.tensors)
         self.sampler = sampler
         self.augment = augment
-        self.scale = scale.to(device)
+        self.scale = scale
         self.device = device
 
     def batches(self, step: int) -> Iterator[Batch]:
@@ -54,5 +55,6 @@ class ResidentLoader:
                 x = self.x.index_select(0, indices[block])
                 if self.augment is not None and draws is not None:
                     x = self.augment(x, draws[block])
-                yield from zip(torch.split(self.scale(x), size), torch.split(self.y[indices[block]], size), strict=True)
+                y = as_labels(self.y[indices[block]])
+                yield from zip(torch.split(self.scale(x), size), torch.split(y, size), strict=True)
             epoch, first = epoch + 1, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +13,19 @@ from torch.utils.data import Sampler
 from fastrun.components.augment import Augment
 from fastrun.system.seed import generator
 
-BatchIndices = tuple[Tensor, Tensor]  # the indices of a batch's samples, and their augmentation's random numbers
+
+class BatchIndices(NamedTuple):
+    """The part of a batch that a process gets.
+
+    Attributes:
+        indices: the indices of its samples, ``[batch]``.
+        draws: the random numbers of their augmentation, ``[batch, …]``.
+        place: the seed of the run, the epoch, the position in the epoch, and the number of the process.
+    """
+
+    indices: Tensor
+    draws: Tensor
+    place: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class BatchSampler(Sampler[BatchIndices]):
                 draws = torch.empty(len(indices), 0)  # a data loader needs a tensor
             for low in range(first * size, len(indices), size):
                 block = slice(low, low + size)
-                yield indices[block], draws[block]
+                yield BatchIndices(indices[block], draws[block], (self.sampler.seed, epoch, low, self.sampler.rank))
             epoch, first = epoch + 1, 0
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fastrun.components.data.splits import Samples, size_of
+from fastrun.components.pipeline.reading import read_inputs
 
 MAX_SAMPLES = 10_000  # that are measured: enough to know mean and deviation to well under a percent
 _MAX_VALUES = 1 << 26  # that are measured: fewer samples are enough if each is large
@@ -17,16 +18,16 @@ class Standardize(nn.Module):
 
     Args:
         mean: the mean of each channel, of a shape that broadcasts with a sample.
-        std: the standard deviation of each channel.
+        scale: 1 / the standard deviation of each channel.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("scale", 1 / std)
+        self.register_buffer("scale", scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return samples ``[batch, channels, …]`` as float32 of the same shape."""
@@ -40,7 +41,7 @@ def fit_standardize(train: Samples) -> Standardize:
     if first.dtype != torch.uint8:
         return Standardize(torch.zeros(shape), torch.ones(shape))
     mean, std = _moments(train, min(MAX_SAMPLES, max(1, _MAX_VALUES // first.numel())))
-    return Standardize(mean.float().view(shape), std.float().view(shape))
+    return Standardize(mean.float().view(shape), 1 / std.float().view(shape))
 
 
 def _moments(train: Samples, max_samples: int) -> tuple[Tensor, Tensor]:
@@ -49,7 +50,7 @@ def _moments(train: Samples, max_samples: int) -> tuple[Tensor, Tensor]:
     picked = range(0, count, max(1, count // max_samples))
     values, total, squares = 0, torch.zeros(1, dtype=torch.double), torch.zeros(1, dtype=torch.double)
     for low in range(0, len(picked), _CHUNK):
-        chunk = torch.stack([torch.as_tensor(train[index][0]) for index in picked[low : low + _CHUNK]]).double()
+        chunk = read_inputs(train, picked[low : low + _CHUNK]).double()
         axes = [axis for axis in range(chunk.ndim) if axis != 1]
         values += chunk.numel() // (chunk.shape[1] if chunk.ndim > 1 else 1)
         total, squares = total + chunk.sum(axes), squares + chunk.square().sum(axes)  # of whole numbers, so exact

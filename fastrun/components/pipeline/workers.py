@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
 from fastrun.components.augment import Augment
+from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import Samples
 from fastrun.components.pipeline import Batch
-from fastrun.components.pipeline.reading import read_batches
+from fastrun.components.pipeline.reading import read_batches, read_samples
 from fastrun.components.pipeline.sampler import BatchIndices, BatchSampler, StatelessSampler
+from fastrun.components.pipeline.shared_memory import NoRoom, with_room
 from fastrun.components.pipeline.standardize import Standardize
 from fastrun.system import signals
 
@@ -24,7 +26,7 @@ class WorkerLoader:
         samples: the training set.
         sampler: the samples of each step.
         augment: changes whole batches on the device; None for no augmentation.
-        scale: converts bytes to floats on the device.
+        scale: converts bytes to floats; on the device.
         device: where the batches go.
         num_workers: the number of processes; 0 to load in the process that trains.
         prefetch: the number of batches that each worker prepares ahead.
@@ -41,7 +43,7 @@ class WorkerLoader:
         prefetch: int,
     ) -> None:
         self.samples, self.sampler, self.augment, self.device = samples, sampler, augment, device
-        self.scale = scale.to(device)
+        self.scale = scale
         self.num_workers, self.prefetch = num_workers, prefetch
 
     def batches(self, step: int) -> Iterator[Batch]:
@@ -59,19 +61,18 @@ class WorkerLoader:
             moved = x.to(self.device, non_blocking=True)
             if self.augment is not None:
                 moved = self.augment(moved, draws.to(self.device, non_blocking=True))
-            yield self.scale(moved), y.to(self.device, non_blocking=True)
+            yield self.scale(moved), as_labels(y.to(self.device, non_blocking=True))
 
 
-class _BatchDataset(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class _BatchDataset(Dataset[tuple[Tensor, ...] | NoRoom]):
     """A data set of whole batches: samples, labels and the augmentation's random numbers."""
 
     def __init__(self, samples: Samples) -> None:
         self.samples = samples
 
-    def __getitem__(self, batch: BatchIndices) -> tuple[Tensor, Tensor, Tensor]:
-        indices, draws = batch
+    def __getitem__(self, batch: BatchIndices) -> tuple[Tensor, ...] | NoRoom:
         if isinstance(self.samples, TensorDataset):
-            x, y = (tensor[indices] for tensor in self.samples.tensors)
+            x, y = (tensor[batch.indices] for tensor in self.samples.tensors)
         else:
-            x, y = default_collate([self.samples[index] for index in indices.tolist()])
-        return x, y, draws
+            x, y = default_collate(read_samples(self.samples, batch.indices.tolist(), *batch.place))
+        return with_room((x, y, batch.draws))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
-from fastrun.errors import ConfigError
+from fastrun.config.constraints import Count, Share
 
 
-def cyclic(steps: int, cycles: int = 4, low: float = 0.1, decay: float = 1.0) -> Curve:
+def cyclic(steps: int, cycles: Count = 4, low: Share = 0.1, decay: Share = 1.0) -> Curve:
     """Rise along a line from the factor ``low`` to 1 and back, ``cycles`` times.
 
     Each cycle is ``decay`` times as high as the one before; 0.5 is the paper's "triangular2". The same as
@@ -19,9 +18,6 @@ def cyclic(steps: int, cycles: int = 4, low: float = 0.1, decay: float = 1.0) ->
         low: the factor at the start and the end of each cycle, in [0, 1].
         decay: the ratio of the heights of two cycles in a row, in [0, 1].
     """
-    if cycles < 1:
-        raise ConfigError(f"schedule.cycles={cycles} is too small", "the minimum is 1")
-    check_factors(low=low, decay=decay)
     half = max(1.0, steps / cycles / 2)
 
     def curve(now: int) -> float:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
+from fastrun.config.constraints import Share
 
 
-def linear(steps: int, final: float = 0.0) -> Curve:
+def linear(steps: int, final: Share = 0.0) -> Curve:
     """Decrease along a line from 1 to the factor ``final``.
 
     ``final`` is reached after the last step, so with ``final=0`` every step still trains. The same as
@@ -16,5 +16,4 @@ def linear(steps: int, final: float = 0.0) -> Curve:
         steps: the length of the curve, in optimizer steps.
         final: the last factor of the learning rate, in [0, 1].
     """
-    check_factors(final=final)
     return lambda now: 1 - (1 - final) * min(now, steps) / max(1, steps)

@@ -7,12 +7,12 @@ from itertools import pairwise
 from math import ceil
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
 from fastrun.components.schedule.length import Moment
+from fastrun.config.constraints import Share
 from fastrun.errors import ConfigError
 
 
-def multistep(steps: int, milestones: tuple[Moment, ...] = (0.5, 0.75), gamma: float = 0.1) -> Curve:
+def multistep(steps: int, milestones: tuple[Moment, ...] = (0.5, 0.75), gamma: Share = 0.1) -> Curve:
     """Multiply by ``gamma`` at each of the milestones, as :class:`torch.optim.lr_scheduler.MultiStepLR` does.
 
     Args:
@@ -20,7 +20,6 @@ def multistep(steps: int, milestones: tuple[Moment, ...] = (0.5, 0.75), gamma: f
         milestones: the moments of the drops, in ascending order.
         gamma: the factor of each drop, in [0, 1].
     """
-    check_factors(gamma=gamma)
     if not milestones:
         raise ConfigError("schedule.milestones=[] is empty", "use schedule=constant for a constant learning rate")
     if not all(earlier < later for earlier, later in pairwise((0, *milestones, 1))):

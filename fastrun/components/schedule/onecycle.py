@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import cos, pi
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
 from fastrun.components.schedule.length import Duration
+from fastrun.config.constraints import BelowOne, Share
 from fastrun.errors import ConfigError
 
 
@@ -31,9 +31,9 @@ class Cycle:
 def onecycle(
     steps: int,
     rise: Duration = 0.3,
-    start: float = 0.04,
-    final: float = 4e-6,
-    momentum: tuple[float, float] | None = None,
+    start: Share = 0.04,
+    final: Share = 4e-6,
+    momentum: tuple[BelowOne, BelowOne] | None = None,
 ) -> Curve:
     """Rise along half a cosine from the factor ``start`` to 1 over ``rise`` of the run, then fall to ``final``.
 
@@ -53,15 +53,12 @@ def onecycle(
         raise ConfigError(
             f"schedule.rise={rise:g} (of the run) is not in [0, 1)", "the learning rate needs steps to decrease in"
         )
-    check_factors(start=start, final=final)
     factor = _there_and_back(steps, rise, start, 1.0, final)
     if momentum is None:
         return factor
     low, high = momentum
-    if not 0 <= low <= high < 1:
-        raise ConfigError(
-            f"schedule.momentum=[{low},{high}] is not ascending within [0, 1)", "use for example [0.85,0.95]"
-        )
+    if low > high:
+        raise ConfigError(f"schedule.momentum=[{low},{high}] is not ascending", "use for example [0.85,0.95]")
     return Cycle(factor, _there_and_back(steps, rise, high, low, high))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from math import isnan
-from typing import Any
+from typing import Annotated, Any
 
-from fastrun.components.schedule.bounds import check_factors
-from fastrun.errors import ConfigError
+from fastrun.config.constraints import Natural, NotNegative, Range, Share
+
+Drop = Annotated[float, Range(ge=0, lt=1, advice="0.1 divides the learning rate by ten at each drop")]
 
 
 class Plateau:
@@ -22,17 +23,9 @@ class Plateau:
         least: the smallest factor of the learning rate.
     """
 
-    def __init__(self, factor: float = 0.1, patience: int = 2, min_delta: float = 0.0, least: float = 0.001) -> None:
-        check_factors(least=least)
-        if not 0 <= factor < 1:
-            raise ConfigError(
-                f"schedule.factor={factor} is not in [0, 1)", "0.1 divides the learning rate by ten at each drop"
-            )
-        if patience < 0 or not min_delta >= 0:
-            raise ConfigError(
-                f"schedule.patience={patience}, schedule.min_delta={min_delta}: both must be at least 0",
-                "use 0 or more",
-            )
+    def __init__(
+        self, factor: Drop = 0.1, patience: Natural = 2, min_delta: NotNegative = 0.0, least: Share = 0.001
+    ) -> None:
         self.factor, self.patience, self.min_delta, self.least = factor, patience, min_delta, least
         self._current = 1.0
         self._best: float | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
-from fastrun.errors import ConfigError
+from fastrun.config.constraints import Range, Share
+
+Power = Annotated[float, Range(gt=0, le=100, advice="1 is a line, 2 decreases faster at first")]
 
 
-def polynomial(steps: int, power: float = 2.0, final: float = 0.0) -> Curve:
+def polynomial(steps: int, power: Power = 2.0, final: Share = 0.0) -> Curve:
     """Decrease from 1 to the factor ``final`` as a power of the share of the run that is left.
 
     The same as :class:`torch.optim.lr_scheduler.PolynomialLR` with ``final=0``.
@@ -17,9 +20,4 @@ def polynomial(steps: int, power: float = 2.0, final: float = 0.0) -> Curve:
         power: above 0; 1 is a line, larger ones decrease faster at first.
         final: the last factor of the learning rate, in [0, 1].
     """
-    check_factors(final=final)
-    if not 0 < power < float("inf"):
-        raise ConfigError(
-            f"schedule.power={power} is not a positive number", "1 is a line, 2 decreases faster at first"
-        )
     return lambda now: float(final + (1 - final) * (1 - min(now, steps) / max(1, steps)) ** power)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
 from fastrun.components.schedule.length import Duration
+from fastrun.config.constraints import Share
 from fastrun.errors import ConfigError
 
 
-def triangular(steps: int, start: float = 0.2, rise: Duration = 0.23, final: float = 0.07) -> Curve:
+def triangular(steps: int, start: Share = 0.2, rise: Duration = 0.23, final: Share = 0.07) -> Curve:
     """Rise along a line from the factor ``start`` to 1 over the share ``rise`` of the run, then fall to ``final``.
 
     ``final`` is reached after the last step: with ``rise=0`` and ``final=0`` (airbench94_muon), the factor of step
@@ -24,7 +24,6 @@ def triangular(steps: int, start: float = 0.2, rise: Duration = 0.23, final: flo
         raise ConfigError(
             f"schedule.rise={rise:g} (of the run) is not in [0, 1)", "the learning rate needs steps to decrease in"
         )
-    check_factors(start=start, final=final)
     top = int(rise * steps)
 
     def curve(now: int) -> float:

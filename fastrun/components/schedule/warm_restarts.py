@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from math import cos, pi
+from typing import Annotated
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
-from fastrun.errors import ConfigError
+from fastrun.config.constraints import Range, Share
+
+Cycles = Annotated[int, Range(ge=1, le=1000)]
+Ratio = Annotated[int, Range(ge=1, le=100)]
 
 
-def warm_restarts(steps: int, cycles: int = 3, multiply: int = 2, final: float = 0.0) -> Curve:
+def warm_restarts(steps: int, cycles: Cycles = 3, multiply: Ratio = 2, final: Share = 0.0) -> Curve:
     """Decrease along half a cosine to the factor ``final``, ``cycles`` times.
 
     Each cycle is ``multiply`` times as long as the one before, and the run ends at the end of the last one. The same as
@@ -21,11 +24,6 @@ def warm_restarts(steps: int, cycles: int = 3, multiply: int = 2, final: float =
         multiply: the ratio of the lengths of two cycles in a row, at least 1.
         final: the last factor of each cycle, in [0, 1].
     """
-    if cycles < 1 or multiply < 1:
-        raise ConfigError(
-            f"schedule.cycles={cycles}, schedule.multiply={multiply}: both must be at least 1", "use 1 or more"
-        )
-    check_factors(final=final)
     shares = [multiply**cycle for cycle in range(cycles)]
     ends = [round(steps * sum(shares[: cycle + 1]) / sum(shares)) for cycle in range(cycles)]
 

@@ -11,8 +11,8 @@ from math import cos, pi, sqrt
 from typing import Literal
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.bounds import check_factors
 from fastrun.components.schedule.length import Duration
+from fastrun.config.constraints import Share
 from fastrun.errors import ConfigError
 
 Shape = Literal["linear", "cosine", "1-sqrt"]
@@ -24,7 +24,7 @@ _SHAPES: dict[Shape, Callable[[float], float]] = {
 }
 
 
-def wsd(steps: int, decay: Duration = 0.2, shape: Shape = "1-sqrt", final: float = 0.0) -> Curve:
+def wsd(steps: int, decay: Duration = 0.2, shape: Shape = "1-sqrt", final: Share = 0.0) -> Curve:
     """Keep the learning rate constant, then decrease it to the factor ``final`` over the share ``decay`` of the run.
 
     The decay takes at least one step. ``final`` is reached after the last step of the run.
@@ -35,7 +35,6 @@ def wsd(steps: int, decay: Duration = 0.2, shape: Shape = "1-sqrt", final: float
         shape: the shape of the decay: ``linear``, ``cosine`` or ``1-sqrt``.
         final: the last factor of the learning rate, in [0, 1].
     """
-    check_factors(final=final)
     if not 0 < decay <= 1:
         raise ConfigError(
             f"schedule.decay={decay} is not in (0, 1]", "use schedule=constant for a constant learning rate"

@@ -9,9 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fastrun.errors import ConfigError
-
-_MODES = "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"
+from fastrun.components.speed.memory_format import has_unsafe_convolutions
 
 log = logging.getLogger("fastrun")
 
@@ -26,17 +24,10 @@ def compile_network(net: nn.Module, mode: str, try_out: Callable[[], Any]) -> st
 
     Returns:
         None, or why the compiler failed; the network is then not compiled.
-
-    Raises:
-        ConfigError: there is no such mode.
     """
-    if mode not in _MODES:
-        raise ConfigError(
-            f"speed.compile_mode={mode} is not a mode of torch.compile", f"choose from {', '.join(_MODES)}"
-        )
     restore(net)
     try:
-        net.forward = torch.compile(net.forward, mode=mode)
+        net.forward = torch.compile(net.forward, **_choices(net, mode))
         try_out()
     except Exception as error:  # a compiler can fail in any way, and the run can go on without it
         restore(net)
@@ -44,6 +35,18 @@ def compile_network(net: nn.Module, mode: str, try_out: Callable[[], Any]) -> st
         log.warning(f"torch.compile failed, the run goes on without it: {reason[:200]}")
         return f"failed: {reason[:200]}"
     return None
+
+
+def _choices(net: nn.Module, mode: str) -> dict[str, Any]:
+    """Return the arguments of torch.compile: the mode, or the options that it stands for on a CPU, and another one.
+
+    The compiler puts convolutions into the channels-last format, in which oneDNN breaks the memory of a process where
+    the network has certain convolutions: see :func:`has_unsafe_convolutions`.
+    """
+    is_on_cpu = all(weight.device.type == "cpu" for weight in net.parameters())
+    if not (is_on_cpu and has_unsafe_convolutions(net)):
+        return {"mode": mode}
+    return {"options": {"layout_optimization": False, "max_autotune": mode.startswith("max-autotune")}}
 
 
 def restore(net: nn.Module) -> None:

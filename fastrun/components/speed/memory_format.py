@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 _ONEDNN_BLOCK = 16  # channels that oneDNN computes together with AVX-512; 8 with AVX2
 
@@ -20,6 +20,21 @@ def has_unsafe_convolutions(net: nn.Module) -> bool:
     fewer channels than a block, as the projections of a narrow residual network have. Other layouts are not affected.
     """
     return any(_is_unsafe(module) for module in net.modules() if isinstance(module, nn.Conv2d))
+
+
+def use_channels_last(net: nn.Module) -> None:
+    """Give the filters of a network's 2-d convolutions the layout channels-last, in place.
+
+    Other parameters keep theirs: ``net.to(memory_format=…)`` fails for the filters of 3-d convolutions.
+    """
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            module.to(memory_format=torch.channels_last)
+
+
+def to_memory_format(x: Tensor, memory_format: torch.memory_format | None) -> Tensor:
+    """Return a batch in a memory format; a batch without four dimensions, which has no such layout, is not changed."""
+    return x if memory_format is None or x.ndim != 4 else x.contiguous(memory_format=memory_format)
 
 
 def memory_format_of(net: nn.Module) -> torch.memory_format | None:

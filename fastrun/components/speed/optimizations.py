@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from fastrun.components.speed.malloc import keep_freed_memory
-from fastrun.components.speed.memory_format import has_convolutions, has_unsafe_convolutions
+from fastrun.components.speed.memory_format import has_convolutions, has_unsafe_convolutions, use_channels_last
 from fastrun.config.settings import SpeedConfig
 from fastrun.errors import ConfigError
 
@@ -49,7 +49,7 @@ def apply_optimizations(
     if not optimizations["malloc"] and not keep_freed_memory():
         optimizations["malloc"] = "only glibc has mallopt"
     if not optimizations["channels_last"]:
-        net.to(memory_format=torch.channels_last)
+        use_channels_last(net)
     if device.type == "cuda":
         torch.set_float32_matmul_precision("highest" if optimizations["tf32"] else "high")
         torch.backends.cudnn.allow_tf32 = not optimizations["tf32"]

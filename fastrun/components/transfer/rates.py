@@ -27,7 +27,7 @@ def scale_body_rates(optimizer: Optimizer, net: nn.Module, lr_scale: float, laye
         layer_decay: see :func:`body_rates`.
 
     Raises:
-        ConfigError: a value is out of its range, or the optimizer has one rate for all parameters.
+        ConfigError: the optimizer has one rate for all parameters.
     """
     if isinstance(optimizer, LBFGS):
         raise ConfigError("transfer=finetune needs a learning rate per layer, but LBFGS has one", "use optimizer=adamw")
@@ -44,18 +44,7 @@ def body_rates(net: nn.Module, lr_scale: float, layer_decay: float) -> dict[str,
         lr_scale: the factor of the layer next to the head; above 0.
         layer_decay: by how much the factor decreases from layer to layer: ``lr_scale * layer_decay ** depth``; in
             (0, 1].
-
-    Raises:
-        ConfigError: a value is out of its range.
     """
-    if not lr_scale > 0:
-        raise ConfigError(
-            f"transfer.lr_scale={lr_scale} is not above 0", "to never train the body: transfer=linear_probe"
-        )
-    if not 0 < layer_decay <= 1:
-        raise ConfigError(
-            f"transfer.layer_decay={layer_decay} is not in (0, 1]", "1 means no decay; 0.65 to 0.9 are usual"
-        )
     body, depth_of = {id(weight) for weight in body_of(net)}, depths(net)
     return {
         name: lr_scale * layer_decay ** depth_of[name] for name, weight in net.named_parameters() if id(weight) in body

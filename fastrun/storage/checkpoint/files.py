@@ -44,7 +44,7 @@ class SavedCheckpoint:
 
     @classmethod
     def read(cls, path: Path) -> SavedCheckpoint:
-        """Read a checkpoint's manifest. Where that is broken, the result has no hash.
+        """Read a checkpoint's manifest. Where that is broken, or of another step, the result has no hash.
 
         Args:
             path: the checkpoint's file; the manifest has the same name, ending in ``.json``.
@@ -53,9 +53,11 @@ class SavedCheckpoint:
             content: dict[str, Any] = json.loads(_manifest(path).read_bytes())
             step, sha256, size = int(content["step"]), str(content["sha256"]), int(content["size"])
             metrics, versions = dict(content["metrics"]), dict(content["versions"])
+            if step != _step(path):
+                raise ValueError(step)
             return cls(path, step, sha256, size, metrics, content["config_sha256"], versions)
         except (OSError, ValueError, LookupError, TypeError):
-            return cls(path, int(path.stem.removeprefix("step-")))
+            return cls(path, _step(path))
 
     def write_manifest(self) -> None:
         """Write the manifest. A checkpoint without one does not count.
@@ -133,3 +135,7 @@ def forget_temporaries(folder: Path) -> None:
 
 def _manifest(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))

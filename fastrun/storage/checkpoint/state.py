@@ -59,6 +59,8 @@ class CheckpointState:
         world_size: the number of processes.
         clock: the seconds of each phase.
         metrics: what the validation at this step measured; empty where there was none.
+        config: the settings of the run as plain values, without secrets.
+        data: what the run learned from its data: the state of a ``DataState``.
         scaler: the state of fp16's gradient scaler, or None.
         average: the state of the average of the weights, or None.
         schedule: the state of a schedule that watches validations, or None.
@@ -70,6 +72,8 @@ class CheckpointState:
     world_size: int
     clock: dict[str, float]
     metrics: dict[str, float]
+    config: dict[str, Any]
+    data: dict[str, Any]
     scaler: dict[str, Any] | None = None
     average: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None

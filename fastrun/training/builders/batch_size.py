@@ -8,16 +8,20 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from fastrun.components.amp.precision import choose_precision
-from fastrun.components.batch.size_search import SMALLEST, Trial, search, within_free_memory
+from fastrun.components.batch.size_search import SMALLEST, BatchSizeResult, Trial, search, within_free_memory
+from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import size_of
+from fastrun.components.pipeline.reading import read_batches
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
+from fastrun.system import memory
 from fastrun.training.builders.loss import build_loss
 from fastrun.training.builders.model import build_network
 from fastrun.training.builders.optimizer import build_optimizer
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, scaling_on
 
 _STEPS = 16  # an epoch has at least as many: on small data, larger batches leave too few steps
 
@@ -30,26 +34,31 @@ def choose_batch_size(settings: Settings, setup: Setup) -> Settings:
     Raises:
         ConfigError: not even the smallest batch fits into memory.
     """
-    has_gpu = setup.device.torch_device.type == "cuda"
-    trial = _build_trial(settings, setup)
     shares = setup.device.world_size * settings.batch.accumulate
-    most = max(1, size_of(setup.splits.train) // shares // _STEPS)
-    result = search(trial if has_gpu else within_free_memory(trial), most, to_the_limit=has_gpu)
+    result = _search(settings, setup, max(1, size_of(setup.splits.train) // shares // _STEPS))
+    memory.release_unused()  # of the network that was tried out, which may have filled a GPU
     log.info(f"batch: {result.describe()}")
     batch = replace(settings.batch, kind="fixed", size=result.size * shares, found=result.describe())
     return replace(settings, batch=batch)
 
 
+def _search(settings: Settings, setup: Setup, most: int) -> BatchSizeResult:
+    """Measure sizes up to ``most``; the network that takes the steps is not referred to any more on return."""
+    has_gpu = setup.device.torch_device.type == "cuda"
+    trial = _build_trial(settings, setup)
+    return search(trial if has_gpu else within_free_memory(trial), most, to_the_limit=has_gpu)
+
+
 def _build_trial(settings: Settings, setup: Setup) -> Trial:
     """Return a function that takes a step with a number of samples: the first ones of the training set, repeated."""
     device, train = setup.device.torch_device, setup.splits.train
-    samples = [train[index] for index in range(min(size_of(train), SMALLEST))]
-    x, y = (torch.as_tensor(part) for part in torch.utils.data.default_collate(samples))
+    batches = DataLoader(train, batch_size=min(size_of(train), SMALLEST))
+    x, y = (torch.as_tensor(part) for part in next(read_batches(batches)))
     step = _build_step(settings, setup)
 
     def trial(size: int) -> None:
-        inputs = setup.scaling(_repeat(x, size)).to(device)
-        step(inputs, _repeat(y, size).to(device))
+        inputs = scaling_on(x.device, setup.learned)(_repeat(x, size)).to(device)
+        step(inputs, as_labels(_repeat(y, size).to(device)))
         if device.type == "cuda":
             torch.cuda.synchronize()
 

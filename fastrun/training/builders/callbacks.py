@@ -71,10 +71,11 @@ def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Mon
     """Return the callbacks that decide after each validation whether the run stops, or lowers its learning rate."""
     callbacks: list[pl.Callback] = []
     if settings.target.value is not None:
+        monitor.check_target(settings.target.value)
         callbacks.append(TargetReached(Target(monitor, settings.target.value, settings.target.stop)))
     stopping = settings.early_stopping
     if stopping.kind == "patience":
-        stopping_monitor = monitor_for(stopping.metric, task, "early_stopping.metric")
+        stopping_monitor = monitor_for(stopping.metric or settings.target.metric, task, "early_stopping.metric")
         callbacks.append(EarlyStopping(Patience(stopping_monitor, stopping.patience, stopping.min_delta)))
     if module.watching is not None:
         callbacks.append(Plateau(monitor))

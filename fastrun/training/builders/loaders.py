@@ -5,14 +5,16 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple, cast
 
+import torch
 from torch.utils.data import TensorDataset
 
 from fastrun.components.augment import Augment
 from fastrun.components.augment.mix import Mix
+from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples, Splits, size_of
 from fastrun.components.device.device import Device, free_bytes
 from fastrun.components.pipeline import TrainLoader
-from fastrun.components.pipeline.evaluation import EvalLoader
+from fastrun.components.pipeline.evaluation import EvalLoader, batch_size
 from fastrun.components.pipeline.mixed import MixedLoader
 from fastrun.components.pipeline.plain import PlainLoader
 from fastrun.components.pipeline.resident import ResidentLoader
@@ -23,7 +25,7 @@ from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.system.free_space import format_mebibytes
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, scaling_on
 
 _RESIDENT_SHARE = 0.5  # of the free memory of a device is the most that data may take; the rest is for the network
 
@@ -47,7 +49,10 @@ def build_loaders(settings: Settings, setup: Setup, sampler: StatelessSampler, r
         ConfigError: the augmentation does not fit the data.
     """
     train = build_train_loader(settings, setup, sampler, resolved)
-    return Loaders(train, build_eval_loader(settings, setup, setup.splits.val))
+    return Loaders(
+        train,
+        build_eval_loader(settings, setup.device, setup.learned, setup.splits.val, _training_part(settings, setup)),
+    )
 
 
 def build_sampler(settings: Settings, splits: Splits, device: Device, resolved: Resolved) -> StatelessSampler:
@@ -88,9 +93,9 @@ def _build_pipeline(
     settings: Settings, setup: Setup, sampler: StatelessSampler, augment: Augment | None, resolved: Resolved
 ) -> TrainLoader:
     config, train, device = settings.pipeline, setup.splits.train, setup.device.torch_device
-    scale = setup.scaling_on(device)
     if config.kind == "plain":
-        return PlainLoader(train, sampler, augment, scale, device)
+        return PlainLoader(train, sampler, augment, scaling_on(torch.device("cpu"), setup.learned), device)
+    scale = scaling_on(device, setup.learned)
     if config.kind == "resident":
         reason = why_not_resident([train, setup.splits.val], setup.device)
         if reason is None:
@@ -99,16 +104,34 @@ def _build_pipeline(
     return WorkerLoader(train, sampler, augment, scale, device, config.num_workers, config.prefetch)
 
 
-def build_eval_loader(settings: Settings, setup: Setup, samples: Samples) -> EvalLoader:
-    """Return the loader that yields each sample of a split once."""
-    device, splits = setup.device, setup.splits
+def build_eval_loader(
+    settings: Settings, device: Device, learned: DataState, samples: Samples, training_part: int | None = None
+) -> EvalLoader:
+    """Return the loader that yields each sample of a split once, in batches of ``batch.eval_size`` or one that fits.
+
+    Args:
+        settings: the settings of the run.
+        device: the device.
+        learned: what the run learned from its data.
+        samples: the split.
+        training_part: the number of samples that training computes at once on the device; None if nothing is trained.
+    """
     workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
     is_resident = why_not_resident([samples], device) is None
-    outputs = prod(splits.task.shape(1, splits.in_shape))
-    scale = setup.scaling_on(device.torch_device)
-    return EvalLoader(
-        samples, scale, device.torch_device, device.rank, device.world_size, is_resident, workers, outputs
-    )
+    values = max(prod(learned.in_shape), prod(learned.task.shape(1, learned.in_shape)))
+    size = settings.batch.eval_size
+    if size is None:
+        part = training_part or -(-settings.batch.size // settings.batch.accumulate)
+        size = batch_size(values, part, device.torch_device, is_resident)
+    scale = scaling_on(device.torch_device, learned)
+    place = device.torch_device, device.rank, device.world_size
+    return EvalLoader(samples, scale, *place, is_resident, workers, size, settings.seed)
+
+
+def _training_part(settings: Settings, setup: Setup) -> int:
+    """Return the number of samples that training computes at once on a device."""
+    size = min(settings.batch.size, size_of(setup.splits.train)) // setup.device.world_size
+    return -(-size // settings.batch.accumulate)
 
 
 def why_not_resident(splits: list[Samples], device: Device) -> str | None:

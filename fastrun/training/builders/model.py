@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any, cast
 
 import torch
 from torch import nn
 
+from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
+from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import size_of
 from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config import instantiate
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.system.seed import derive
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, scaling_on
 
 _EXAMPLES = 1000
+_GOLDEN_SECTION = (5**0.5 - 1) / 2
 
 
 def build_network(settings: Settings, setup: Setup, resolved: Resolved) -> nn.Module:
@@ -28,19 +33,8 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved) -> nn.Mo
     Raises:
         ConfigError: the model cannot be built, or its outputs for this data have the wrong shape.
     """
-    splits = setup.splits
-    model = instantiate.bind("model", settings.model)
-    if model is None:
-        raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
-    norm = instantiate.bind("norm", settings.norm)
-    vocabulary = splits.task.vocabulary
-    data = {"in_shape": splits.in_shape, "num_classes": splits.num_classes, "vocabulary": vocabulary}
-    offered = instantiate.accepted(model, **data, norm=norm)
-    instantiate.check_complete("model", model, *offered)
-    if "norm" not in offered:
-        resolved.record("norm", "the model's own", f"model={settings.model['_target_']} takes no norm")
     torch.manual_seed(derive(settings.seed, "init"))
-    net = _call(model, **offered)
+    net = construct_network(settings, setup.learned, resolved)
     init = instantiate.bind("init", settings.init)
     if init is not None:
         examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
@@ -49,11 +43,45 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved) -> nn.Mo
     return net
 
 
+def construct_network(settings: Settings, learned: DataState, resolved: Resolved) -> nn.Module:
+    """Return the network for data as its constructor makes it, on the CPU.
+
+    Raises:
+        ConfigError: the model cannot be built.
+    """
+    model = instantiate.bind("model", settings.model)
+    if model is None:
+        raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
+    norm, task = instantiate.bind("norm", settings.norm), learned.task
+    data = {"in_shape": learned.in_shape, "num_classes": task.outputs, "vocabulary": task.vocabulary}
+    offered = instantiate.accepted(model, **data, norm=norm)
+    instantiate.check_complete("model", model, *offered)
+    if "norm" not in offered:
+        resolved.record("norm", "the model's own", f"model={settings.model['_target_']} takes no norm")
+    return _call(model, **offered)
+
+
 def _examples(setup: Setup) -> torch.Tensor:
-    """Return the first inputs of the training set, scaled, ``[samples, …]``, for an initialization that uses data."""
+    """Return inputs of the training set, scaled, ``[samples, …]``, for an initialization that uses data."""
     train = setup.splits.train
-    inputs = [torch.as_tensor(train[index][0]) for index in range(min(_EXAMPLES, size_of(train)))]
-    return cast(torch.Tensor, setup.scaling(torch.stack(inputs)))
+    inputs = read_inputs(train, _spread(size_of(train), _EXAMPLES))
+    return _scaled(inputs, setup)
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Return the indices of samples that are spread evenly over a set, as are the first few of them.
+
+    Sets are often sorted by class, or go through the classes in turn. Steps of the golden section, whose size has no
+    divisor in common with that of the set, meet each class as often as the whole set does.
+    """
+    step = round(count * _GOLDEN_SECTION)
+    while gcd(step, count) != 1:
+        step += 1
+    return [index * step % count for index in range(min(most, count))]
+
+
+def _scaled(x: torch.Tensor, setup: Setup) -> torch.Tensor:
+    return cast(torch.Tensor, scaling_on(x.device, setup.learned)(x))
 
 
 def _call(model: instantiate.Bound, **offered: Any) -> nn.Module:
@@ -65,22 +93,54 @@ def _call(model: instantiate.Bound, **offered: Any) -> nn.Module:
         raise ConfigError(f"the model cannot be built: {str(error).splitlines()[0]}") from error
     if not isinstance(net, nn.Module):
         raise ConfigError(f"the model's _target_ returned {type(net).__name__}, not a torch.nn.Module")
+    _refuse_own_training_step(net)
+    for name, weight in net.named_parameters():
+        if weight.is_complex():
+            raise ConfigError(
+                f"the model's {name} holds complex numbers, which cannot be trained",
+                "hold real and imaginary parts in a real parameter, and use torch.view_as_complex in forward",
+            )
     return net
+
+
+def _refuse_own_training_step(net: nn.Module) -> None:
+    """Refuse a LightningModule whose training_step would not be called; either package of Lightning has such a class.
+
+    Raises:
+        ConfigError: it has a training_step of its own.
+    """
+    owners = [kind for kind in type(net).__mro__ if "training_step" in vars(kind)]
+    is_lightning = any(kind.__name__ == "LightningModule" for kind in type(net).__mro__)
+    if not is_lightning or not owners or owners[0].__name__ == "LightningModule":
+        return
+    sizes = {name: sum(weight.numel() for weight in child.parameters()) for name, child in net.named_children()}
+    largest = max(sizes, key=lambda name: sizes[name], default=None)
+    inside = f", such as its {largest}: {_class_name(net.get_submodule(largest))}" if largest else ""
+    raise ConfigError(
+        f"the model {_class_name(net)} is a LightningModule, but fastrun would not call its training_step",
+        f"give the torch network inside it{inside}; or leave its training_step out",
+    )
+
+
+def _class_name(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def _try_out(net: nn.Module, setup: Setup) -> None:
     """Check that the network takes two samples and returns a tensor of the right shape.
 
+    Convolutions that turn out to work on single pixels are computed in float32 on a CPU.
+
     Raises:
         ConfigError: it does not.
     """
     splits = setup.splits
-    x = torch.stack([torch.as_tensor(splits.train[0][0])] * 2)
+    x = read_inputs(splits.train, [0, 0])
     was_training = net.training
     net.eval()
     try:
-        with torch.no_grad():
-            out = net(setup.scaling(x))
+        with torch.no_grad(), single_pixel_convolutions(net) as convolutions:
+            out = net(_scaled(x, setup))
     except (FastrunError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # the network may be the user's
@@ -96,6 +156,9 @@ def _try_out(net: nn.Module, setup: Setup) -> None:
     shape = tuple(out.shape)
     if shape != expected:
         raise ConfigError(f"the model returns shape {list(shape)} for 2 samples; it should be {list(expected)}")
+    if setup.device.torch_device.type == "cpu":
+        for convolution in convolutions:
+            keep_in_float32(convolution)
 
 
 def check_takes_one(net: nn.Module, setup: Setup) -> None:
@@ -104,11 +167,11 @@ def check_takes_one(net: nn.Module, setup: Setup) -> None:
     Raises:
         ConfigError: it does not.
     """
-    x = torch.as_tensor(setup.splits.train[0][0]).unsqueeze(0)
+    x = read_inputs(setup.splits.train, [0])
     was_training = net.training
     try:
         with torch.no_grad():
-            keep_buffers(net, lambda: net.train()(setup.scaling(x)))
+            keep_buffers(net, lambda: net.train()(_scaled(x, setup)))
     except ValueError as error:
         raise ConfigError(
             f"an epoch has a batch of one sample, which the model cannot train on: {error}",

@@ -1,45 +1,72 @@
-"""The device, the data and the input scaling of a run, which are set up once and passed on."""
+"""The device and the data of a run, which are set up once and passed on."""
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 
+from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Splits
 from fastrun.components.device.device import Device, choose_device
 from fastrun.components.pipeline.standardize import Standardize, fit_standardize
 from fastrun.config.settings import Settings
+from fastrun.system.seed import seeded
 from fastrun.training.builders.data import load_splits
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The device, the data and the scaling of a run.
+    """The device and the data of a run.
 
     Attributes:
         device: the device of this process.
         splits: the data, on the host.
-        scaling: the input scaling, fitted to the training set, on the host. :meth:`scaling_on` copies it to a device.
+        learned: what the run learned from its data, the input scaling included.
     """
 
     device: Device
     splits: Splits
-    scaling: Standardize
-
-    def scaling_on(self, device: torch.device) -> Standardize:
-        """Return a copy of the scaling on a device."""
-        return deepcopy(self.scaling).to(device)
+    learned: DataState
 
 
-def set_up(settings: Settings) -> Setup:
+def scaling_on(device: torch.device, learned: DataState) -> Standardize:
+    """Return the input scaling on a device, as a module that shares nothing with one on another device."""
+    return Standardize(learned.mean, learned.scale).to(device)
+
+
+def set_up(settings: Settings, learned: DataState | None = None, *, anyway: bool = False) -> Setup:
     """Choose the device, load the data, and fit the input scaling to the training set.
+
+    What a user's data draws at random meanwhile depends on the seed of the run alone.
+
+    Args:
+        settings: the settings of the run.
+        learned: what the run learned from its data before, which is used again; None for a new run.
+        anyway: go on with data that has changed since then.
 
     Raises:
         ConfigError: the device is not available, or the arguments of the data factory do not fit.
-        DataError: the data cannot be read, or cannot be trained on.
+        DataError: the data cannot be read, cannot be trained on, or is not the data that the run learned from.
     """
     device = choose_device(settings.device)
-    splits = load_splits(settings)
-    return Setup(device, splits, fit_standardize(splits.train))
+    splits = load_splits(settings, learned, anyway=anyway)
+    with seeded(settings.seed, "scaling"):  # a user's data set may draw its samples at random
+        return Setup(device, splits, learned or learn(splits))
+
+
+def learn(splits: Splits) -> DataState:
+    """Return what there is to learn from data, with the scaling fitted to the training set."""
+    first = torch.as_tensor(splits.train[0][0])
+    scaling = fit_standardize(splits.train)
+    return DataState(
+        in_shape=splits.in_shape,
+        dtype=str(first.dtype).removeprefix("torch."),
+        task=splits.task,
+        classes=splits.classes,
+        fingerprint=splits.fingerprint,
+        mean=scaling.mean,
+        scale=scaling.scale,
+        encoding=splits.encoding,
+        split=splits.split,
+    )

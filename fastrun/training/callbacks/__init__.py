@@ -1,1 +1,1 @@
-"""Lightning callbacks: what a run does beside training. They act in the order that ``assemble`` lists them in."""
+"""The Lightning callbacks of a run, in the order in which ``builders/callbacks.py`` lists them."""

@@ -17,7 +17,7 @@ from fastrun.training.module import Training
 
 
 class Checkpoint(pl.Callback):
-    """Saves where the plan says so, where a validation was the best so far, and where the run ends.
+    """Saves a checkpoint when it is due, after the best validation so far, and at the end of the run.
 
     Args:
         run: where to.
@@ -31,7 +31,7 @@ class Checkpoint(pl.Callback):
         self.saved_at = 0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Remove what a save that died before it could has left one too many; what the run goes on from is saved."""
+        """Remove the checkpoints that a save which was killed should have removed."""
         assert isinstance(pl_module, Training)
         self.saved_at = pl_module.state.step
         self.timer.restart()
@@ -39,7 +39,7 @@ class Checkpoint(pl.Callback):
             self._prune(self.saved_at, _best_step(pl_module))
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Save if it is due; where a validation is due as well, it comes first, so that its result is saved too.
+        """Save if it is due. A validation that is due as well comes first, so that its result is saved too.
 
         Raises:
             StorageError: the last checkpoint could not be written, as it turned out since.
@@ -50,7 +50,7 @@ class Checkpoint(pl.Callback):
             self.save(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save if it is due, the best so far, or the end."""
+        """Save if it is due, if the validation is the best so far, or if the run ends."""
         assert isinstance(pl_module, Training)
         _writer(trainer).poll()
         is_best = _best_step(pl_module) == pl_module.state.step
@@ -58,19 +58,19 @@ class Checkpoint(pl.Callback):
             self.save(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the end, if somebody's callback brought it about where nothing was due."""
+        """Save at the end of the run, if a user's callback ended it at a step where nothing was due."""
         assert isinstance(pl_module, Training)
         self.save(trainer, pl_module)
 
     def _is_due(self, trainer: pl.Trainer, module: Training) -> bool:
-        """Say whether it is time; where minutes decide, the first process decides for all."""
+        """Say whether a checkpoint is due; if minutes decide, the first process decides for all."""
         if module.plan.saves(module.state.step) or self.timer.seconds is None:
             return module.plan.saves(module.state.step)
         due = self.timer.is_due()
         return bool(trainer.strategy.broadcast(due)) if trainer.world_size > 1 else due
 
     def save(self, trainer: pl.Trainer, module: Training, wait: bool = False) -> None:
-        """Have a checkpoint written, and those removed then that are neither among the newest nor the best.
+        """Write a checkpoint, then remove those that are neither among the newest nor the best.
 
         Args:
             trainer: whose plugin writes.
@@ -93,7 +93,7 @@ class Checkpoint(pl.Callback):
                 _writer(trainer).wait()
 
     def _prune(self, step: int, best: int | None) -> None:
-        """Remove the checkpoints that the one of this step, which is there, makes one too many."""
+        """Remove the checkpoints that need not be kept any more after the one of this step."""
         for old in checkpoints_to_delete(self.run.saved_checkpoints(), step, self.keep, best):
             old.remove()
 

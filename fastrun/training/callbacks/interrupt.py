@@ -1,4 +1,4 @@
-"""A run that was asked to stop: the call of steps is finished and saved first."""
+"""Stops a run at a signal, after the current steps are finished and saved."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from fastrun.training.module import Training
 
 
 class Interrupt(pl.Callback):
-    """Looks between two calls of steps, and after a validation, whether there was a signal."""
+    """Checks for signals between two calls of steps and after each validation."""
 
     def __init__(self, checkpoint: Checkpoint | None) -> None:
         self.checkpoint = checkpoint
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take signals back: Lightning has set a handler of its own by now, which would end the run unsaved."""
+        """Install our signal handlers again: Lightning has replaced them with one that ends the run unsaved."""
         signals.arm()
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Have signals wait from the first step on; until then, as in compiling, there is nothing to save."""
+        """Defer signals from the first step on. Before, as while compiling, there is nothing to save."""
         signals.hold()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Stop, unless a validation is due first: the run that goes on would not make up for it."""
+        """Stop, unless a validation is due, which a resumed run would not repeat."""
         assert isinstance(pl_module, Training)
         if not pl_module.plan.validates(pl_module.state.step):
             self._stop(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop, what was measured saved as well."""
+        """Stop after the validation, whose result is saved as well."""
         assert isinstance(pl_module, Training)
         self._stop(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Have signals wait no longer: the end is saved."""
+        """End the deferral of signals: the end of the run is saved."""
         signals.release()
 
     def _stop(self, trainer: pl.Trainer, module: Training) -> None:
-        """Save and stop if there was a signal, in all processes at the same step."""
+        """Save and stop at the same step in all processes, if any of them received a signal."""
         caught = signals.is_stop_requested()
         if trainer.world_size > 1:
             caught = trainer.strategy.reduce_boolean_decision(caught, all=False)

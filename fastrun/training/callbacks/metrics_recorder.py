@@ -1,4 +1,4 @@
-"""metrics.jsonl and the same for a tracker, the best value so far, and the word of the guard."""
+"""Writes metrics.jsonl and logs to a tracker, keeps the best value, and checks for divergence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 1.0  # between two transfers of losses from the device
 
 
 class MetricsRecorder(pl.Callback):
-    """Reads what steps left on the device, once a second and wherever the run pauses anyway.
+    """Reads the results of steps from the device, once a second and whenever the run pauses anyway.
 
     Without a run directory, as in the second process of a run, it notes the best value but writes nothing.
     """
@@ -34,16 +34,16 @@ class MetricsRecorder(pl.Callback):
         self._read_at = perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
-        """Keep the losses of the epoch and of the line that are under way."""
+        """Return the losses of the current epoch and of the current line."""
         return {"epoch_losses": list(self.epoch_losses), "waiting": [list(pair) for pair in self.waiting]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on in the middle of an epoch."""
+        """Restore the losses of the current epoch and of the current line."""
         self.epoch_losses = list(state_dict["epoch_losses"])
         self.waiting = deque((loss, norm) for loss, norm in state_dict["waiting"])
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Write the lines of the steps since the last reading, if it is time to."""
+        """Write the lines of the steps since the last reading, if a second has passed."""
         assert isinstance(pl_module, Training)
         plan, step = pl_module.plan, pl_module.state.step
         pauses = plan.validates(step) or plan.saves(step) or plan.ends_epoch(step)
@@ -52,7 +52,7 @@ class MetricsRecorder(pl.Callback):
             self.read(pl_module)
 
     def read(self, module: Training) -> None:
-        """Bring the results of finished steps to the host, in one transfer, and write them down.
+        """Transfer the results of finished steps to the host at once, and write their lines.
 
         Raises:
             Diverged: a step was bad; the lines of those before it are written.
@@ -80,7 +80,7 @@ class MetricsRecorder(pl.Callback):
             raise trouble
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Write the lines of the good steps where a bad one ended the run."""
+        """Write the lines of the finite steps before a step that ended the run."""
         assert isinstance(pl_module, Training)
         if isinstance(exception, Diverged):
             with suppress(Diverged):
@@ -108,7 +108,7 @@ class MetricsRecorder(pl.Callback):
         return [line]
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write a line of what the validation measured and note the best value."""
+        """Write the line of a validation, and update the best value."""
         assert isinstance(pl_module, Training)
         state = pl_module.state
         value = pl_module.measured[self.monitor.name]

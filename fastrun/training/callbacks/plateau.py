@@ -1,4 +1,4 @@
-"""Validations judged by the schedule, where it watches them."""
+"""Reports validations to a schedule that depends on them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fastrun.training.module import Training
 
 
 class Plateau(pl.Callback):
-    """Hands each validation's result to the schedule; what the schedule has learned is in the module's checkpoint."""
+    """Reports each validation to the schedule, whose state is part of the module's checkpoint."""
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Let the schedule judge."""
+        """Report the validation to the schedule."""
         assert isinstance(pl_module, Training)
         assert pl_module.watching is not None
         pl_module.watching.judge(pl_module.measured[self.monitor.name], self.monitor.higher_is_better)

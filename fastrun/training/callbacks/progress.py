@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: a bar in a terminal, a plain line an epoch elsewhere."""
+"""The progress of a run: a bar in a terminal, and a line for each epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("fastrun")
 
 
 def epoch_line(module: Training, losses: list[float]) -> str:
-    """Return an epoch in one line: its mean training loss, what was measured last, and the pace."""
+    """Return the line of an epoch: its mean training loss, the last validation, and the samples per second."""
     plan, state, clock = module.plan, module.state, module.clock
     parts = [
         f"epoch {-(-state.step // plan.steps_per_epoch)}/{plan.epochs}",
@@ -33,7 +33,7 @@ def epoch_line(module: Training, losses: list[float]) -> str:
 
 
 class ProgressLines(pl.Callback):
-    """Logs a line an epoch, once its validation, if it ends with one, is done."""
+    """Logs a line for each epoch, after its validation if it ends with one."""
 
     def __init__(self, record: MetricsRecorder) -> None:
         self.record = record
@@ -46,14 +46,14 @@ class ProgressLines(pl.Callback):
             log.info(epoch_line(pl_module, self.record.epoch_losses))
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Log an epoch that ends with a validation, or where the run stops."""
+        """Log an epoch that ends with a validation or with the end of the run."""
         assert isinstance(pl_module, Training)
         if pl_module.plan.ends_epoch(pl_module.state.step) or trainer.should_stop:
             log.info(epoch_line(pl_module, self.record.epoch_losses))
 
 
 class ProgressBar(pl.Callback):
-    """Draws a bar with loss, metric, samples a second and time left, twice a second at most."""
+    """Draws a bar with loss, metric, samples per second and remaining time, at most twice a second."""
 
     def __init__(self, console: Console, metric: str) -> None:
         self.metric = metric
@@ -70,25 +70,25 @@ class ProgressBar(pl.Callback):
         self._drawn = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the bar."""
+        """Start to draw the bar."""
         assert isinstance(pl_module, Training)
         total = pl_module.plan.total_steps
         self.task = self.progress.add_task("steps", total=total, completed=pl_module.state.step, shown="")
         self.progress.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        """Draw, if the last drawing is half a second old."""
+        """Draw the bar if half a second has passed."""
         assert isinstance(pl_module, Training)
         if perf_counter() - self._drawn >= _SECONDS:
             self.draw(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Draw what was measured."""
+        """Draw the bar with the result of the validation."""
         assert isinstance(pl_module, Training)
         self.draw(pl_module)
 
     def draw(self, module: Training) -> None:
-        """Bring the bar up to date."""
+        """Update the bar."""
         assert self.task is not None
         state, last = module.state, module.state.last
         shown = [f"loss {last['train/loss']:.4f}"] if "train/loss" in last else []

@@ -1,4 +1,4 @@
-"""Notes when the target was reached, and ends the run there."""
+"""Records when the target was reached, and ends the run there."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fastrun.training.module import Training
 
 
 class TargetReached(pl.Callback):
-    """Notes both clocks at the first validation that reaches the target and, with ``stop``, ends the run there."""
+    """Records both clocks at the first validation that reaches the target and, with ``stop``, ends the run there."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Compare what was measured with the target."""
+        """Compare the validation with the target."""
         assert isinstance(pl_module, Training)
         state, clock, name = pl_module.state, pl_module.clock, self.target.monitor.name
         if state.target is not None or not self.target.is_reached(pl_module.measured[name]):

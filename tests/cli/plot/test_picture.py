@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fastrun.cli.plot.curves import PlottedCurve
-from fastrun.cli.plot.picture import free, save
+from fastrun.cli.plot.picture import save, unused_path
 from fastrun.errors import StorageError, UsageError
 
 CURVE = PlottedCurve(
@@ -30,13 +30,13 @@ def test_there_is_a_panel_for_each_curve(tmp_path: Path, count: int, across: int
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     taken = tmp_path / "a.png"
     taken.write_text("mine")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         save([CURVE], taken)
     assert taken.read_text() == "mine"
-    assert free(taken) == tmp_path / "a-2.png"
+    assert unused_path(taken) == tmp_path / "a-2.png"
     (tmp_path / "a-2.png").touch()
-    assert free(taken) == tmp_path / "a-3.png"
-    assert free(tmp_path / "b.png") == tmp_path / "b.png"
+    assert unused_path(taken) == tmp_path / "a-3.png"
+    assert unused_path(tmp_path / "b.png") == tmp_path / "b.png"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

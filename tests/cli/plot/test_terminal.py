@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from fastrun.cli.plot.curves import PlottedCurve
-from fastrun.cli.plot.terminal import draw
+from fastrun.cli.plot.terminal import render
 
 FALLING = PlottedCurve(
     "falling", {}, 10.0, [now / 100 for now in range(1000)], [1 - now / 1000 for now in range(1000)], [], ""
@@ -15,7 +15,7 @@ CYCLED = PlottedCurve("cycled", {}, 10.0, FALLING.epochs, FALLING.factors, [0.5]
 
 def panels(monkeypatch, columns: int, count: int = 7) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(columns))
-    return draw([FALLING] * count).splitlines()
+    return render([FALLING] * count).splitlines()
 
 
 @pytest.mark.parametrize(("columns", "across"), [(30, 1), (55, 2), (80, 2), (84, 3), (200, 7), (400, 7)])
@@ -36,17 +36,17 @@ def test_the_line_falls_from_the_top_left_to_the_bottom_right(monkeypatch):
 
 def test_momentum_and_notes_are_explained(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    text = draw([FALLING, CYCLED])
+    text = render([FALLING, CYCLED])
     assert "dotted: the momentum" in text
     assert "cycled: as if so" in text
     assert "·" in text
-    assert "dotted" not in draw([FALLING])
+    assert "dotted" not in render([FALLING])
 
 
 def test_there_is_colour_in_a_terminal_only_and_not_where_it_is_unwanted(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\033" not in draw([FALLING])
+    assert "\033" not in render([FALLING])
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    assert "\033" in draw([FALLING])
+    assert "\033" in render([FALLING])
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\033" not in draw([FALLING])
+    assert "\033" not in render([FALLING])

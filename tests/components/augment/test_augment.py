@@ -129,12 +129,6 @@ def test_draws_follow_seed_and_epoch_alone(augment):
     assert not torch.equal(first, later)
 
 
-@pytest.mark.parametrize("key", ["pad", "cutout", "mixup", "cutmix"])
-def test_a_value_below_zero_is_refused(key):
-    with pytest.raises(ConfigError, match=rf"augment\.{key}=-1"):
-        Images(SHAPE, CLASSES, **{key: -1})
-
-
 @pytest.mark.parametrize(("border", "pad"), [("reflect", 6), ("zeros", 7)])
 def test_a_border_wider_than_the_image_is_refused(border, pad):
     Images(SHAPE, CLASSES, pad=pad - 1, border=border)

@@ -90,7 +90,7 @@ def refusal(root: Path) -> str:
         cifar10(str(root))
     assert caught.value.exit_code == 3
     assert caught.value.hint
-    return caught.value.show()
+    return caught.value.render()
 
 
 @pytest.mark.parametrize("form", FORMS)

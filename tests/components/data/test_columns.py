@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pytest
 
-from fastrun.components.data.columns import encode_column, is_row_number
+from fastrun.components.data.columns import fit_column, is_row_number
 
 pl = pytest.importorskip("polars")
 
@@ -16,7 +16,7 @@ NAN, INF = float("nan"), float("inf")
 
 def encoded(values: list, train: int, max_categories: int = 64, dtype=None):
     """Encode a column whose first ``train`` rows are those of train."""
-    return encode_column(pl.Series("x", values, dtype), np.arange(train), max_categories)
+    return fit_column(pl.Series("x", values, dtype), np.arange(train), max_categories)
 
 
 def inputs(found) -> dict[str, list[float]]:
@@ -25,8 +25,8 @@ def inputs(found) -> dict[str, list[float]]:
 
 def test_numbers_get_the_mean_and_the_deviation_of_train():
     found = encoded([1.0, 3.0, 5.0, 9.0], 2)
-    assert found.kind == "number"
-    assert found.scale == (2.0, 1.0)
+    assert found.encoding.kind == "number"
+    assert found.encoding.scale == (2.0, 1.0)
     assert inputs(found) == {"x": [-1.0, 1.0, 3.0, 7.0]}
 
 
@@ -60,18 +60,18 @@ def test_one_value_or_none_tells_by_being_there():
 def test_a_column_of_no_use_says_why(values, why):
     found = encoded(values, 2)
     assert not found.inputs
-    assert found.kind == why
+    assert found.encoding.kind == why
 
 
 def test_booleans_are_0_and_1():
     found = encoded([True, False, None, False], 4)
-    assert found.kind == "boolean"
+    assert found.encoding.kind == "boolean"
     assert inputs(found) == {"x": pytest.approx([1, 0, 1 / 3, 0]), "x missing": [0, 0, 1, 0]}
 
 
 def test_words_have_an_input_each_and_unknown_ones_none():
     found = encoded(["b", "a", "b", None, "c"], 3)
-    assert found.kind == "category"
+    assert found.encoding.kind == "category"
     assert inputs(found) == {"x=a": [0, 1, 0, 0, 0], "x=b": [1, 0, 1, 0, 0]}
 
 
@@ -92,19 +92,19 @@ def test_the_commonest_words_have_inputs_and_the_others_share_one():
 def test_few_words_among_many_numbers_count_as_missing():
     values = [str(place * 1.5) for place in range(99)] + ["unknown"]
     found = encoded(values, 100)
-    assert found.kind == "number"
+    assert found.encoding.kind == "number"
     assert found.note == "1 words among its numbers, such as 'unknown'"
     assert inputs(found)["x missing"] == [0] * 99 + [1]
 
 
 def test_words_of_digits_alone_stay_words():
-    assert encoded([str(place % 30) for place in range(90)], 90, max_categories=4).kind == "category"
+    assert encoded([str(place % 30) for place in range(90)], 90, max_categories=4).encoding.kind == "category"
 
 
 def test_dates_keep_their_order_and_their_seconds():
     start = datetime.datetime(2024, 2, 29, 12)
     found = encoded([start + datetime.timedelta(seconds=second) for second in (0, 1, 2, 5)], 3)
-    assert found.kind == "date"
+    assert found.encoding.kind == "date"
     assert np.diff(inputs(found)["x"]) == pytest.approx([1 / np.sqrt(2 / 3)] * 2 + [3 / np.sqrt(2 / 3)], rel=1e-5)
 
 

@@ -30,7 +30,7 @@ def refusal(root: Path, skip_bad: bool = False) -> str:
         list_images(root, skip_bad)
     assert caught.value.exit_code == 3
     assert caught.value.hint
-    return caught.value.show()
+    return caught.value.render()
 
 
 def test_parts_classes_and_files_come_sorted_whatever_their_suffix(tmp_path):

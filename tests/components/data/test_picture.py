@@ -142,6 +142,18 @@ def test_without_pillow_the_way_to_get_it_is_named(tmp_path, monkeypatch):
     assert caught.value.hint == "pip install 'fastrun[vision]'"
 
 
+def test_a_photograph_is_turned_as_its_exif_orientation_says(tmp_path):
+    pixels = np.zeros((20, 40, 3), np.uint8)
+    pixels[:, :10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees to the right
+    Image.fromarray(pixels).save(tmp_path / "it.png", exif=exif)
+    turned = decode(str(tmp_path / "it.png"))
+    assert turned.shape == (3, 40, 20)
+    assert turned[:, :10].min() == 255
+    assert turned[:, 10:].max() == 0
+
+
 def test_another_shape_is_told_with_both():
     check_shape("it.png", (3, 6, 6), (3, 6, 6))
     with pytest.raises(ImageError, match=r"it.png is 6x7 \(height x width\), but the first image is 6x6") as caught:

@@ -218,6 +218,7 @@ def test_codes_are_words_where_they_are_said_to_be(tmp_path):
 NUMBERS = lines("x,y", *(f"{row % 7},{row * 1.5}" for row in range(ROWS)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("content", "metric"), [(numbered(), "val/acc"), (NUMBERS, "val/r2")])
 def test_a_step_trains(folder: Path, content, metric):
     own = ["data=table", f"data.root={written(folder, content)}", "data.target=y", "model=mlp", "model.hidden=[8]"]
@@ -296,6 +297,7 @@ def refused(arguments: list[str], code: int, capfd) -> tuple[str, str]:
     return error, hint
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("content", "own", "code", "message", "hint"), BAD, ids=lambda value: repr(value)[:40])
 def test_what_cannot_be_trained_on_is_refused_in_a_line(folder: Path, capfd, content, own, code, message, hint) -> None:
     is_path = content in (None, "/nowhere.csv", ".")
@@ -305,6 +307,7 @@ def test_what_cannot_be_trained_on_is_refused_in_a_line(folder: Path, capfd, con
     assert hint in hinted
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "content", "code", "message"),
     [
@@ -326,6 +329,7 @@ def test_without_polars_the_line_says_what_to_install(tmp_path, monkeypatch, cap
     assert "pip install 'fastrun[table]'" in hint
 
 
+@pytest.mark.slow
 def test_polars_is_imported_only_to_read_a_table():
     code = "import fastrun.components.data.table, fastrun.components.data.text, sys; assert 'polars' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

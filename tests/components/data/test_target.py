@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
+from fastrun.components.data.splits import check_splits
+from fastrun.components.data.table import table
 from fastrun.components.data.target import read_target
 from fastrun.errors import ConfigError, DataError
 
@@ -50,6 +53,16 @@ def test_other_numbers_are_numbers_in_their_own_unit(values, times):
     assert found.classes is None
     assert found.y.dtype == torch.float32
     assert found.y.tolist() == values * times
+
+
+def test_floats_of_zero_and_one_are_classes_in_a_table_and_numbers_in_a_set_of_ones_own(tmp_path):
+    (tmp_path / "it.csv").write_text("x,y\n" + "".join(f"{row}.5,{row % 2}.0\n" for row in range(40)))
+    assert check_splits(table(str(tmp_path / "it.csv"), "y")).task.name == "classification"
+    assert check_splits(table(str(tmp_path / "it.csv"), "y", task="regression")).task.name == "regression"
+    samples = TensorDataset(torch.rand(8, 2), torch.arange(8) % 2)
+    assert check_splits({"train": samples, "val": samples}).task.name == "classification"
+    samples = TensorDataset(torch.rand(8, 2), torch.arange(8) % 2.0)
+    assert check_splits({"train": samples, "val": samples}).task.name == "regression"
 
 
 def test_the_task_may_be_asked_for():

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastrun
+from fastrun.cli.main import main
 from fastrun.components.early_stopping.budget import Budget
+from fastrun.storage.run_dir import RunDir
+from fastrun.system.clock import Clock
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.classes=2", "data.samples=64", "model=mlp", "model.hidden=[4]"]
 
@@ -37,12 +40,27 @@ def test_steps_that_take_as_long_as_foreseen_spend_the_whole_schedule():
     assert schedule_steps[8:] == pytest.approx([position * 10 for position in range(8, 100)], abs=1)
 
 
-def test_seconds_end_a_run_with_its_schedule_decayed_validated_and_saved(folder: Path, lines) -> None:
-    budget = ["early_stopping=budget", "early_stopping.seconds=0.3", "schedule=cosine", "schedule.warmup=0"]
+class TurnedClock(Clock):
+    """A clock on which each step takes an eighth of a second."""
+
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+
+    def add_data_wait(self, seconds: float) -> None:
+        self.seconds["train"] += 0.125
+
+    @property
+    def train_seconds(self) -> float:
+        return self.seconds["train"]
+
+
+def test_seconds_end_a_run_with_its_schedule_decayed_validated_and_saved(folder: Path, lines, monkeypatch) -> None:
+    monkeypatch.setattr("fastrun.run.runner.Clock", TurnedClock)
+    budget = ["early_stopping=budget", "early_stopping.seconds=7.5", "schedule=cosine", "schedule.warmup=0"]
     run = fastrun.train([*TINY, *budget, "batch.size=16", "speed.steps_per_call=1"], quiet=True)
     summary = run.summary
-    assert summary["stopped"] == "0.3 seconds of training are over"
-    assert summary["clock"]["train"] + summary["clock"]["data_wait"] >= 0.3
+    assert summary["stopped"] == "7.5 seconds of training are over"
+    assert summary["clock"]["train"] == 7.5
     written = lines(run.directory)
     assert "val/acc" in written[-1]
     assert written[-1]["step"] == summary["steps"]
@@ -56,3 +74,35 @@ def test_steps_are_a_budget_too_and_the_schedule_is_fitted_to_them(folder: Path,
     run = fastrun.train([*TINY, "early_stopping=budget", "early_stopping.steps=7", "schedule=cosine"], quiet=True)
     assert run.summary["steps"] == 7
     assert lines(run.directory)[-2]["lr"] < 2e-4
+
+
+FAULT = """
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Fault(pl.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.state.step >= 30 and not Path("failed").exists():
+            Path("failed").touch()
+            raise RuntimeError("a fault")
+"""
+
+
+def test_a_run_goes_on_with_the_rest_of_its_seconds(folder: Path, lines, monkeypatch) -> None:
+    """Its epochs, which the budget replaces, are over by the time that it is broken off."""
+    monkeypatch.setattr("fastrun.run.runner.Clock", TurnedClock)
+    (folder / "fault.py").write_text(FAULT)
+    chosen = [*TINY, "early_stopping=budget", "schedule=cosine", "batch.size=16", "epochs=2", "checkpoint.every=10",
+              "speed.steps_per_call=1"]  # fmt: skip
+    with pytest.raises(RuntimeError, match="a fault"):
+        fastrun.train(
+            [*chosen, "name=failed", "early_stopping.seconds=7.5", "+callbacks.fault._target_=fault.Fault"], quiet=True
+        )
+    (run,) = folder.glob("outputs/failed/*")
+    assert main(["resume", str(run)]) == 0
+    assert RunDir(run).read("summary.json")["stopped"] == "7.5 seconds of training are over"
+    whole = fastrun.train([*chosen, "early_stopping.seconds=7.5"], quiet=True).directory
+    assert lines(run) == lines(whole)
+    assert lines(run)[-1]["step"] == 60
+    assert main(["resume", str(whole), "early_stopping.seconds=10"]) == 0
+    assert lines(whole)[-1]["step"] == 80

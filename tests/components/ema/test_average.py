@@ -72,7 +72,7 @@ def test_the_options_are_the_settings(overrides, expected):
 
 @pytest.mark.parametrize(
     ("override", "match"),
-    [("ema.decay=1", "below 1"), ("ema.decay=-0.1", "the minimum"), ("ema.refit=-1", "the minimum")],
+    [("ema.decay=1", "in [0, 1)"), ("ema.decay=-0.1", "in [0, 1)"), ("ema.refit=-1", "the minimum")],
 )
 def test_values_out_of_range_are_refused(override, match):
     with pytest.raises(ConfigError) as error:

@@ -78,5 +78,5 @@ def test_a_network_that_does_not_fit_is_refused(images: torch.Tensor) -> None:
 def test_a_run_leaves_the_first_layer_alone(folder) -> None:
     own = ["data.val_fraction=0.1", "model=speednet", "model.widths=[16,16]", "init=whiten", "batch.size=64"]
     state = [fastrun.train([*own, f"steps={steps}"], quiet=True).load_model("last").state_dict() for steps in (1, 3)]
-    assert torch.equal(state[0]["1.0.weight"], state[1]["1.0.weight"])
-    assert not torch.equal(state[0]["1.2.conv1.weight"], state[1]["1.2.conv1.weight"])
+    assert torch.equal(state[0]["net.0.weight"], state[1]["net.0.weight"])
+    assert not torch.equal(state[0]["net.2.conv1.weight"], state[1]["net.2.conv1.weight"])

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers.logger import DummyLogger, Logger
 
 import fastrun
 from fastrun.components.logger.hyperparameters import hyperparameters
-from fastrun.components.logger.tracker import Tracker, figures
+from fastrun.components.logger.tracker import Tracker, summary_numbers
 from fastrun.config.settings import Settings
 from fastrun.storage.run_dir import RunDir
 from fastrun.training.builders.logger import start_tracker
@@ -52,7 +52,7 @@ def test_a_users_own_logger_is_told_everything_in_order(folder: Path, own) -> No
     run = fastrun.train(QUICK, quiet=True)
     assert own[:2] == [("started", run.directory.name, 0), ("config", "mlp")]
     assert [one[0] for one in own[2:]] == [1, 2, 2, 3, 4, 4, 4, "ended"]
-    assert own[-2][1] == figures(run.summary)
+    assert own[-2][1] == summary_numbers(run.summary)
     assert own[-1] == ("ended", "success")
 
 
@@ -61,7 +61,7 @@ def test_a_tracker_that_fails_is_left_alone_and_the_run_goes_on(folder: Path, ow
     assert run.summary["steps"] == 4
     assert [one[0] for one in own[2:]] == [1, 2, 2]
     told = [line for line in capfd.readouterr().out.splitlines() if "failed" in line]
-    assert told == ["logger=Own failed, the run goes on without it: the disk is full"]
+    assert told == ["logger=Own failed; the run goes on without it: the disk is full"]
 
 
 def test_a_run_that_fails_ends_its_tracker(folder: Path, own) -> None:
@@ -148,7 +148,7 @@ def test_figures_are_the_numbers_of_a_summary() -> None:
         "throughput": {"samples_per_second": 10},
         "seed": 3,
     }
-    assert figures(summary) == {
+    assert summary_numbers(summary) == {
         "summary/target/value": 0.9,
         "summary/target/reached": 1.0,
         "summary/clock/train": 1.5,

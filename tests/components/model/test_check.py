@@ -40,29 +40,6 @@ def test_mlp_refuses_tokens():
     assert caught.value.hint == "use model=gpt or model=lstm"
 
 
-@pytest.mark.parametrize(
-    ("model", "sizes"),
-    [
-        (cnn, {"depth": 0}), (cnn, {"width": 0}), (resnet, {"width": -1}), (wide_resnet, {"widen": 0}),
-        (vit, {"patch": 0}), (vit, {"width": 0}), (vit, {"depth": 0}), (vit, {"heads": 0}),
-    ],
-)  # fmt: skip
-def test_a_size_below_one_is_refused(model, sizes):
-    ((name, size),) = sizes.items()
-    with pytest.raises(ConfigError, match=rf"model\.{name}={size} is too small"):
-        model((1, 8, 8), 3, **sizes)
-
-
-@pytest.mark.parametrize(
-    ("model", "sizes"),
-    [(gpt, {"width": 0}), (gpt, {"depth": 0}), (gpt, {"heads": 0}), (lstm, {"width": 0}), (lstm, {"depth": -2})],
-)
-def test_a_size_below_one_is_refused_for_text_too(model, sizes):
-    ((name, size),) = sizes.items()
-    with pytest.raises(ConfigError, match=rf"model\.{name}={size} is too small"):
-        model((8,), 5, **sizes)
-
-
 @pytest.mark.parametrize(("model", "in_shape"), [(gpt, (8,)), (vit, (1, 8, 8))])
 def test_heads_that_do_not_share_the_width_are_refused(model, in_shape):
     with pytest.raises(ConfigError, match=r"model\.heads=3 does not divide model\.width=20"):

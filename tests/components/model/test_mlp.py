@@ -4,7 +4,6 @@ from torch import nn
 
 from fastrun.components.model.mlp import mlp
 from fastrun.components.norm import layers
-from fastrun.errors import ConfigError
 
 
 def kinds(net: nn.Module) -> list[type]:
@@ -44,12 +43,6 @@ def test_a_layer_before_a_norm_has_no_bias_and_the_head_always_has_one(layer, ha
 
 def test_no_dropout_is_no_layer():
     assert nn.Dropout not in kinds(mlp((6,), 3, (8,), dropout=0.0))
-
-
-@pytest.mark.parametrize("hidden", [(0,), (8, -1)])
-def test_a_layer_without_units_is_refused(hidden):
-    with pytest.raises(ConfigError, match=r"model\.hidden="):
-        mlp((6,), 3, hidden)
 
 
 @pytest.mark.parametrize(("dims", "kind"), [(1, nn.BatchNorm1d), (2, nn.BatchNorm2d)])

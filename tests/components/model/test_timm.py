@@ -57,3 +57,16 @@ def test_without_timm_the_hint_says_how_to_install_it(monkeypatch):
     with pytest.raises(ConfigError, match="needs the package timm") as caught:
         timm((3, 32, 32), 2, "resnet18")
     assert caught.value.hint == "pip install 'fastrun[vision]'"
+
+
+@pytest.mark.parametrize("name", ["pretrained_cfg_overlay", "pretrained_cfg", "checkpoint_path", "cache_dir"])
+def test_no_argument_names_weights_that_would_be_fetched_or_unpickled(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"model.{name} is not an argument here"):
+        timm((3, 32, 32), 10, **{name: "evil"})
+
+
+@pytest.mark.parametrize("name", ["local-dir:/tmp/evil", "hf-hub:evil/net", "local-dir:/tmp/resnet18.a1_in1k"])
+def test_a_name_is_one_of_timms_own(name: str) -> None:
+    pytest.importorskip("timm")
+    with pytest.raises(ConfigError, match="timm has no such network"):
+        timm((3, 32, 32), 10, name=name)

@@ -91,12 +91,6 @@ def test_group_norm_has_eight_groups_by_default(arguments, count, eps):
     assert (layer.num_groups, layer.num_channels, layer.eps) == (count, arguments[0], eps)
 
 
-@pytest.mark.parametrize("groups", [0, -3])
-def test_no_groups_are_refused(groups):
-    with pytest.raises(ConfigError, match=rf"norm\.groups={groups} "):
-        layers.group(8, 2, groups)
-
-
 def test_vectors_have_no_instance_norm():
     with pytest.raises(ConfigError, match="needs pixels") as caught:
         mlp((8,), 3, norm=layers.instance)

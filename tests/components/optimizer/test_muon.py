@@ -198,25 +198,8 @@ def test_it_learns_and_returns_a_closures_loss():
     assert optimizer.step(closure).item() > 0
 
 
-BAD = [
-    ({"lr": -1.0}, "lr=-1.0 is below 0"),
-    ({"adamw_lr": float("nan")}, "adamw_lr=nan is below 0"),
-    ({"weight_decay": -0.1}, "weight_decay=-0.1 is below 0"),
-    ({"ns_steps": 0}, "ns_steps=0 is below 1"),
-    ({"momentum": 1.0}, "momentum=1.0 is not in"),
-    ({"adamw_betas": (0.9, 1.0)}, r"adamw_betas\[1\]=1.0 is not in"),
-    ({"adamw_eps": -1.0}, "adamw_eps=-1.0 is below 0"),
-]
-
-
-@pytest.mark.parametrize(("own", "message"), BAD)
-def test_a_bad_value_is_refused_by_name(own, message):
-    with pytest.raises(ValueError, match=message):
-        muon(Language(), **own)
-
-
 def test_a_bad_value_in_a_run_is_a_config_error(folder) -> None:
-    with pytest.raises(ConfigError, match="optimizer: ns_steps=0"):
+    with pytest.raises(ConfigError, match=r"optimizer\.ns_steps=0 is too small"):
         fastrun.train([*TRAIN, "optimizer.ns_steps=0"], quiet=True)
     with pytest.raises(ConfigError, match="optimizer: muon needs"):
         fastrun.train([*TRAIN, "model.hidden=[]"], quiet=True)

@@ -233,22 +233,9 @@ def test_it_learns():
     assert losses[-1] < 0.3 * losses[0]
 
 
-BAD = [
-    ({"lr": -1.0}, "lr=-1.0 is below 0"),
-    ({"head_lr": -1.0}, "head_lr=-1.0 is below 0"),
-    ({"bias_lr": float("nan")}, "bias_lr=nan is below 0"),
-    ({"weight_decay": -0.1}, "weight_decay=-0.1 is below 0"),
-    ({"ns_steps": 0}, "ns_steps=0 is below 1"),
-    ({"momentum": 1.0}, "momentum=1.0 is not in"),
-    ({"sgd_momentum": -0.1}, "sgd_momentum=-0.1 is not in"),
-    ({"momentum": 0.0}, "nesterov=true needs"),
-]
-
-
-@pytest.mark.parametrize(("own", "message"), BAD)
-def test_a_bad_value_is_refused_by_name(own, message):
-    with pytest.raises(ValueError, match=message):
-        muon_sgd(conv_net(), **own)
+def test_nesterov_needs_a_momentum():
+    with pytest.raises(ValueError, match="nesterov=true needs"):
+        muon_sgd(conv_net(), momentum=0.0)
 
 
 @pytest.mark.parametrize("net", [nn.BatchNorm1d(3), nn.Linear(3, 2), nn.Linear(3, 2).requires_grad_(False)])
@@ -275,7 +262,7 @@ def test_a_run_trains_with_it(folder) -> None:
 
 
 def test_a_bad_value_in_a_run_is_a_config_error(folder) -> None:
-    with pytest.raises(ConfigError, match="optimizer: ns_steps=0"):
+    with pytest.raises(ConfigError, match=r"optimizer\.ns_steps=0 is too small"):
         fastrun.train([*TRAIN, "optimizer.ns_steps=0"], quiet=True)
     with pytest.raises(ConfigError, match="optimizer: muon_sgd needs"):
         fastrun.train([*TRAIN, "model.hidden=[]"], quiet=True)
@@ -287,6 +274,7 @@ def test_a_bad_value_in_a_run_is_a_config_error(folder) -> None:
 def test_lr_scaling_scales_all_three_rates(scaling, factor):
     from fastrun.compose import compose
 
-    settings = compose([*TRAIN, "batch.size=64", "batch.base_size=16", f"batch.lr_scaling={scaling}"])
+    base = [] if scaling == "none" else ["batch.base_size=16"]
+    settings = compose([*TRAIN, "batch.size=64", *base, f"batch.lr_scaling={scaling}"])
     groups = build_optimizer(settings, mlp((6,), 3)).param_groups
     assert [group["lr"] for group in groups] == [factor * rate for rate in RATES.values()]

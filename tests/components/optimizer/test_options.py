@@ -71,6 +71,7 @@ def test_there_is_a_reference_for_every_option() -> None:
     assert REFERENCES.keys() | BY_PARTS == registry.options("optimizer").keys()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("speed", ["auto", "plain"])
 @pytest.mark.parametrize("option", REFERENCES)
 def test_three_steps_are_those_of_the_reference(option: str, speed: str) -> None:
@@ -83,6 +84,7 @@ def test_three_steps_are_those_of_the_reference(option: str, speed: str) -> None
     assert not torch.equal(net[1].weight, network()[1].weight)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("option", REFERENCES)
 def test_gains_and_biases_are_not_decayed(option: str) -> None:
     net = network()
@@ -108,6 +110,7 @@ def test_the_fastest_kernels_of_each_are_used(option: str) -> None:
     assert all(group.get("foreach") for group in groups) is (not fused and option not in BY_PARTS)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("option", sorted(REFERENCES.keys() | BY_PARTS))
 def test_rates_by_depth_and_name_are_kept_over_three_steps(option: str) -> None:
     net = network()

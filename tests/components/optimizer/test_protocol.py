@@ -18,6 +18,7 @@ from fastrun.components.optimizer.protocol import (
     config_values,
     evaluation_weights,
     has_modes,
+    lay_out_state,
     needs_closure,
 )
 from fastrun.errors import ConfigError
@@ -148,3 +149,39 @@ def test_a_state_of_other_groups_is_refused() -> None:
     check_state(optimizer, torch.optim.AdamW(decay_groups(network(), 0.1)).state_dict())
     with pytest.raises(ConfigError, match=r"groups of \[4\] weights, this run's optimizer has \[2, 2\]"):
         check_state(optimizer, torch.optim.AdamW(net.parameters()).state_dict())
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD", "Adagrad", "RMSprop"])
+@pytest.mark.parametrize("saved", [torch.channels_last, torch.contiguous_format])
+def test_a_state_that_is_loaded_into_another_memory_format_updates_the_same_values(
+    name: str, saved: torch.memory_format
+) -> None:
+    def convolution(layout: torch.memory_format) -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Conv2d(3, 4, 3).to(memory_format=layout)
+
+    def stepped(net: nn.Module, state: dict | None = None) -> torch.optim.Optimizer:
+        fused = {"fused": True} if name != "RMSprop" else {}
+        optimizer = getattr(torch.optim, name)(
+            net.parameters(), lr=0.1, **fused, **({"momentum": 0.9} if name == "SGD" else {})
+        )
+        if state:
+            optimizer.load_state_dict(copy.deepcopy(state))
+            lay_out_state(optimizer)
+        for step in range(2):
+            torch.manual_seed(step)
+            for weight in net.parameters():
+                weight.grad = torch.empty_like(weight).copy_(torch.randn(weight.shape))
+            optimizer.step()
+        return optimizer
+
+    other = torch.contiguous_format if saved is torch.channels_last else torch.channels_last
+    one, same_layout = convolution(saved), convolution(saved)
+    state = copy.deepcopy(stepped(one).state_dict())
+    changed = convolution(other)
+    changed.load_state_dict(one.state_dict())
+    stepped(same_layout)
+    stepped(same_layout, state)
+    stepped(changed, state)
+    torch.testing.assert_close(changed.weight, same_layout.weight, rtol=1e-5, atol=1e-6)
+    assert changed.weight.stride() != same_layout.weight.stride()

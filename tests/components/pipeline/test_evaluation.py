@@ -4,6 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import Dataset, TensorDataset
 
+import fastrun
+from fastrun.cli.main import main
+from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import evaluation
 from fastrun.components.pipeline.evaluation import EvalLoader
 from fastrun.components.pipeline.standardize import fit_standardize
@@ -62,10 +65,58 @@ def test_a_set_can_be_gone_through_again_and_again(kind):
     assert [y.tolist() for _, y in batches] == [y.tolist() for _, y in batches] == [list(range(10))]
 
 
-def test_batches_are_as_large_as_fits_the_cache_and_64_at_least(monkeypatch):
+@pytest.mark.parametrize("kind", [TensorDataset, Map])
+def test_batches_have_the_size_that_is_given(kind):
     samples = numbered(200)
-    assert [len(y) for _, y in EvalLoader(samples, fit_standardize(samples), CPU)] == [200]
-    monkeypatch.setattr(evaluation, "BATCH_BYTES", 100 * 9 * 4)
-    assert [len(y) for _, y in EvalLoader(samples, fit_standardize(samples), CPU)] == [100, 100]
-    monkeypatch.setattr(evaluation, "BATCH_BYTES", 1)
-    assert [len(y) for _, y in EvalLoader(samples, fit_standardize(samples), CPU)] == [64, 64, 64, 8]
+    given_samples = samples if kind is TensorDataset else Map(samples)
+    assert [len(y) for _, y in EvalLoader(given_samples, fit_standardize(samples), CPU, size=90)] == [90, 90, 20]
+
+
+@pytest.mark.parametrize(
+    ("values", "part", "device", "resident", "size"),
+    [
+        (9, 128, "cpu", True, 512),  # four times what training computes
+        (9, 4096, "cpu", True, 4096 * 4),
+        (9, 4096, "cpu", False, 256),  # loaded sample by sample
+        (1 << 12, 128, "cpu", True, 128),  # what fits the cache
+        (1 << 12, 4096, "meta", True, 4096),  # a GPU takes more
+        (1 << 20, 128, "cpu", True, 64),  # does not fit, but 64 are worth it
+        (1 << 30, 2, "cpu", True, 2),  # and no more than training computes
+        (1 << 30, 1, "meta", False, 1),
+    ],
+)
+def test_batches_are_fast_and_fit_where_training_fits(values, part, device, resident, size):
+    assert evaluation.batch_size(values, part, torch.device(device), resident) == size
+
+
+def test_a_run_evaluates_in_batches_that_fit_where_training_fits(folder, monkeypatch):
+    seen, measure = [], Metrics.measure
+
+    def watched(self, outputs):
+        return measure(self, (seen.append(len(out)) or (out, y) for out, y in outputs))
+
+    monkeypatch.setattr(Metrics, "measure", watched)
+    own = ["data=synthetic", "data.shape=[4]", "data.samples=400", "model=mlp", "model.hidden=[4]", "steps=1"]
+    fastrun.train([*own, "batch.size=10", "batch.accumulate=5"], quiet=True)
+    run = fastrun.train([*own, "batch.size=10", "batch.eval_size=30"], quiet=True)
+    assert max(seen[: seen.index(30)]) == 8
+    assert main(["eval", str(run.directory)]) == 0
+    assert seen[-2:] == [30, 50 - 30]
+
+
+class Noisy(Map):
+    """A set that draws at random."""
+
+    def __getitem__(self, index: int):
+        x, y = super().__getitem__(index)
+        return x.float() + torch.randn(x.shape), y
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore:This process .* is multi-threaded")
+def test_what_a_users_own_set_draws_at_random_is_the_same_at_each_evaluation():
+    samples = Noisy(numbered(300))
+    scale = fit_standardize(samples)
+    loaders = [EvalLoader(samples, scale, CPU, num_workers=workers, seed=5) for workers in (0, 0, 2)]
+    values = [everything(loader)[0] for loader in [*loaders, loaders[0]]]
+    assert all(torch.equal(value, values[0]) for value in values)
+    assert not torch.equal(values[0], everything(EvalLoader(samples, scale, CPU, seed=6))[0])

@@ -1,6 +1,8 @@
+import random
 from contextlib import closing
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +17,8 @@ from fastrun.components.pipeline.resident import ResidentLoader
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.standardize import fit_standardize
 from fastrun.components.pipeline.workers import WorkerLoader
+from fastrun.errors import StorageError
+from fastrun.system import free_space
 
 CPU = torch.device("cpu")
 AUGMENTS = {
@@ -38,6 +42,14 @@ class Map(Dataset):
     def __getitem__(self, index: int):
         x, y = self.samples[index]
         return x, int(y)
+
+
+class Noisy(Map):
+    """A set that draws at random in all the ways that people do."""
+
+    def __getitem__(self, index: int):
+        x, y = super().__getitem__(index)
+        return x.float() + torch.randn(x.shape) + np.random.rand() + random.random(), y
 
 
 def images(count: int, dtype=torch.uint8) -> TensorDataset:
@@ -159,3 +171,24 @@ def test_a_resident_set_is_not_changed_by_its_batches():
     for x, _ in taken(make("resident", samples, StatelessSampler(10, 5, True, 0), None), 0, 4):
         x.zero_()
     assert torch.equal(samples.tensors[0], before)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore:This process .* is multi-threaded")
+@pytest.mark.parametrize("step", [0, 5])
+@pytest.mark.parametrize("name", ["workers0", "workers2", "plain"])
+def test_what_a_users_own_set_draws_at_random_depends_on_the_step_alone(name, step):
+    samples, sampler = Noisy(images(14)), StatelessSampler(14, 4, False, seed=3)
+    expected = taken(make("plain", samples, sampler, None), 0, 12)
+    assert_identical(taken(make(name, samples, sampler, None), step, 12 - step), expected[step:])
+    noise = [x.sum().item() for x, _ in expected]
+    assert len(set(noise)) == len(noise)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create", "ignore:This process .* is multi-threaded")
+@pytest.mark.parametrize("room", [(1 << 30, 100), (600, 600)])
+def test_workers_without_room_for_their_batches_say_so(monkeypatch, room: tuple[int, int]):
+    monkeypatch.setattr(free_space, "shared_memory", lambda: room)
+    loader = make("workers2", images(16), StatelessSampler(16, 4, seed=0, drop_last=True), None)
+    with pytest.raises(StorageError, match=r"need .* of shared memory for a batch each, and /dev/shm has") as caught:
+        next(iter(loader.batches(0)))
+    assert caught.value.exit_code == 7

@@ -34,6 +34,7 @@ def of(option: str, total: int = 1000, **arguments: Any) -> list[float]:
     return factors(defaults(option) | arguments, total)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("option", list(registry.options("schedule")))
 def test_every_schedule_decays_within_the_run_unless_its_kind_says_otherwise(option: str) -> None:
     for warmup in ("0", "10%"):
@@ -84,6 +85,7 @@ def test_the_command_line_writes_lengths_plainly() -> None:
     assert [now for now in range(1, 100) if rates[now] < rates[now - 1]] == [40, 50, 70, 80]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -119,8 +121,8 @@ def test_the_command_line_writes_lengths_plainly() -> None:
 def test_a_length_that_does_not_fit_is_named_as_it_was_written(overrides: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         factors(compose(list(overrides)).schedule)
-    assert message in caught.value.show()
-    assert len(caught.value.show().splitlines()) == 2 or "leaves no steps" in message
+    assert message in caught.value.render()
+    assert len(caught.value.render().splitlines()) == 2 or "leaves no steps" in message
 
 
 def custom(

@@ -32,6 +32,7 @@ def test_no_warmup_is_the_curve_itself():
     assert after_warmup(curve, 0) is curve
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("option", list(registry.options("schedule")))
 def test_warmup_works_for_every_schedule(option):
     def curve(warmup: int, total: int):

@@ -127,11 +127,6 @@ def test_a_run_records_what_is_used_and_why_the_rest_is_not(folder, optimizer: s
     assert "speed.compile=true turns it on" in speed["why"]
 
 
-def test_an_unknown_compile_mode_is_refused() -> None:
-    with pytest.raises(ConfigError, match="compile_mode"):
-        compile_network(nn.Linear(2, 2), "fastest", lambda: None)
-
-
 def test_trying_out_leaves_running_statistics_and_gradients_alone() -> None:
     net = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -148,3 +143,28 @@ def test_a_compiled_run_counts_its_compilation_apart(folder, monkeypatch) -> Non
     assert "compile" in run.summary["heuristics"]["speed"]["used"]
     keys = torch.load(run.directory / run.summary["best"]["checkpoint"], weights_only=True)["state_dict"]
     assert not any("_orig_mod" in key for key in keys)
+
+
+CONVOLUTIONS = """
+from torch import nn
+
+class Image(nn.Module):
+    def __init__(self, num_classes, volume=False):
+        super().__init__()
+        self.first = nn.Conv3d(1, 4, 3) if volume else nn.Conv2d(1, 4, 3)
+        self.second, self.head = nn.Conv2d(4, 4, 3), nn.Linear(4, num_classes)
+
+    def forward(self, x):
+        x = self.first(x.unsqueeze(1))
+        return self.head(self.second(x.mean(2) if x.ndim == 5 else x).mean((2, 3)))
+"""
+
+
+@pytest.mark.parametrize(("shape", "volume"), [("[8,8]", "false"), ("[4,8,8]", "true")])
+def test_convolutions_behind_an_unsqueeze_and_beside_3d_ones_train(folder, shape: str, volume: str) -> None:
+    (folder / "own_convolutions.py").write_text(CONVOLUTIONS)
+    (folder / "conf/model").mkdir(parents=True)
+    (folder / "conf/model/own.yaml").write_text(f"# Mine\n_target_: own_convolutions.Image\nvolume: {volume}\n")
+    data = ["data=synthetic", f"data.shape={shape}", "data.samples=64", "data.classes=2"]
+    run = fastrun.train([*data, "model=own", "steps=1", "batch.size=8", "device=cpu"], quiet=True)
+    assert "channels_last" in run.summary["heuristics"]["speed"]["used"].split()

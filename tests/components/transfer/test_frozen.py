@@ -172,7 +172,7 @@ def test_a_run_that_resumes_around_the_release_ends_the_same(start: Path, overri
     assert not changed(states(whole)[STEPS], states(part)[STEPS])
 
 
-@pytest.mark.skip(reason="its process ended once while compiling since forward is compiled in place: to be looked into")
+@pytest.mark.full
 def test_a_compiled_network_is_frozen_and_released_as_well(start: Path) -> None:
     found = states(tuned(start, "speed.compile=true", "model.depth=8"))
     plain = states(tuned(start))
@@ -182,14 +182,14 @@ def test_a_compiled_network_is_frozen_and_released_as_well(start: Path) -> None:
         torch.testing.assert_close(found[STEPS][name], value, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["finetune", "linear_probe"])
-def test_several_processes_freeze_and_release_as_one(start: Path, shell, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["finetune", pytest.param("linear_probe", marks=pytest.mark.full)])
+def test_several_processes_freeze_and_release_as_one(start: Path, new_process, kind: str) -> None:
     net = ["model=mlp", "model.hidden=[16]", "norm=none", "optimizer=sgd", "optimizer.lr=0.1", "amp=off", "steps=6"]
     own = [*net, "batch.size=200", "checkpoint=every", "checkpoint.every=1", "checkpoint.keep=9"]
     before = fastrun.train([*net, "steps=1"], quiet=True).directory
     loaded = states(before)[1]
     own += [f"transfer={kind}", f"transfer.source={before}"] + ["transfer.freeze=3"] * (kind == "finetune")
-    done = shell("train", "name=two", "device=ddp", "device.count=2", *own)
+    done = new_process("train", "name=two", "device=ddp", "device.count=2", *own)
     assert done.returncode == 0, done.stderr
     (two,) = Path("outputs/two").iterdir()
     alone = states(fastrun.train([*own, "name=one"], quiet=True).directory)

@@ -30,7 +30,7 @@ def refusal(net: nn.Module, given: dict[str, torch.Tensor], rule: str = "name") 
     with pytest.raises(CheckpointError) as caught:
         load_weights(net, given, rule, False, "weights.pt")
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
-    return caught.value.show()
+    return caught.value.render()
 
 
 @pytest.mark.parametrize("rule", ["name", "order"])

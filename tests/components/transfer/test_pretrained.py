@@ -35,7 +35,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_offline_it_says_which_file_to_fetch_from_where(offline: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         pretrained.weights_of_timm("resnet18")
-    said = caught.value.show()
+    said = caught.value.render()
     (address,) = offline
     assert address.endswith("/timm/resnet18.a1_in1k/resolve/main/model.safetensors")
     assert f"download {address}" in said
@@ -76,7 +76,7 @@ def test_a_network_of_nobody_has_none() -> None:
 def test_an_unknown_name_gets_the_nearest(offline: list[str], name: str, message: str, hint: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         pretrained.weights_of_timm(name)
-    assert hint in caught.value.show()
+    assert hint in caught.value.render()
     assert offline == []
 
 
@@ -98,3 +98,10 @@ def test_a_download_that_fails_halfway_says_the_same(offline: list[str], monkeyp
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", fail)
     with pytest.raises(DataError, match="cannot be downloaded: gone"):
         pretrained.weights_of_timm("test_resnet")
+
+
+@pytest.mark.parametrize("name", ["local-dir:/tmp/evil", "local-dir:/tmp/resnet18.a1_in1k", "hf-hub:evil/resnet18"])
+def test_weights_are_of_timms_own_networks_only(offline: list[str], name: str) -> None:
+    with pytest.raises(ConfigError, match="timm has no such network"):
+        pretrained.weights_of_timm(name)
+    assert offline == []

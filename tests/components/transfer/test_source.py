@@ -75,7 +75,7 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(3, 2), tmp_path / "w.pt")
     with pytest.raises(CheckpointError) as caught:
         weights_in(tmp_path / "w.pt")
-    assert "torch.save(net.state_dict()" in caught.value.show()
+    assert "torch.save(net.state_dict()" in caught.value.render()
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
@@ -123,7 +123,7 @@ def run(folder: Path) -> Run:
 def test_a_run_gives_its_best_checkpoint(run: Run) -> None:
     found, origin = read_weights(str(run.directory), nn.Linear(1, 1))
     assert origin == str(run.directory / run.summary["best"]["checkpoint"])
-    state = run.load_model("best")[1].state_dict()
+    state = run.load_model("best").net.state_dict()
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], value) for name, value in state.items())
 

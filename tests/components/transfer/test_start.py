@@ -112,7 +112,11 @@ def test_a_freeze_that_outlasts_the_run_is_said(own: Path) -> None:
         (["transfer=finetune", "transfer.source=weights.pt", "transfer.freeze=soon"], 2, "is not a duration"),
         (["transfer=finetune", "transfer.source=weights.pt", "transfer.match=shape"], 2, "transfer.match=shape"),
         (["transfer=finetune", "transfer.source=weights.pt", "transfer.lr_scale=0"], 2, "linear_probe"),
-        (["transfer=finetune", "transfer.source=weights.pt", "transfer.layer_decay=2"], 2, "is not in (0, 1]"),
+        (
+            ["transfer=finetune", "transfer.source=weights.pt", "transfer.layer_decay=2"],
+            2,
+            "transfer.layer_decay=2 is too large",
+        ),
         (["transfer=finetune", "transfer.source=weights.pt", "model.width=8"], 6, "does not fit the model"),
         (
             ["transfer=finetune", "transfer.source=weights.pt", "model.width=8", "transfer.freeze=x"],

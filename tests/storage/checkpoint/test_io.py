@@ -27,7 +27,8 @@ def checkpoint(step: int = 7, size: int = 4) -> dict:
         "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(size)}}, "param_groups": [{"lr": 0.1}]}],
     }
     state = TrainState(step=step).state()
-    CheckpointState(state, world_size=1, clock={"train": 1.0}, metrics={"val/acc": 0.5}).put_into(content)
+    plain: dict = {"config": {}, "data": {}}
+    CheckpointState(state, world_size=1, clock={"train": 1.0}, metrics={"val/acc": 0.5}, **plain).put_into(content)
     return content
 
 

@@ -12,7 +12,8 @@ NET = {"net.weight": torch.ones(2), "net.bias": torch.zeros(1), "loss.weight": t
 
 def checkpoint(**values) -> dict:
     content: dict = {"state_dict": dict(NET), "loops": {"fit_loop": {}}, "epoch": 3}
-    values = {"train_state": TrainState(step=7).state(), "world_size": 2, "clock": {}, "metrics": {}} | values
+    plain: dict = {"clock": {}, "metrics": {}, "config": {}, "data": {}}
+    values = plain | {"train_state": TrainState(step=7).state(), "world_size": 2} | values
     CheckpointState(**values).put_into(content)
     return content
 
@@ -67,7 +68,7 @@ def test_another_format_is_refused_in_a_line_with_a_hint(number, description):
         network_weights(content, "it.ckpt")
     assert caught.value.message.endswith(f"; this version of fastrun reads format {FORMAT}")
     assert "train again" in caught.value.hint
-    assert caught.value.show().count("\n") == 1
+    assert caught.value.render().count("\n") == 1
 
 
 def test_a_state_that_lacks_something_is_damaged_and_what_may_be_left_out_is_not_needed():

@@ -57,6 +57,7 @@ def test_a_target_of_ones_own_needs_no_such_keys_and_keeps_its_own_decay_off_bia
     assert rates(model, made) == [0.25, 0.25, 1.5, 1.5, 1.0, 1.0]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("overrides", "message", "hint"),
     [
@@ -65,10 +66,10 @@ def test_a_target_of_ones_own_needs_no_such_keys_and_keeps_its_own_decay_off_bia
         (["optimizer.lr_scale=2"], "is not a map", "lr_scale={"),
         (["optimizer.layer_decay=1.1"], r"not in \(0, 1\]", "0.65"),
         (["optimizer.layer_decay=much"], "layer_decay=much", "0.65"),
-        (["optimizer.betas=[0.9]"], "optimizer.betas", "tuple"),
-        (["optimizer=lion", "optimizer.betas=[2,2]"], "Invalid beta", None),
-        (["optimizer=radam", "optimizer.lr=-1"], "Invalid learning rate", None),
-        (["optimizer=adafactor", "optimizer.lr=-1"], "Learning rate", None),
+        (["optimizer.betas=[0.9]"], "optimizer.betas", None),
+        (["optimizer=lion", "optimizer.betas=[2,2]"], "is too large", None),
+        (["optimizer=radam", "optimizer.lr=-1"], "is too small", None),
+        (["optimizer=adafactor", "optimizer.lr=-1"], "is too small", None),
         (["optimizer=schedulefree", "optimizer.lr=fast"], "wrong type", "float"),
         (["optimizer=nadam", "speed.fused=true"], "no fused kernels", None),
     ],
@@ -95,6 +96,7 @@ def test_a_package_that_is_not_here_is_named_with_how_to_get_it(monkeypatch: pyt
         monkeypatch.undo()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("option", ["schedulefree", "lamb", "muon", "nadam", "adafactor"])
 def test_a_run_that_was_resumed_ends_as_one_that_was_not(folder: Path, option: str) -> None:
     own = [*SMALL, f"optimizer={option}", "optimizer.layer_decay=0.5", "schedule=constant", "amp=off"]

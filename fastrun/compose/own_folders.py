@@ -1,0 +1,87 @@
+"""The user's own folders of options and recipes in Hydra's search path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from fastrun.compose.folder_source import FolderSource
+from fastrun.config.paths import display, roots
+from fastrun.errors import ConfigError
+
+_NOT_HERE = {
+    "hydra": "set Hydra's own keys on the command line: hydra.launcher.n_jobs=2",
+    "recipe": "recipes lie in recipes/",
+}
+
+
+class OptionSource(FolderSource):
+    """Shows a folder of the user's options to Hydra, without groups of Hydra's and without recipes."""
+
+    kind = "a config file"
+
+    @staticmethod
+    def scheme() -> str:
+        """Return the scheme of this source's entries in the search path."""
+        return "options"
+
+    def place(self, config_path: str) -> Path | None:
+        """Return where ``group/option`` lies.
+
+        Raises:
+            ConfigError: it is a file of a group that cannot be here. Hydra would prefer it to a shipped one.
+        """
+        group, _, option = config_path.partition("/")
+        place = Path(self.path) / config_path
+        if group not in _NOT_HERE:
+            return place
+        file = place.with_name(f"{place.name}.yaml")
+        if option and file.is_file():
+            raise ConfigError(f"{display(file)}: a file cannot be in the group {group} here", _NOT_HERE[group])
+        return None
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the names of the options and groups in a folder."""
+        return [name for name in super().list(config_path, results_filter) if config_path or name not in _NOT_HERE]
+
+
+class OwnFolders(SearchPathPlugin):
+    """Appends the user's folders of options after the shipped one, and ``./recipes`` before the shipped recipes.
+
+    Attributes:
+        given: the folder that the command line names beside ``./conf``. It belongs to the class because Hydra creates
+            the object.
+    """
+
+    given: ClassVar[Path | None] = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders to Hydra's search path."""
+        for own in roots("conf")[1:]:
+            search_path.append("own", f"options://{own}")
+        if self.given:
+            search_path.append("command-line", f"options://{self.given}")
+        for folder in reversed(roots("recipes")):
+            search_path.append("recipes", f"recipes://{folder}")
+
+
+@contextmanager
+def with_folder(folder: str | None) -> Iterator[None]:
+    """Search for options in one more folder during a block.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigError(f"--config-dir: '{folder}' not found", "name a folder of options")
+    OwnFolders.given = None if folder is None else Path(folder).absolute()
+    try:
+        yield
+    finally:
+        OwnFolders.given = None
