@@ -27,14 +27,14 @@ from fastrun.training.trained_model import TrainedNetwork, load_network
 
 
 def evaluate(
-    settings: Settings, checkpoint: Path, split: str, *, is_new_data: bool = False, anyway: bool = False
+    settings: Settings, checkpoint: Path, split: str | None, *, is_new_data: bool = False, anyway: bool = False
 ) -> dict[str, float]:
     """Measure the network of a checkpoint on the whole of a split, also where the run had several processes.
 
     Args:
         settings: the settings of the run that wrote the checkpoint; with other data, its arguments.
         checkpoint: the path of the checkpoint.
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val`` or ``test``; None for ``test``, or for all samples of other data.
         is_new_data: whether the settings name other data than the run's. It is prepared as the run prepared its own;
             unless its factory splits it, all of its samples are measured, as the split ``new``.
         anyway: measure the run's own data even if it has changed since the run was trained.
@@ -52,6 +52,7 @@ def evaluate(
     if is_new_data:
         split, samples = load_new_samples(settings, trained.learned, split)
     else:
+        split = split or "test"
         samples = getattr(load_splits(settings, trained.learned, anyway=anyway), split)
         if samples is None:
             raise ConfigError(f"this data has no {split} split", "use --split val")

@@ -89,7 +89,6 @@ def driven(folder: Path, what: str, *given: object) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(
     ("processes", "count", "seconds"),
     [(1, 100, 140.0 if FULL else 40.0), (2, 4, 30.0 if FULL else 1.0)],

@@ -80,6 +80,7 @@ def test_other_data_is_measured_whole_and_a_copy_as_the_run_split_its_own(folder
     shutil.copy("it.csv", "copy.csv")
     assert measure(str(run), "data.root=copy.csv") == before
     write_noise(folder / "new.csv", rows=33)
+    assert main(["eval", str(run), "data.root=new.csv", "--split", "val"]) == 2
     assert measure(str(run), "data.root=new.csv").keys() >= {"new/loss", "new/acc"}
 
 
@@ -184,3 +185,21 @@ def test_a_folder_without_a_test_part_is_split_three_ways(folder: Path, measure)
     run = fastrun.train(IMAGES, quiet=True).directory
     assert json.loads((run / "data.json").read_text())["samples"] == {"train": 32, "val": 4, "test": 4}
     assert measure(str(run)).keys() >= {"test/loss", "test/acc"}
+
+
+OWN = """
+import torch
+from torch.utils.data import TensorDataset
+
+def data(**_):
+    y = torch.arange(64) % 2
+    train, test = torch.rand(64, 4), torch.zeros(8, 4, dtype=torch.uint8)
+    return {"train": TensorDataset(train, y), "val": TensorDataset(train, y), "test": TensorDataset(test, y[:8])}
+"""
+
+
+def test_a_set_whose_splits_differ_in_type_can_be_gone_on_with_as_it_could_be_trained_on(folder: Path) -> None:
+    (folder / "mixed.py").write_text(OWN)
+    own = ["data._target_=mixed.data", "model=mlp", "model.hidden=[4]", "batch.size=16"]
+    run = fastrun.train([*own, "steps=2"], quiet=True).directory
+    assert main(["resume", str(run), "steps=4"]) == 0

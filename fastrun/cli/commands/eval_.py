@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     parser = ArgumentParser("fastrun eval", __doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="the directory of a run")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values; data.root=… is other data")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="the split (default: test)")
+    parser.add_argument("--split", choices=("train", "val", "test"), help="the split (default: test)")
     parser.add_argument("--anyway", action="store_true", help="measure though the data of the run has changed")
     parser.add_argument("--ckpt", default="best", metavar="CKPT", help="best, last or a path (default: best)")
     parser.add_argument("--json", action="store_true", help="print a JSON object")

@@ -59,7 +59,7 @@ def load_splits(settings: Settings, learned: DataState | None = None, *, anyway:
     return check_learned(splits, learned)
 
 
-def load_new_samples(settings: Settings, learned: DataState, split: str) -> tuple[str, Samples]:
+def load_new_samples(settings: Settings, learned: DataState, split: str | None) -> tuple[str, Samples]:
     """Load data that is not the run's own, prepared as the run prepared its own.
 
     The run's own data under another name, such as a copy in another folder, is split as the run split it.
@@ -67,13 +67,13 @@ def load_new_samples(settings: Settings, learned: DataState, split: str) -> tupl
     Args:
         settings: the settings of the run, with the arguments of the other data.
         learned: what the run learned from its data.
-        split: the split to return if the data is the run's own, or if its factory splits it.
+        split: the split to return if the data is the run's own, or if its factory splits it; None for ``test``.
 
     Returns:
         The name of the split, :data:`NEW` for all samples of a factory that does not split them, and the samples.
 
     Raises:
-        ConfigError: the arguments of the factory do not fit, or the data has no such split.
+        ConfigError: the arguments of the factory do not fit, or the data has no such split or no splits at all.
         DataError: the data cannot be read, or the run's network cannot be measured on it.
     """
     factory = _bind_factory(settings)
@@ -81,9 +81,11 @@ def load_new_samples(settings: Settings, learned: DataState, split: str) -> tupl
         data = _call_factory(factory, replace(learned, is_new=True))
         if NEW in data and not describe_change(learned.fingerprint, data["fingerprint"]):
             data = _call_factory(factory, learned)
-    name = NEW if NEW in data else split
+    if NEW in data and split is not None:
+        raise ConfigError(f"--split {split}: data that is not the run's own has no splits", "leave --split out")
+    name = NEW if NEW in data else split or "test"
     if data.get(name) is None:
-        raise ConfigError(f"this data has no {split} split", "use --split val")
+        raise ConfigError(f"this data has no {name} split", "use --split val")
     with _blaming(factory.func, "returned a set that raised"):
         check_new(name, data[name], data.get("classes"), learned)
     return name, data[name]
