@@ -304,5 +304,5 @@ def assert_close(one: Path, other: Path) -> None:
 def test_a_batch_that_cannot_be_shared_is_refused(new_process) -> None:
     done = new_process("train", "device=ddp", "batch.size=7")
     assert done.returncode == 2
-    assert "cannot be shared by 2 processes" in done.stderr
+    assert "cannot be divided evenly among 2 processes" in done.stderr
     assert done.stderr.count("\n") <= 3

@@ -233,6 +233,7 @@ def test_a_run_killed_after_a_rewind_ends_as_one_left_alone(folder, breaking, sh
     assert [line["lr"] for line in written[0] if "lr" in line] == [0.1] * 6 + [0.05] * 14
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_two_processes_agree_on_the_step_and_go_back_together(folder, breaking, new_process, lines) -> None:
     own = [*TINY, *REWIND, breaking, "+callbacks.breaking.how=data", "+callbacks.breaking.below=0.06"]

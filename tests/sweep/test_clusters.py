@@ -131,6 +131,7 @@ def test_a_worker_that_is_killed_ends_the_sweep_and_its_job_has_saved(
     assert [row["attempts"] for row in rows(folder)] == [2, 2, 1]
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_ctrl_c_lets_jobs_on_ray_save(faults: Path, start: Any, rows: Any) -> None:
     sweep = start(*RAY, "+callbacks.fault.kind=waits", "seed=1,2,3", HOME=str(faults))
@@ -168,6 +169,7 @@ def test_a_job_that_slurm_preempts_saves_is_queued_again_and_goes_on(
     assert sweep.returncode == 0
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_job_whose_time_on_slurm_is_over_has_saved_and_is_gone_on_with(
     faults: Path, start: Any, new_process: Any, rows: Any, slurm: dict[str, str]
@@ -189,6 +191,7 @@ def test_a_job_whose_time_on_slurm_is_over_has_saved_and_is_gone_on_with(
     assert [row["attempts"] for row in rows(folder)] == [2, 1]
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_trials_of_a_search_run_on_another_launcher_as_many_at_a_time_as_asked_for(
     faults: Path, new_process: Any, tiny: Any, rows: Any

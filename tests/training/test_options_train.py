@@ -98,6 +98,7 @@ def test_every_option_trains_a_step_on_two_kinds_of_data_or_says_why_not(
     assert len(error.value.render().splitlines()) == 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("data", sorted(registry.options("data").keys() - FROM_FILES))
 @pytest.mark.parametrize("model", sorted(registry.options("model").keys() - {"gpt", "lstm"}))
 def test_every_data_set_trains_with_every_model(folder: Path, data: str, model: str) -> None:

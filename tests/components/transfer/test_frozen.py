@@ -156,6 +156,7 @@ def test_a_probe_leaves_the_body_and_its_statistics_alone_to_the_end(start: Path
         assert sum(len(group["params"]) for group in state["param_groups"]) == 2
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("step", [1, FREEZE - 1, FREEZE, FREEZE + 1, STEPS - 1])
 @pytest.mark.parametrize("overrides", [["optimizer=nesterov"], ["optimizer=adamw", "ema=ema"]], ids=" ".join)
 def test_a_run_that_resumes_around_the_release_ends_the_same(start: Path, overrides: list[str], step: int) -> None:
@@ -182,6 +183,7 @@ def test_a_compiled_network_is_frozen_and_released_as_well(start: Path) -> None:
         torch.testing.assert_close(found[STEPS][name], value, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["finetune", pytest.param("linear_probe", marks=pytest.mark.full)])
 def test_several_processes_freeze_and_release_as_one(start: Path, new_process, kind: str) -> None:
     net = ["model=mlp", "model.hidden=[16]", "norm=none", "optimizer=sgd", "optimizer.lr=0.1", "amp=off", "steps=6"]
