@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from fastrun.components.amp.precision import choose_precision
 from fastrun.components.device.device import Device, share_cores
-from fastrun.components.metrics import Metrics, monitor_for
-from fastrun.components.speed.optimizations import apply_optimizations, describe, describe_fused_kernels
-from fastrun.components.transfer.start import load_pretrained
+from fastrun.components.metrics import monitor_for
+from fastrun.components.speed.optimizations import describe
 from fastrun.config.monitor import Monitor
-from fastrun.config.plan import make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.storage.atomic import sha256_of
@@ -21,11 +18,8 @@ from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.clock import Clock
 from fastrun.training.builders.callbacks import build_callbacks
-from fastrun.training.builders.loaders import build_loaders, build_sampler
 from fastrun.training.builders.logger import Tracking, start_tracker
-from fastrun.training.builders.loss import build_loss
-from fastrun.training.builders.model import build_network, check_takes_one
-from fastrun.training.builders.optimizer import build_update_rule
+from fastrun.training.builders.parts import build_parts
 from fastrun.training.builders.setup import Setup
 from fastrun.training.builders.trainer import build_trainer, quiet
 from fastrun.training.module import Training
@@ -67,41 +61,26 @@ def fit(
     Raises:
         FastrunError: the run ended with an error.
     """
-    device, splits = setup.device, setup.splits
+    device = setup.device
     resolved = _resolve_groups(settings, device)
     share_cores(device)
-    sampler = build_sampler(settings, splits, device, resolved)
-    settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
-    plan = make_plan(settings, sampler.steps_per_epoch)
-
-    net = build_network(settings, setup, resolved)
-    if settings.transfer.kind != "none" and resume is None:
-        load_pretrained(settings.transfer, net, plan, resolved)
-    if sampler.smallest_part(settings.batch.accumulate) == 1:
-        check_takes_one(net, setup)
-    net = net.to(device.torch_device)
-    optimizations = apply_optimizations(settings.speed, net, device.torch_device, settings.deterministic)
-    precision = choose_precision(settings.amp.kind, device.torch_device)
-    resolved.record("amp", precision.name, precision.why)
-    update = build_update_rule(settings, net, precision, plan)
-    optimizations |= describe_fused_kernels(update.optimizer)
-    resolved.record("speed", *describe(optimizations), is_long=True)
-
+    parts = build_parts(settings, setup, resolved, load_weights=resume is None)
+    settings, plan = parts.settings, parts.plan
+    resolved.record("speed", *describe(parts.optimizations), is_long=True)
     if device.is_first:
-        run.write_data({"config": settings.data} | splits.describe())
-    metrics = Metrics(splits.task, build_loss(settings, splits.task))
-    loaders = build_loaders(settings, setup, sampler, resolved)
+        run.write_data({"config": settings.data} | setup.splits.describe())
     is_changed = resume is not None and _is_config_changed(run, resume)
-    module = Training(settings, net, metrics, loaders, update, plan, setup.learned, clock, is_config_changed=is_changed)
+    module = Training(parts, clock, is_config_changed=is_changed)
 
-    monitor = monitor_for(settings.target.metric, splits.task, "target.metric")
+    task = setup.splits.task
+    monitor = monitor_for(settings.target.metric, task, "target.metric")
     with quiet():
         tracker = start_tracker(settings, run, resume, device.is_first, lambda: module.state.step)
-        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, splits.task, tracker)
+        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, task, tracker)
         trainer = build_trainer(device, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker)
         trainer.fit(module, StepLoader(module), ValidationTrigger(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:
-        resolved.record("speed", *describe(optimizations | {"compile": module.compile_failure}), is_long=True)
+        resolved.record("speed", *describe(parts.optimizations | {"compile": module.compile_failure}), is_long=True)
     return FitResult(module, monitor, resolved, device, tracker)
 
 

@@ -15,13 +15,11 @@ from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from fastrun.components.data.learned import DataState
 from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.ema.swap import swapped
-from fastrun.components.metrics import Metrics
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.optimizer.protocol import check_state, evaluation_weights
 from fastrun.components.pipeline import Batch
@@ -30,14 +28,12 @@ from fastrun.components.speed.compile import compile_network
 from fastrun.components.speed.steps_per_call import StepsPerCallTuner
 from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.components.transfer.frozen import FrozenBody
-from fastrun.config.plan import Plan
-from fastrun.config.settings import Settings
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 from fastrun.system.clock import Clock
-from fastrun.training.builders.loaders import Loaders
+from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
-from fastrun.training.step import Stepper, StepResult, UpdateRule
+from fastrun.training.step import Stepper, StepResult
 
 _NEVER = 1 << 62
 _AGREEMENTS = 10  # calls until several processes fix the steps per call: each agreement costs a millisecond
@@ -47,13 +43,7 @@ class Training(pl.LightningModule):
     """A run: a network, its data, and how a step updates the weights.
 
     Args:
-        settings: the settings of the run.
-        net: the network, on its device.
-        metrics: the loss and the validation metrics.
-        loaders: the batches of training and validation.
-        update: how a step turns gradients into new weights.
-        plan: the steps at which the run validates, saves and ends.
-        learned: what the run learned from its data.
+        parts: what the training is made of.
         clock: the clock of the run.
         is_config_changed: whether the config has changed since the checkpoint that the run resumes from. If it has, a
             run that had stopped early may train on.
@@ -70,22 +60,17 @@ class Training(pl.LightningModule):
 
     def __init__(
         self,
-        settings: Settings,
-        net: nn.Module,
-        metrics: Metrics,
-        loaders: Loaders,
-        update: UpdateRule,
-        plan: Plan,
-        learned: DataState,
+        parts: Parts,
         clock: Clock,
         *,
         is_config_changed: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        settings, update = parts.settings, parts.update
         self.speed, self.views = settings.speed, settings.views
-        self.net, self.metrics, self.loaders = net, metrics, loaders
-        self.update, self.plan, self.clock = update, plan, clock
+        self.net, self.metrics, self.loaders = parts.net, parts.metrics, parts.loaders
+        self.update, self.plan, self.clock = update, parts.plan, clock
         self.state = TrainState()
         self.tuner = StepsPerCallTuner(settings.speed)
         self.results: list[StepResult] = []
@@ -93,7 +78,7 @@ class Training(pl.LightningModule):
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
         self._is_config_changed = is_config_changed
-        self._config, self._learned = redact(asdict(settings)), learned.state()
+        self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
         self._batches: Iterator[Batch] | None = None
         self._is_first_call = True
         self._agreements = 0

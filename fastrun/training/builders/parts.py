@@ -1,0 +1,102 @@
+"""The parts of a training, from the sampler to the update rule, without Lightning and without a run directory."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from fastrun.components.amp.precision import choose_precision
+from fastrun.components.metrics import Metrics
+from fastrun.components.pipeline.sampler import StatelessSampler
+from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
+from fastrun.components.transfer.start import load_pretrained
+from fastrun.config.plan import Plan, make_plan
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import Settings
+from fastrun.system.clock import Clock
+from fastrun.training.builders.loaders import Loaders, build_loaders, build_sampler
+from fastrun.training.builders.loss import build_loss
+from fastrun.training.builders.model import build_network, check_takes_one
+from fastrun.training.builders.optimizer import build_update_rule
+from fastrun.training.builders.setup import Setup
+from fastrun.training.step import Stepper, UpdateRule
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a training is made of.
+
+    Attributes:
+        settings: the settings, with the batch size that is used.
+        setup: the device and the data.
+        sampler: the samples of each step.
+        plan: the steps at which the run validates, saves and ends.
+        net: the network, on the device.
+        optimizations: which optimizations are used, and why others are not.
+        update: how a step turns gradients into new weights.
+        metrics: the loss and the validation metrics.
+        loaders: the batches of training and validation.
+    """
+
+    settings: Settings
+    setup: Setup
+    sampler: StatelessSampler
+    plan: Plan
+    net: nn.Module
+    optimizations: Optimizations
+    update: UpdateRule
+    metrics: Metrics
+    loaders: Loaders
+
+    def build_stepper(self) -> Stepper:
+        """Return what takes optimizer steps in this process alone, for measuring; a run's Lightning module has its own.
+
+        The network is in training mode afterwards, and a body that a run freezes at first is frozen.
+        """
+        if self.update.frozen is not None:
+            self.update.frozen.freeze()
+        self.net.train()
+        return Stepper(
+            self.net,
+            self.metrics.loss,
+            self.update,
+            device=self.setup.device.torch_device,
+            rank=0,
+            world_size=1,
+            clock=Clock(time.time()),
+            backward=Tensor.backward,
+        )
+
+
+def build_parts(settings: Settings, setup: Setup, resolved: Resolved, *, load_weights: bool = True) -> Parts:
+    """Build the parts of a training.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        resolved: records what each group's option resolves to.
+        load_weights: load the weights that ``transfer`` asks for. A run that is resumed has them in its checkpoint.
+
+    Raises:
+        ConfigError: a part cannot be built, or two of them exclude each other.
+    """
+    device = setup.device.torch_device
+    sampler = build_sampler(settings, setup.splits, setup.device, resolved)
+    settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
+    plan = make_plan(settings, sampler.steps_per_epoch)
+    net = build_network(settings, setup, resolved)
+    if settings.transfer.kind != "none" and load_weights:
+        load_pretrained(settings.transfer, net, plan, resolved)
+    if sampler.smallest_part(settings.batch.accumulate) == 1:
+        check_takes_one(net, setup)
+    net = net.to(device)
+    optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
+    precision = choose_precision(settings.amp.kind, device)
+    resolved.record("amp", precision.name, precision.why)
+    update = build_update_rule(settings, net, precision, plan)
+    optimizations |= describe_fused_kernels(update.optimizer)
+    metrics = Metrics(setup.splits.task, build_loss(settings, setup.splits.task))
+    loaders = build_loaders(settings, setup, sampler, resolved)
+    return Parts(settings, setup, sampler, plan, net, optimizations, update, metrics, loaders)
