@@ -26,6 +26,7 @@ import torch
 from attempt import halves, seconds_of_second_half
 from measure import claim, in_turn, machine, parser, show
 from torch import distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 from twin import twin
 
@@ -55,7 +56,7 @@ def plain(steps: int) -> float:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.NamedTemporaryFile() as result:
-        torch.multiprocessing.spawn(loop, (steps, port, result.name), nprocs=WORLD)
+        spawn(loop, (steps, port, result.name), nprocs=WORLD)
         return 1e3 * float(json.loads(Path(result.name).read_text())) / steps
 
 

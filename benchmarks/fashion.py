@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
@@ -78,11 +78,11 @@ class UntilTarget(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop the clock and measure."""
         self.seconds += perf_counter() - self.start
-        net = pl_module.net.eval()
+        net = cast(nn.Module, pl_module.net).eval()
         with torch.inference_mode():
             hits = sum(int((net(x).argmax(1) == y).sum()) for x, y in self.test)
         net.train()
-        accuracy = hits / len(self.test.dataset)
+        accuracy = hits / len(cast(Sized, self.test.dataset))
         if accuracy > self.result.accuracy:
             self.result = Result(self.seconds, accuracy)
         trainer.should_stop = self.result.reached

@@ -36,14 +36,13 @@ from twin import Resident, data_of
 from fastrun.components.augment.images import Images
 from fastrun.components.data.splits import Splits
 from fastrun.components.device.device import choose_device
-from fastrun.components.pipeline.standardize import fit_standardize
 from fastrun.compose import compose
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import PipelineConfig, Settings
 from fastrun.system.seed import generator
 from fastrun.training.builders.data import load_splits
 from fastrun.training.builders.loaders import build_sampler, build_train_loader
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, learn, scaling_on
 
 BATCH = 128
 BATCHES = {"resident": 600, "slicing": 600, "padded": 600, "workers": 60, "plain": 15}  # timed a round
@@ -59,7 +58,7 @@ def settings_of(device: str) -> Settings:
 
 def pipeline(kind: str, settings: Settings, sets: Splits) -> Batches:
     settings.pipeline = PipelineConfig(kind=kind)
-    setup, resolved = Setup(choose_device(settings.device), sets, fit_standardize(sets.train)), Resolved({})
+    setup, resolved = Setup(choose_device(settings.device), sets, learn(sets)), Resolved({})
     sampler = build_sampler(settings, sets, setup.device, resolved)
     return build_train_loader(settings, setup, sampler, resolved).batches(0)
 
@@ -123,8 +122,10 @@ def same_batches(makers: dict[str, Callable[[], Batches]]) -> None:
 def contestants_of(settings: Settings, sets: Splits, device: torch.device) -> dict[str, Callable[[], Batches]]:
     assert isinstance(sets.train, TensorDataset)
     augment = Images(sets.in_shape, sets.num_classes, flip="random")
-    data = data_of(settings, sets, fit_standardize(sets.train), device)
-    ours = {kind: partial(pipeline, kind, settings, sets) for kind in ("resident", "workers", "plain")}
+    data = data_of(settings, sets, scaling_on(device, learn(sets)), device)
+    ours: dict[str, Callable[[], Batches]] = {
+        kind: partial(pipeline, kind, settings, sets) for kind in ("resident", "workers", "plain")
+    }
     return ours | {"slicing": partial(slicing, data, augment), "padded": partial(padded, data, augment)}
 
 

@@ -65,7 +65,7 @@ class StandIn(pl.LightningModule):
         """Return the loss, metrics updated."""
         x, y = batch
         logits = self.net(x)
-        loss = self.criterion(logits, y)
+        loss: Tensor = self.criterion(logits, y)
         self.train_loss(loss)
         self.train_acc(logits.argmax(1), y)
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)

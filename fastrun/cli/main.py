@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import fastrun
 from fastrun import redaction
-from fastrun.cli.commands import load_verb, verbs
+from fastrun.cli.commands import load_verb, summary, verbs
 from fastrun.config import trust
 from fastrun.config.synonyms import VERBS
 from fastrun.errors import FastrunError, StorageError, UsageError, nearest
@@ -120,7 +120,5 @@ def usage() -> str:
     """Return the help: a line about fastrun, and each verb with the first line of its module's docstring."""
     description = (fastrun.__doc__ or "").strip().partition(" ")[2]
     lines = [f"fastrun {fastrun.__version__}: {description}", "", "usage: fastrun COMMAND …", ""]
-    for verb in verbs():
-        doc = load_verb(verb).__doc__ or ""
-        lines.append(f"  {verb:<11} {doc.strip().splitlines()[0]}")
+    lines += [f"  {verb:<11} {summary(verb)}" for verb in verbs()]
     return "\n".join(lines) + f"\n{_EXAMPLES}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -81,5 +80,7 @@ def end_with_parent(number: signal.Signals) -> None:
 
     Only Linux can (prctl(2)); elsewhere nothing happens.
     """
+    import ctypes  # here, because light commands need nothing else of it
+
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

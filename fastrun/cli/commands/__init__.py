@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import Protocol, cast
 
 _ORDER = ("train", "resume", "eval", "runs", "recipes", "options", "completion", "version")
@@ -34,6 +36,13 @@ def verbs() -> list[str]:
 def load_verb(name: str) -> Verb:
     """Import the module of a verb."""
     return cast(Verb, importlib.import_module(f"{__name__}.{_modules()[name]}"))
+
+
+def summary(name: str) -> str:
+    """Return the first line of the docstring of a verb's module, which is read but not imported: that takes longer."""
+    (folder,) = __path__
+    doc = ast.get_docstring(ast.parse((Path(folder) / f"{_modules()[name]}.py").read_text()))
+    return (doc or "").partition("\n")[0]
 
 
 def _modules() -> dict[str, str]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import SweepConfig
 from fastrun.search.job import Job, JobRecord, JobSource, Launch
+
+if TYPE_CHECKING:
+    from fastrun.sweep.client import Client
 
 
 def run(arguments: list[str]) -> int:
     """Train. The arguments may use the whole grammar of Hydra."""
     from fastrun import compose
-    from fastrun.sweep.client import Client
-    from fastrun.sweep.runner import exit_code, sweep
 
-    records: list[JobRecord] = []
-    client = Client() if _is_own_sweep(arguments) else None  # it imports torch while the jobs are composed
+    code = 0
+    client = _start_server() if _is_own_sweep(arguments) else None
 
     def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launch | None) -> list[JobRecord]:
-        records.extend(sweep(folder, source, settings, launch, client))
+        from fastrun.sweep.runner import exit_code, sweep
+
+        nonlocal code
+        records = sweep(folder, source, settings, launch, client)
+        code = exit_code(records)
         return records
 
     try:
@@ -27,7 +32,14 @@ def run(arguments: list[str]) -> int:
     finally:
         if client:
             client.close()
-    return exit_code(records)
+    return code
+
+
+def _start_server() -> Client:
+    """Start the process that the jobs of a sweep are forks of; it imports torch while the jobs are composed."""
+    from fastrun.sweep.client import Client
+
+    return Client()
 
 
 def _is_own_sweep(arguments: list[str]) -> bool:
