@@ -15,6 +15,7 @@ from fastrun.config import trust
 from fastrun.config.synonyms import VERBS
 from fastrun.errors import FastrunError, StorageError, UsageError, nearest
 from fastrun.system import streams
+from fastrun.system.cores import wait_briefly
 
 _BUG, _USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141  # exit codes beside those of the errors
 
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.argv[1:] = map(redaction.redact_override, given)  # trackers record the command line
     is_debug = "--debug" in given
     streams.open_closed()
+    wait_briefly()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may lack characters such as …
     try:

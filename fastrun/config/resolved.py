@@ -14,12 +14,14 @@ class Resolved:
 
     Args:
         choices: the chosen option of each group.
+        is_silent: whether nothing is logged, as for a network that is only tried out.
 
     Attributes:
         groups: for each group what was ``requested``, what was ``used``, and ``why`` if that was recorded.
     """
 
-    def __init__(self, choices: Mapping[str, Any]) -> None:
+    def __init__(self, choices: Mapping[str, Any], *, is_silent: bool = False) -> None:
+        self._is_silent = is_silent
         self.groups = {
             group: {"requested": choice, "used": choice} for group, choice in choices.items() if group != "recipe"
         }
@@ -35,5 +37,5 @@ class Resolved:
         """
         entry = self.groups.setdefault(group, {"requested": None})
         entry |= {"used": used, "why": why}
-        if used != entry["requested"]:
+        if used != entry["requested"] and not self._is_silent:
             log.info(f"{group}: {used}" if is_long else f"{group}: {used} ({why})")

@@ -110,7 +110,7 @@ class PipelineConfig:
     """How samples become batches on the device."""
 
     kind: str = "resident"  # the chosen option
-    num_workers: Annotated[int, Range(ge=0, le=1024)] = 2  # processes that load samples, with pipeline=workers
+    num_workers: Annotated[int, Range(ge=0, le=1024)] | None = None  # processes that load samples; null: 2, or measured
     prefetch: Annotated[int, Range(ge=1, le=1024)] = 4  # batches that each worker prepares ahead
 
 
@@ -145,12 +145,15 @@ class SpeedConfig:
 
     kind: str = "auto"  # the chosen option
     steps_per_call: Natural = 0  # optimizer steps per Lightning call; 0: chosen from measured time
-    fused: bool | None = None  # fused optimizer kernels; null: where device and optimizer have them
-    channels_last: bool | None = None  # channels_last memory format; null: for convolutions
+    fused: bool | None = None  # fused optimizer kernels; null: where device and optimizer have them, if they are faster
+    threads: Count | None = None  # threads that compute on the CPU; null: measured
+    channels_last: bool | None = None  # channels_last memory format; null: for convolutions, if it is faster
     tf32: bool | None = None  # TF32 matrix multiplication on GPUs; null: true
     malloc: bool | None = None  # keep freed memory for the next step; null: true on CPUs
-    compile: bool = False  # use torch.compile; its time is reported as clock.compile
+    compile: bool | None = None  # use torch.compile, timed as clock.compile; null: if it saves more than it takes
     compile_mode: CompileMode = "default"  # reduce-overhead: CUDA graphs
+    trial_seconds: NotNegative = 10.0  # to measure candidates for at most, and 3 % of the run; 0: no trial
+    found: dict[str, Any] = field(default_factory=dict)  # the outcome of the trial, written by fastrun
 
 
 @dataclass

@@ -22,6 +22,7 @@ from fastrun import redaction
 from fastrun.config.settings import Settings
 from fastrun.errors import FastrunError, OutOfMemory, ProcessEnded
 from fastrun.run.children import LOST, Child, Children, write_report
+from fastrun.system.cores import allowed_cores
 from fastrun.system.process import end_with_parent
 
 _SECONDS = 15.0  # for a process whose connection broke to end
@@ -77,7 +78,7 @@ def _start(run: Path, settings: Settings, resume: Path | None, shared: dict[str,
         "settings": asdict(settings),
         "secrets": redaction.known_secrets(),
     }
-    environ = os.environ | shared | {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
+    environ = os.environ | shared | {"OMP_NUM_THREADS": str(max(1, allowed_cores() // count))}
     hint = None if settings.checkpoint.kind == "none" else f"go on with: fastrun resume {run}"
     return Children([Child(order, rank, environ | {"LOCAL_RANK": str(rank)}) for rank in range(1, count)], hint)
 

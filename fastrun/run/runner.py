@@ -106,12 +106,16 @@ def attempt(
         from fastrun.run.summary import rows, summarize
         from fastrun.training.builders.setup import set_up
         from fastrun.training.trained_model import load_learned
+        from fastrun.tune.auto.choose import choose
 
         setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
+        requested = settings
         if settings.batch.kind == "auto":
             from fastrun.training.builders.batch_size import choose_batch_size
 
             settings = choose_batch_size(settings, setup)
+        settings = choose(settings, setup)
+        if settings is not requested:
             run.change(settings, ())
         for note in notes:
             log.warning(note)

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from fastrun.config.settings import Settings
+from fastrun.system.cores import allowed_cores
 
 
 def threads(jobs: int) -> int | None:
     """Return the number of threads of each job; None for the default of a single run if one job runs at a time."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         return None
-    return max(1, len(os.sched_getaffinity(0)) // jobs)
+    return max(1, allowed_cores() // jobs)
 
 
 def visible(count: int) -> list[str]:

@@ -13,7 +13,7 @@ from fastrun.components.amp.precision import choose_precision
 from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples
-from fastrun.components.device.device import choose_device
+from fastrun.components.device.device import choose_device, set_threads
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import Batch
 from fastrun.components.pipeline.standardize import Standardize
@@ -63,6 +63,7 @@ def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
     settings, learned = trained.settings, trained.learned
     own_device = choose_device(settings.device)
     device = own_device.torch_device
+    set_threads(settings.speed.threads, own_device)
     net = trained.net.to(device)
     if device.type == "cpu":
         _compute_as_in_training(net, learned)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fastrun.components.device.device import Device, share_cores
+from fastrun.components.device.device import Device, set_threads
 from fastrun.components.metrics import monitor_for
 from fastrun.components.speed.optimizations import describe
 from fastrun.config.monitor import Monitor
@@ -63,7 +63,7 @@ def fit(
     """
     device = setup.device
     resolved = _resolve_groups(settings, device)
-    share_cores(device)
+    set_threads(settings.speed.threads, device)
     parts = build_parts(settings, setup, resolved, load_weights=resume is None)
     settings, plan = parts.settings, parts.plan
     resolved.record("speed", *describe(parts.optimizations), is_long=True)

@@ -12,6 +12,7 @@ import torch
 from fastrun.config.settings import DeviceConfig
 from fastrun.errors import ConfigError
 from fastrun.system import proc
+from fastrun.system.cores import allowed_cores
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,14 @@ def choose_device(config: DeviceConfig) -> Device:
     return Device(torch_device, rank, config.count, strategy, model_name)
 
 
-def share_cores(device: Device) -> None:
-    """Limit the threads of each of several processes on one CPU to its share of the cores."""
-    if device.world_size > 1 and device.torch_device.type == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // device.world_size))
+def set_threads(threads: int | None, device: Device) -> None:
+    """Set the number of threads that compute on the CPU; for None, a process takes its share of the cores.
+
+    The number decides the last bits of a result, since threads add up parts of a sum.
+    """
+    count = threads or max(1, allowed_cores() // device.world_size)
+    if torch.get_num_threads() != count:
+        torch.set_num_threads(count)
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -88,7 +93,7 @@ def describe_hardware(device: Device) -> dict[str, Any]:
         "name": device.model_name,
         "count": device.world_size,
         "cpu": cpu_name(),
-        "cores": os.cpu_count(),
+        "cores": allowed_cores(),
         "threads": torch.get_num_threads(),
         "platform": platform.platform(),
     }

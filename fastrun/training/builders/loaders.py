@@ -27,6 +27,7 @@ from fastrun.errors import ConfigError
 from fastrun.system.free_space import format_mebibytes
 from fastrun.training.builders.setup import Setup, scaling_on
 
+_WORKERS = 2  # where nobody has chosen a number
 _RESIDENT_SHARE = 0.5  # of the free memory of a device is the most that data may take; the rest is for the network
 
 
@@ -96,12 +97,12 @@ def _build_pipeline(
     if config.kind == "plain":
         return PlainLoader(train, sampler, augment, scaling_on(torch.device("cpu"), setup.learned), device)
     scale = scaling_on(device, setup.learned)
-    if config.kind == "resident":
+    if config.kind in ("resident", "auto"):
         reason = why_not_resident([train, setup.splits.val], setup.device)
         if reason is None:
             return ResidentLoader(cast(TensorDataset, train), sampler, augment, scale, device)
         resolved.record("pipeline", "workers", reason)
-    return WorkerLoader(train, sampler, augment, scale, device, config.num_workers, config.prefetch)
+    return WorkerLoader(train, sampler, augment, scale, device, _workers(settings), config.prefetch)
 
 
 def build_eval_loader(
@@ -116,7 +117,7 @@ def build_eval_loader(
         samples: the split.
         training_part: the number of samples that training computes at once on the device; None if nothing is trained.
     """
-    workers = 0 if settings.pipeline.kind == "plain" else settings.pipeline.num_workers
+    workers = 0 if settings.pipeline.kind == "plain" else _workers(settings)
     is_resident = why_not_resident([samples], device) is None
     values = max(prod(learned.in_shape), prod(learned.task.shape(1, learned.in_shape)))
     size = settings.batch.eval_size
@@ -126,6 +127,12 @@ def build_eval_loader(
     scale = scaling_on(device.torch_device, learned)
     place = device.torch_device, device.rank, device.world_size
     return EvalLoader(samples, scale, *place, is_resident, workers, size, settings.seed)
+
+
+def _workers(settings: Settings) -> int:
+    """Return the number of processes that load samples."""
+    workers = settings.pipeline.num_workers
+    return _WORKERS if workers is None else workers
 
 
 def _training_part(settings: Settings, setup: Setup) -> int:

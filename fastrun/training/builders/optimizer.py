@@ -28,6 +28,8 @@ from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.training.step import UpdateRule
 
+_OURS: dict[str, Any] = {"layer_decay": 1.0, "lr_scale": None}  # keys that no optimizer is given, with their defaults
+
 
 def build_update_rule(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> UpdateRule:
     """Build the optimizer, the schedule, the clipping and everything else that turns gradients into new weights.
@@ -90,8 +92,8 @@ def build_optimizer(settings: Settings, net: nn.Module) -> Optimizer:
     Raises:
         ConfigError: arguments do not fit, or the target does not return an optimizer with learning rates.
     """
-    config = dict(settings.optimizer)
-    layer_decay, lr_scale = config.pop("layer_decay", 1.0), config.pop("lr_scale", None)
+    config = {key: value for key, value in settings.optimizer.items() if key not in _OURS}
+    layer_decay, lr_scale = (settings.optimizer.get(key, default) for key, default in _OURS.items())
     factors = rate_factors(net, layer_decay, {} if lr_scale is None else lr_scale)
     optimizer = _instantiate_optimizer(settings, config, net)
     scale_rates(optimizer, net, factors)
@@ -102,6 +104,13 @@ def build_optimizer(settings: Settings, net: nn.Module) -> Optimizer:
     if has_modes(optimizer):
         optimizer.train()  # type: ignore[attr-defined]
     return optimizer
+
+
+def has_fused_kernels(settings: Settings) -> bool:
+    """Say whether the run's optimizer has fused kernels that may be turned on and off."""
+    config = {key: value for key, value in settings.optimizer.items() if key not in _OURS}
+    bound = instantiate.bind("optimizer", config)
+    return bound is not None and "fused" in inspect.signature(bound.func).parameters
 
 
 def _instantiate_optimizer(settings: Settings, config: dict[str, Any], net: nn.Module) -> Optimizer:

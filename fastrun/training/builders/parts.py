@@ -70,7 +70,15 @@ class Parts:
         )
 
 
-def build_parts(settings: Settings, setup: Setup, resolved: Resolved, *, load_weights: bool = True) -> Parts:
+def build_parts(
+    settings: Settings,
+    setup: Setup,
+    resolved: Resolved,
+    *,
+    load_weights: bool = True,
+    net: nn.Module | None = None,
+    loaders: Loaders | None = None,
+) -> Parts:
     """Build the parts of a training.
 
     Args:
@@ -78,6 +86,8 @@ def build_parts(settings: Settings, setup: Setup, resolved: Resolved, *, load_we
         setup: the device and the data.
         resolved: records what each group's option resolves to.
         load_weights: load the weights that ``transfer`` asks for. A run that is resumed has them in its checkpoint.
+        net: a network to use, which moves to the device; None builds one.
+        loaders: loaders to use; None builds them.
 
     Raises:
         ConfigError: a part cannot be built, or two of them exclude each other.
@@ -86,7 +96,7 @@ def build_parts(settings: Settings, setup: Setup, resolved: Resolved, *, load_we
     sampler = build_sampler(settings, setup.splits, setup.device, resolved)
     settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
     plan = make_plan(settings, sampler.steps_per_epoch)
-    net = build_network(settings, setup, resolved)
+    net = net or build_network(settings, setup, resolved)
     if settings.transfer.kind != "none" and load_weights:
         load_pretrained(settings.transfer, net, plan, resolved)
     if sampler.smallest_part(settings.batch.accumulate) == 1:
@@ -98,5 +108,5 @@ def build_parts(settings: Settings, setup: Setup, resolved: Resolved, *, load_we
     update = build_update_rule(settings, net, precision, plan)
     optimizations |= describe_fused_kernels(update.optimizer)
     metrics = Metrics(setup.splits.task, build_loss(settings, setup.splits.task))
-    loaders = build_loaders(settings, setup, sampler, resolved)
+    loaders = loaders or build_loaders(settings, setup, sampler, resolved)
     return Parts(settings, setup, sampler, plan, net, optimizations, update, metrics, loaders)

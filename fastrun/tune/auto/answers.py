@@ -1,0 +1,154 @@
+"""What trials found out, kept in the user's cache folder for later runs of the same steps on the same machine."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+import fastrun
+from fastrun.components.data.learned import DataState
+from fastrun.components.device.device import Device
+from fastrun.config.paths import cache
+from fastrun.config.settings import Settings
+from fastrun.errors import StorageError
+from fastrun.storage.atomic import write_atomic
+from fastrun.system.cores import allowed_cores
+from fastrun.tune.auto.dimensions import open_keys
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where two runs may measure at the same time
+    fcntl = None  # type: ignore[assignment]
+
+_FORMAT = 1
+
+log = logging.getLogger("fastrun")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What to take for the open keys of a run.
+
+    Attributes:
+        choice: a value for each key.
+        by: ``measured``, or ``rule`` for a run that was too short to measure anything.
+        step_seconds: the seconds of a step with it; None if that is not known.
+        rows: what was measured, as plain data.
+        cpu_share: the share of CPU time that the trial got; None if that is not known.
+    """
+
+    choice: dict[str, Any]
+    by: str
+    step_seconds: float | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    cpu_share: float | None = None
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        """Return the answer that a file holds.
+
+        Raises:
+            KeyError, TypeError, ValueError: the content is not that of an answer.
+        """
+        if content["format"] != _FORMAT or content["answer"]["by"] not in ("measured", "rule"):
+            raise ValueError("another format")
+        answer = cls(**content["answer"])
+        if not all(isinstance(key, str) for key in dict(answer.choice)):
+            raise TypeError("keys are texts")
+        return answer
+
+
+def folder() -> Path:
+    """Return the folder of the answers."""
+    return cache() / "auto"
+
+
+def question(settings: Settings, learned: DataState, device: Device) -> dict[str, Any]:
+    """Return all that an answer depends on: the machine, the network, the shapes of a batch, and which keys are open.
+
+    The optimizer is not part of it, nor is the augmentation, so that the runs of a sweep over them are comparable.
+    """
+    kept = {name: value for name, value in asdict(settings.speed).items() if name not in ("found", "trial_seconds")}
+    return {
+        "fastrun": fastrun.__version__,
+        "torch": torch.__version__,
+        "device": [str(device.torch_device.type), device.model_name, device.world_size],
+        "cores": allowed_cores(),
+        "model": settings.model | {"source": _source_of(settings.model.get("_target_"))},
+        "norm": settings.norm,
+        "samples": [list(learned.in_shape), learned.dtype, learned.task.outputs],
+        "batch": [settings.batch.size, settings.batch.accumulate],
+        "transfer": settings.transfer.kind,
+        "deterministic": settings.deterministic,
+        "speed": kept,
+        "amp": settings.amp.kind,
+        "pipeline": asdict(settings.pipeline),
+        "open": open_keys(settings),
+    }
+
+
+def _source_of(target: Any) -> str:
+    """Return a hash of the file that a model is defined in, so that an answer is for the code that it was found for."""
+    module, _, name = str(target).rpartition(".")
+    with suppress(Exception):  # the user's code; the run itself reports what is wrong with it
+        source = inspect.getsourcefile(getattr(importlib.import_module(module), name))
+        return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()[:16]
+    return ""
+
+
+def _path(asked: dict[str, Any]) -> Path:
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
+
+
+def recall(asked: dict[str, Any]) -> Answer | None:
+    """Return the answer to a question; None if there is none, or its file is damaged."""
+    try:
+        return Answer.of(json.loads(_path(asked).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def keep(asked: dict[str, Any], answer: Answer) -> None:
+    """Keep an answer for later runs. Where that is not possible, later runs measure again."""
+    content = {"format": _FORMAT, "question": asked, "answer": asdict(answer)}
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        write_atomic(_path(asked), json.dumps(content, indent=2, default=str))
+    except (OSError, StorageError) as error:
+        log.debug(f"what was measured cannot be kept in {folder()}: {error}")
+
+
+def forget() -> int:
+    """Remove all answers, and return how many there were."""
+    paths = list(folder().glob("*.json"))
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)
+
+
+@contextmanager
+def one_at_a_time(asked: dict[str, Any]) -> Iterator[None]:
+    """Wait until no other process measures the answer to the same question, which it would disturb."""
+    path = _path(asked)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_suffix(".lock").open("w")
+    except OSError:
+        yield
+        return
+    with file:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield

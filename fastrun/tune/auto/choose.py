@@ -1,0 +1,224 @@
+"""Chooses the fastest settings of ``speed``, ``amp`` and ``pipeline`` for a run: :func:`choose` is the story.
+
+A run uses what earlier runs have found out about the same steps. Otherwise it measures, unless it is too short to: the
+trial takes at most 3 % of the planned training. Nothing of a trial stays: a run that is given the same values by hand
+trains the same network, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from fastrun.components.device.device import Device
+from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.reading import read_inputs
+from fastrun.config.plan import Plan, make_plan
+from fastrun.config.resolved import Resolved
+from fastrun.config.settings import Settings
+from fastrun.system import memory
+from fastrun.system.cores import allowed_cores
+from fastrun.system.cpu_share import CpuShare
+from fastrun.system.seed import seeded
+from fastrun.training.builders.loaders import build_sampler, why_not_resident
+from fastrun.training.builders.model import build_network
+from fastrun.training.builders.parts import Parts, build_parts
+from fastrun.training.builders.setup import Setup, scaling_on
+from fastrun.tune.auto import answers
+from fastrun.tune.auto.answers import Answer
+from fastrun.tune.auto.dimensions import Choice, describe, dimensions, first_choice, open_keys, with_choice
+from fastrun.tune.auto.rule import step_flops, threads_for
+from fastrun.tune.auto.trial import StepCandidate, Trial
+
+_SHORT_SECONDS = 5.0  # a planned training below this takes what is known, or the rule
+_SHARE = 0.03  # of the planned training is the most that a trial takes
+_FEW_STEPS = 100  # of a run that has fewer, a trial would take more than that share
+
+log = logging.getLogger("fastrun")
+
+
+def choose(settings: Settings, setup: Setup) -> Settings:
+    """Return the settings with every open key set.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+    """
+    settings = _with_pipeline(settings, setup)
+    keys = open_keys(settings)
+    if not keys:
+        return settings
+    if keys == ["speed.threads"] and not _is_tuned(settings, setup.device):
+        return with_choice(settings, {"speed.threads": max(1, allowed_cores() // setup.device.world_size)})
+    answer, is_known = find_answer(settings, setup)
+    return _with_answer(settings, answer, is_known)
+
+
+def find_answer(settings: Settings, setup: Setup, budget: float | None = None) -> tuple[Answer, bool]:
+    """Return what to take for the open keys, and whether that was known.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        budget: the seconds that a trial may take, whatever is known and however short the run; None for a run's share.
+    """
+    asked = answers.question(settings, setup.learned, setup.device)
+    examined = _Examined(settings, setup)
+    known = answers.recall(asked) if budget is None else None
+    if known is not None and examined.is_settled_by(known):
+        return known, True
+    with answers.one_at_a_time(asked):
+        known = answers.recall(asked) if budget is None else None  # another process may have measured meanwhile
+        if known is not None and examined.is_settled_by(known):
+            return known, True
+        with _nothing_left_behind(settings):
+            answer = examined.answer(budget)
+        answers.keep(asked, answer)
+    return answer, False
+
+
+@dataclass
+class _Examined:
+    """A run whose settings are chosen."""
+
+    settings: Settings
+    setup: Setup
+
+    @cached_property
+    def plan(self) -> Plan:
+        sampler = build_sampler(self.settings, self.setup.splits, self.setup.device, Resolved({}, is_silent=True))
+        return make_plan(self.settings, sampler.steps_per_epoch)
+
+    @cached_property
+    def net(self) -> nn.Module:
+        """Return the network, on the CPU."""
+        return build_network(self.settings, self.setup, Resolved({}, is_silent=True))
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """Return what the run takes by rule."""
+        device = self.setup.device
+        found = dimensions(self.settings, self.net, device.torch_device, device.world_size)
+        return {"speed.threads": self.settings.speed.threads, **first_choice(found), **self._threads_by_size()}
+
+    def _threads_by_size(self) -> dict[str, int]:
+        """Return the threads that the rule gives a step on a CPU, if they are open."""
+        device = self.setup.device
+        if self.settings.speed.threads is not None or not _is_tuned(self.settings, device):
+            return {}
+        x = scaling_on(torch.device("cpu"), self.setup.learned)(read_inputs(self.setup.splits.train, [0, 0]))
+        flops = step_flops(self.net, x, self.settings.batch.size // device.world_size)
+        return {"speed.threads": threads_for(flops, max(1, allowed_cores() // device.world_size))}
+
+    def planned_seconds(self, step_seconds: float) -> float:
+        return self.settings.early_stopping.seconds or step_seconds * self.plan.total_steps
+
+    def is_settled_by(self, known: Answer) -> bool:
+        """Say whether an answer is enough: one by the rule is not for a run that is long enough for a trial."""
+        if known.by == "measured" or self._has_few_steps():
+            return True
+        return known.step_seconds is not None and self.planned_seconds(known.step_seconds) < _SHORT_SECONDS
+
+    def _has_few_steps(self) -> bool:
+        return self.plan.total_steps < _FEW_STEPS or self.settings.speed.trial_seconds == 0
+
+    def answer(self, budget: float | None) -> Answer:
+        """Return the answer, by the rule or by a trial."""
+        if budget is None and self._has_few_steps():
+            return Answer(self.first, "rule")
+        share, candidates = CpuShare(), _Candidates(self)
+        trial = Trial(candidates, budget or 0.0)
+        try:
+            seconds = trial.first_step(self.first)
+        except Exception as error:  # the network is the user's; the run itself says what is wrong with it
+            log.debug(f"no trial: {error}")
+            return Answer(self.first, "rule")
+        if budget is None:
+            planned = self.planned_seconds(seconds)
+            if planned < _SHORT_SECONDS:
+                return Answer(self.first, "rule", seconds)
+            trial.budget = min(self.settings.speed.trial_seconds, _SHARE * planned)
+        device = self.setup.device
+        found = dimensions(self.settings, self.net, device.torch_device, device.world_size)
+        result = trial.run(found, self.first, seconds)
+        rows = [row.plain() for row in result.rows]
+        return Answer(result.choice, "measured", result.step_seconds, rows, share.share())
+
+
+class _Candidates:
+    """Builds the candidates of a trial, which share the first batch of the run."""
+
+    def __init__(self, run: _Examined) -> None:
+        self._run = run
+        self._first: Parts | None = None
+        self._batch: Batch
+
+    def __call__(self, choice: Choice) -> StepCandidate:
+        run, first = self._run, self._first
+        parts = build_parts(
+            with_choice(run.settings, choice),
+            run.setup,
+            Resolved({}, is_silent=True),
+            load_weights=False,
+            net=copy.deepcopy(run.net),
+            loaders=first.loaders if first else None,
+        )
+        if first is None:
+            self._first = replace(parts, net=run.net)
+            self._batch = next(parts.loaders.train.batches(0))
+        return StepCandidate(parts, self._batch)
+
+
+def _is_tuned(settings: Settings, device: Device) -> bool:
+    """Say whether the number of threads is chosen by the step; else it is that of the cores, as torch has it."""
+    return settings.speed.kind == "auto" and device.torch_device.type == "cpu"
+
+
+def _with_pipeline(settings: Settings, setup: Setup) -> Settings:
+    """Return the settings with ``pipeline=auto`` replaced: resident where the data fits, else workers."""
+    if settings.pipeline.kind != "auto":
+        return settings
+    is_resident = why_not_resident([setup.splits.train, setup.splits.val], setup.device) is None
+    return with_choice(settings, {"pipeline.kind": "resident" if is_resident else "workers"})
+
+
+def _with_answer(settings: Settings, answer: Answer, is_known: bool) -> Settings:
+    """Return the settings with an answer, and with how it came about; and log that."""
+    keys = set(open_keys(settings))
+    choice = {key: value for key, value in answer.choice.items() if key in keys}
+    found: dict[str, Any] = {"by": "known" if is_known and answer.by == "measured" else answer.by, "rows": answer.rows}
+    if answer.step_seconds is not None:
+        found["step_ms"] = float(f"{1e3 * answer.step_seconds:.4g}")
+    log.info(f"auto: {', '.join(describe(key, value) for key, value in choice.items())} ({_how(found)})")
+    if answer.cpu_share is not None and answer.cpu_share < 0.8 and not is_known:
+        log.info(f"auto: the machine was busy meanwhile: the trial got {answer.cpu_share:.0%} of the CPU time")
+    return with_choice(settings, choice | {"speed.found": found})
+
+
+def _how(found: dict[str, Any]) -> str:
+    """Return in words how an answer came about."""
+    if found["by"] == "rule":
+        return "by rule: the run is too short to measure"
+    return "measured" if found["by"] == "measured" else "measured by an earlier run"
+
+
+@contextmanager
+def _nothing_left_behind(settings: Settings) -> Iterator[None]:
+    """Give torch its threads, its generators and its flags back after a block, and free the memory that it took."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(settings.deterministic)
+    try:
+        with seeded(settings.seed, "trial"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        memory.release_unused()
