@@ -13,8 +13,9 @@ from statistics import median, quantiles
 
 import torch
 
-from fastrun.components.device.device import choose_device, cpu_name
+from fastrun.components.device.device import choose_device
 from fastrun.config.settings import DeviceConfig
+from fastrun.system.processor import cpu_name
 
 Values = dict[str, list[float]]  # of each contestant, one a round
 

@@ -155,6 +155,15 @@ class SpeedConfig:
     trial_seconds: NotNegative = 10.0  # to measure candidates for at most, and 3 % of the run; 0: no trial
     found: dict[str, Any] = field(default_factory=dict)  # the outcome of the trial, written by fastrun
 
+    def why(self, group: str) -> str:
+        """Return why a trial chose the option of a group, in words; an empty text if none did."""
+        rows = [row for row in self.found.get("rows", ()) if row["setting"].startswith(f"{group}=")]
+        times = [
+            f"{row['setting']} {row['verdict'] if row['ms'] is None else format(row['ms'], 'g') + ' ms'}"
+            for row in rows
+        ]
+        return f"measured: {', '.join(times)}" if times else ""
+
 
 @dataclass
 class DeviceConfig:

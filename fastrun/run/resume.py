@@ -13,14 +13,14 @@ from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
-from fastrun.system.versions import versions
+from fastrun.system.versions import computed_by
 
 if TYPE_CHECKING:
     from fastrun.config.plan import Plan
     from fastrun.training.builders.setup import Setup
     from fastrun.training.step import UpdateRule
 
-_DECISIVE = "fastrun", "torch"  # packages whose other versions may compute other last bits
+_DECISIVE = "fastrun", "torch", "processor"  # where they are others, the last bits may be, too
 
 
 def resume(
@@ -61,7 +61,7 @@ def resume(
         else:
             saved, broken = run.newest_good()
             notes += [f"{one.path.name} is damaged: passed over" for one in broken]
-            notes += _other_versions(saved)
+            notes += _computed_by_others(saved)
         if overrides:
             if saved is not None:
                 setup, more = _check_fits(settings, saved, inexact, anyway)
@@ -71,9 +71,9 @@ def resume(
         return attempt(settings, run, saved, notes, started=started, quiet=quiet, setup=setup, anyway=anyway)
 
 
-def _other_versions(saved: SavedCheckpoint) -> list[str]:
-    """Return a note if other versions of packages wrote the checkpoint."""
-    now, then = versions(), saved.versions
+def _computed_by_others(saved: SavedCheckpoint) -> list[str]:
+    """Return a note if other versions of packages, or another processor, computed the checkpoint."""
+    now, then = computed_by(), saved.versions
     changed = [f"{name} {then[name]}, now {now[name]}" for name in _DECISIVE if then.get(name, now[name]) != now[name]]
     return [f"the checkpoint is from {' and '.join(changed)}: the last bits may differ from here on"] if changed else []
 

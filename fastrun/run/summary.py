@@ -37,8 +37,12 @@ def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -
             **{key: target.get(key) for key in ("steps", "samples", "train_seconds", "wall_seconds")},
         },
         "clock": seconds | {"total": clock.wall_seconds},
-        "throughput": {"samples_per_second": state.samples / max(clock.train_seconds, 1e-9)},
+        "throughput": {
+            "samples_per_second": state.samples / max(clock.train_seconds, 1e-9),
+            "cpu_share": None if module.cpu_share is None else round(module.cpu_share, 4),
+        },
         "heuristics": result.resolved.groups,
+        "tuning": settings.speed.found,
         "hardware": describe_hardware(result.device),
         "versions": versions(),
     }

@@ -6,6 +6,8 @@ import functools
 import platform
 from importlib.metadata import version
 
+from fastrun.system.processor import describe_processor
+
 PACKAGES = ("fastrun", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 
 
@@ -20,3 +22,9 @@ def versions() -> dict[str, str]:
 
     packages = {name: version(name) for name in PACKAGES}
     return {"python": platform.python_version(), "torch": str(torch.__version__)} | packages
+
+
+@functools.cache
+def computed_by() -> dict[str, str]:
+    """Return what decides on the last bits of a result: the versions of the packages, and the processor."""
+    return versions() | {"processor": describe_processor()}

@@ -6,6 +6,7 @@ It uses manual optimization and none of Lightning's logging, and never makes the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -25,17 +26,20 @@ from fastrun.components.optimizer.protocol import check_state, evaluation_weight
 from fastrun.components.pipeline import Batch
 from fastrun.components.schedule import Watching
 from fastrun.components.speed.compile import compile_network
+from fastrun.components.speed.pace import Pace
 from fastrun.components.speed.steps_per_call import StepsPerCallTuner
 from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 from fastrun.system.clock import Clock
+from fastrun.system.cpu_share import CpuShare
 from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
 from fastrun.training.step import Stepper, StepResult
 
 _NEVER = 1 << 62
+log = logging.getLogger("fastrun")
 _AGREEMENTS = 10  # calls until several processes fix the steps per call: each agreement costs a millisecond
 
 
@@ -53,6 +57,7 @@ class Training(pl.LightningModule):
         results: the results of steps that no callback has read yet.
         measured: the metrics of the last validation.
         tuner: chooses how many steps each call takes.
+        cpu_share: the share of CPU time that this process got while it trained; None before the end, or if not known.
         watching: the schedule, if it depends on validations, else None.
         compile_failure: the error of the compiler, or None.
         stepper: takes the steps; it exists from the start of training on.
@@ -73,6 +78,7 @@ class Training(pl.LightningModule):
         self.update, self.plan, self.clock = update, parts.plan, clock
         self.state = TrainState()
         self.tuner = StepsPerCallTuner(settings.speed)
+        self.cpu_share: float | None = None
         self.results: list[StepResult] = []
         self.measured: dict[str, float] = {}
         self.watching = update.curve if isinstance(update.curve, Watching) else None
@@ -114,6 +120,8 @@ class Training(pl.LightningModule):
         self._batches = self.loaders.train.batches(self.state.step)
         self._set_current_epoch()
         set_global_step(self.trainer, self.state.step)
+        step_ms = self.speed.found.get("step_ms")
+        self._pace, self._cpu = Pace(step_ms / 1e3 if step_ms else None, torch.get_num_threads()), CpuShare()
 
     def _compile_if_enabled(self) -> None:
         """Compile the network if ``speed.compile`` is set, and count the time as the clock's phase ``compile``."""
@@ -178,7 +186,10 @@ class Training(pl.LightningModule):
             budget.begin(steps.start, self._agreed_train_seconds())
         self.clock.add_data_wait(self._take_steps(steps))
         self.state.step = steps.stop
-        self.tuner.update(len(steps), perf_counter() - begin)
+        seconds = perf_counter() - begin
+        self.tuner.update(len(steps), seconds)
+        if line := self._pace.update(len(steps), seconds):
+            log.warning(line)
         if self.trainer.world_size > 1 and not self.tuner.is_fixed:
             self._agree_on_steps_per_call()
         if budget is not None:
@@ -269,6 +280,7 @@ class Training(pl.LightningModule):
     def on_train_end(self) -> None:
         """Stop the training clock, and close the data, which ends worker processes."""
         self.clock.enter("checkpoint")
+        self.cpu_share = self._cpu.share()
         self._batches = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

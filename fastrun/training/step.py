@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -50,7 +51,8 @@ class Averaging(Protocol):
         """Restore what :meth:`state` returned."""
 
 
-class UpdateRule(NamedTuple):
+@dataclass(frozen=True)
+class UpdateRule:
     """How a step turns gradients into new weights.
 
     Attributes:

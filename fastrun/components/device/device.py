@@ -11,8 +11,8 @@ import torch
 
 from fastrun.config.settings import DeviceConfig
 from fastrun.errors import ConfigError
-from fastrun.system import proc
 from fastrun.system.cores import allowed_cores
+from fastrun.system.processor import cpu_name
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,6 @@ def set_threads(threads: int | None, device: Device) -> None:
 def free_bytes(device: torch.device) -> int | None:
     """Return the free memory of a GPU in bytes, or None for the CPU, where data is in memory already."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
-
-
-def cpu_name() -> str:
-    """Return the name of the processor."""
-    return proc.fields("/proc/cpuinfo").get("model name") or platform.processor() or platform.machine()
 
 
 def describe_hardware(device: Device) -> dict[str, Any]:

@@ -4,7 +4,7 @@ All pipelines yield the same batches for the same seed, since the order of an ep
 augmentation depend only on the seed and the epoch (:mod:`fastrun.components.pipeline.sampler`). They differ in cost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from torch import Tensor
@@ -15,7 +15,7 @@ Batch = tuple[Tensor, Tensor]
 class TrainLoader(Protocol):
     """Yields the training batches of a run."""
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the inputs and labels of one step after another on the device, without end; labels are int64.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from fastrun.components.augment.mix import Mix
 from fastrun.components.pipeline import Batch, TrainLoader
@@ -21,7 +21,7 @@ class MixedLoader:
     def __init__(self, loader: TrainLoader, mix: Mix, sampler: StatelessSampler) -> None:
         self.loader, self.mix, self.sampler = loader, mix, sampler
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the batches of a run from a step on, without end; labels become probabilities ``[batch, classes]``."""
         for x, y in self.loader.batches(step):
             yield self.mix(x, y, self.sampler.seed, step, self.sampler.rank)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ class PlainLoader:
         self.samples, self.sampler, self.augment, self.scale = samples, sampler, augment, scale
         self.device = device
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the batches of a run from a step on, without end."""
         transformed = _Transformed(self.samples, self.augment, self.scale)
         sampler = BatchSampler(self.sampler, step, self.augment)

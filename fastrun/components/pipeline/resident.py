@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from torch.utils.data import TensorDataset
@@ -41,7 +41,7 @@ class ResidentLoader:
         self.scale = scale
         self.device = device
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the batches of a run from a step on, without end."""
         epoch, first = divmod(step, self.sampler.steps_per_epoch)
         size = self.sampler.local_batch_size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class WorkerLoader:
         self.scale = scale
         self.num_workers, self.prefetch = num_workers, prefetch
 
-    def batches(self, step: int) -> Iterator[Batch]:
+    def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the batches of a run from a step on, without end."""
         loader = DataLoader(
             _BatchDataset(self.samples),

@@ -20,7 +20,7 @@ from fastrun.errors import CheckpointError
 from fastrun.storage.atomic import check_free_space, replace, sha256_of, storage_errors, sync
 from fastrun.storage.checkpoint.files import SavedCheckpoint, remove_checkpoint
 from fastrun.storage.checkpoint.state import CheckpointState
-from fastrun.system.versions import versions
+from fastrun.system.versions import computed_by
 
 _TENSOR_OVERHEAD = 512  # bytes of a tensor's header and name in a file
 _NUMBER_SIZE = 10  # bytes of a number in a file
@@ -127,7 +127,7 @@ def _save(checkpoint: dict[str, Any], path: Path, then: Callable[[], None] | Non
     with storage_errors(path):
         size, config = path.stat().st_size, run / "config.yaml"
         config_sha256 = sha256_of(config) if config.is_file() else None
-    saved = SavedCheckpoint(path, state.train_state["step"], sha256, size, state.metrics, config_sha256, versions())
+    saved = SavedCheckpoint(path, state.train_state["step"], sha256, size, state.metrics, config_sha256, computed_by())
     saved.write_manifest()
     if then is not None:
         then()

@@ -104,7 +104,7 @@ def build_parts(
     net = net.to(device)
     optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
     precision = choose_precision(settings.amp.kind, device)
-    resolved.record("amp", precision.name, precision.why)
+    resolved.record("amp", precision.name, settings.speed.why("amp") or precision.why)
     update = build_update_rule(settings, net, precision, plan)
     optimizations |= describe_fused_kernels(update.optimizer)
     metrics = Metrics(setup.splits.task, build_loss(settings, setup.splits.task))

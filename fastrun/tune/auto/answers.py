@@ -13,9 +13,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
-import fastrun
 from fastrun.components.data.learned import DataState
 from fastrun.components.device.device import Device
 from fastrun.config.paths import cache
@@ -23,6 +20,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import StorageError
 from fastrun.storage.atomic import write_atomic
 from fastrun.system.cores import allowed_cores
+from fastrun.system.versions import versions
 from fastrun.tune.auto.dimensions import open_keys
 
 try:
@@ -80,8 +78,7 @@ def question(settings: Settings, learned: DataState, device: Device) -> dict[str
     """
     kept = {name: value for name, value in asdict(settings.speed).items() if name not in ("found", "trial_seconds")}
     return {
-        "fastrun": fastrun.__version__,
-        "torch": torch.__version__,
+        "versions": {name: versions()[name] for name in ("fastrun", "torch")},
         "device": [str(device.torch_device.type), device.model_name, device.world_size],
         "cores": allowed_cores(),
         "model": settings.model | {"source": _source_of(settings.model.get("_target_"))},

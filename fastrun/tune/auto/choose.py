@@ -7,11 +7,10 @@ trains the same network, bit for bit.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +18,6 @@ import torch
 from torch import nn
 
 from fastrun.components.device.device import Device
-from fastrun.components.pipeline import Batch
 from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
@@ -30,16 +28,20 @@ from fastrun.system.cpu_share import CpuShare
 from fastrun.system.seed import seeded
 from fastrun.training.builders.loaders import build_sampler, why_not_resident
 from fastrun.training.builders.model import build_network
-from fastrun.training.builders.parts import Parts, build_parts
 from fastrun.training.builders.setup import Setup, scaling_on
 from fastrun.tune.auto import answers
 from fastrun.tune.auto.answers import Answer
-from fastrun.tune.auto.dimensions import Choice, describe, dimensions, first_choice, open_keys, with_choice
+from fastrun.tune.auto.candidates import Candidates
+from fastrun.tune.auto.dimensions import Dimension, describe, dimensions, first_choice, open_keys, with_choice
 from fastrun.tune.auto.rule import step_flops, threads_for
-from fastrun.tune.auto.trial import StepCandidate, Trial
+from fastrun.tune.auto.trial import Trial
+from fastrun.tune.auto.workers import best as best_workers
+from fastrun.tune.auto.workers import candidates as worker_counts
+from fastrun.tune.auto.workers import choose_workers
 
 _SHORT_SECONDS = 5.0  # a planned training below this takes what is known, or the rule
 _SHARE = 0.03  # of the planned training is the most that a trial takes
+_COMPILING_SECONDS = 1800.0  # a planned training below this is not compiled, which takes up to a minute
 _FEW_STEPS = 100  # of a run that has fewer, a trial would take more than that share
 
 log = logging.getLogger("fastrun")
@@ -62,6 +64,21 @@ def choose(settings: Settings, setup: Setup) -> Settings:
     return _with_answer(settings, answer, is_known)
 
 
+def measure(settings: Settings, setup: Setup, seconds: float) -> Answer | None:
+    """Measure what is fastest, whatever is known and however short the run, and keep the answer for later runs.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        seconds: the time to measure candidates for at most.
+
+    Returns:
+        The answer; None if no key is open.
+    """
+    settings = _with_pipeline(settings, setup)
+    return find_answer(settings, setup, seconds)[0] if open_keys(settings) else None
+
+
 def find_answer(settings: Settings, setup: Setup, budget: float | None = None) -> tuple[Answer, bool]:
     """Return what to take for the open keys, and whether that was known.
 
@@ -71,22 +88,22 @@ def find_answer(settings: Settings, setup: Setup, budget: float | None = None) -
         budget: the seconds that a trial may take, whatever is known and however short the run; None for a run's share.
     """
     asked = answers.question(settings, setup.learned, setup.device)
-    examined = _Examined(settings, setup)
+    run = _Run(settings, setup)
     known = answers.recall(asked) if budget is None else None
-    if known is not None and examined.is_settled_by(known):
+    if known is not None and run.is_settled_by(known):
         return known, True
     with answers.one_at_a_time(asked):
         known = answers.recall(asked) if budget is None else None  # another process may have measured meanwhile
-        if known is not None and examined.is_settled_by(known):
+        if known is not None and run.is_settled_by(known):
             return known, True
         with _nothing_left_behind(settings):
-            answer = examined.answer(budget)
+            answer = run.answer(budget)
         answers.keep(asked, answer)
     return answer, False
 
 
 @dataclass
-class _Examined:
+class _Run:
     """A run whose settings are chosen."""
 
     settings: Settings
@@ -105,9 +122,15 @@ class _Examined:
     @cached_property
     def first(self) -> dict[str, Any]:
         """Return what the run takes by rule."""
-        device = self.setup.device
-        found = dimensions(self.settings, self.net, device.torch_device, device.world_size)
-        return {"speed.threads": self.settings.speed.threads, **first_choice(found), **self._threads_by_size()}
+        choice = {"speed.threads": self.settings.speed.threads, **first_choice(self._dimensions())}
+        if "pipeline.num_workers" in open_keys(self.settings):
+            choice["pipeline.num_workers"] = min(2, self._cores)
+        return choice | self._threads_by_size()
+
+    @property
+    def _cores(self) -> int:
+        """Return the cores of each process of the run."""
+        return max(1, allowed_cores() // self.setup.device.world_size)
 
     def _threads_by_size(self) -> dict[str, int]:
         """Return the threads that the rule gives a step on a CPU, if they are open."""
@@ -116,7 +139,7 @@ class _Examined:
             return {}
         x = scaling_on(torch.device("cpu"), self.setup.learned)(read_inputs(self.setup.splits.train, [0, 0]))
         flops = step_flops(self.net, x, self.settings.batch.size // device.world_size)
-        return {"speed.threads": threads_for(flops, max(1, allowed_cores() // device.world_size))}
+        return {"speed.threads": threads_for(flops, self._cores)}
 
     def planned_seconds(self, step_seconds: float) -> float:
         return self.settings.early_stopping.seconds or step_seconds * self.plan.total_steps
@@ -134,7 +157,7 @@ class _Examined:
         """Return the answer, by the rule or by a trial."""
         if budget is None and self._has_few_steps():
             return Answer(self.first, "rule")
-        share, candidates = CpuShare(), _Candidates(self)
+        share, candidates = CpuShare(), Candidates(self.settings, self.setup, self.net)
         trial = Trial(candidates, budget or 0.0)
         try:
             seconds = trial.first_step(self.first)
@@ -146,35 +169,39 @@ class _Examined:
             if planned < _SHORT_SECONDS:
                 return Answer(self.first, "rule", seconds)
             trial.budget = min(self.settings.speed.trial_seconds, _SHARE * planned)
-        device = self.setup.device
-        found = dimensions(self.settings, self.net, device.torch_device, device.world_size)
-        result = trial.run(found, self.first, seconds)
+        result = trial.run(self._dimensions(), self.first, seconds)
+        if budget is None and self._is_worth_compiling(result.step_seconds):
+            trial.try_compiled(result, self.plan.total_steps)
         rows = [row.plain() for row in result.rows]
+        if "pipeline.num_workers" in open_keys(self.settings):
+            rows += self._choose_workers(result.choice, trial, candidates)
         return Answer(result.choice, "measured", result.step_seconds, rows, share.share())
 
+    def _dimensions(self) -> list[Dimension]:
+        device = self.setup.device
+        return dimensions(self.settings, self.net, device.torch_device, device.world_size)
 
-class _Candidates:
-    """Builds the candidates of a trial, which share the first batch of the run."""
+    def _is_worth_compiling(self, step_seconds: float) -> bool:
+        """Say whether a run is so long that trying to compile takes a small part of it."""
+        is_open = "speed.compile" in open_keys(self.settings)
+        return is_open and self.planned_seconds(step_seconds) >= _COMPILING_SECONDS
 
-    def __init__(self, run: _Examined) -> None:
-        self._run = run
-        self._first: Parts | None = None
-        self._batch: Batch
+    def _choose_workers(self, choice: dict[str, Any], trial: Trial, candidates: Candidates) -> list[dict[str, Any]]:
+        """Add the number of workers to a choice, and return what was measured."""
 
-    def __call__(self, choice: Choice) -> StepCandidate:
-        run, first = self._run, self._first
-        parts = build_parts(
-            with_choice(run.settings, choice),
-            run.setup,
-            Resolved({}, is_silent=True),
-            load_weights=False,
-            net=copy.deepcopy(run.net),
-            loaders=first.loaders if first else None,
-        )
-        if first is None:
-            self._first = replace(parts, net=run.net)
-            self._batch = next(parts.loaders.train.batches(0))
-        return StepCandidate(parts, self._batch)
+        def measure(count: int) -> float:
+            return candidates.throughput(choice | {"pipeline.num_workers": count})
+
+        rates = choose_workers(worker_counts(self._cores), measure, lambda: trial.left)
+        choice["pipeline.num_workers"] = chosen = best_workers(rates)
+        return [
+            {
+                "setting": describe("pipeline.num_workers", count),
+                "ms": float(f"{1e3 / rate:.4g}"),
+                "verdict": "chosen" if count == chosen else f"{rates[chosen] / rate:.2f} times as long",
+            }
+            for count, rate in rates.items()
+        ]
 
 
 def _is_tuned(settings: Settings, device: Device) -> bool:

@@ -56,8 +56,8 @@ def open_keys(settings: Settings) -> list[str]:
     if speed.kind == "auto" and not speed.found:
         names = ("channels_last", "fused", "compile")
         keys += [f"speed.{name}" for name in names if getattr(speed, name) is None]
-    if settings.pipeline.kind == "auto":
-        keys.append("pipeline.kind")
+    if settings.pipeline.kind == "workers" and settings.pipeline.num_workers is None:
+        keys.append("pipeline.num_workers")
     return keys
 
 

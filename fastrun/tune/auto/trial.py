@@ -1,27 +1,24 @@
 """Times steps of a run with each candidate, in turns, one dimension at a time.
 
-The steps are those of the run: its network, loss, optimizer and first batch. They are taken with copies that are thrown
-away, with a learning rate of 0, so that no weight of a candidate grows without bound.
+What a candidate is, :mod:`fastrun.tune.auto.candidates` says; only its seconds matter here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from math import inf
 from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
 
-import torch
-
-from fastrun.components.pipeline import Batch
 from fastrun.system import memory
-from fastrun.training.builders.parts import Parts
 from fastrun.tune.auto.dimensions import Choice, Dimension, describe
 
 _WARM_STEPS = 3  # of a candidate, not timed: they choose kernels, allocate memory, and make the optimizer's state
 _BLOCK_SECONDS = 0.005  # that steps are timed together for at least
 _MOST_STEPS = 64  # of a block
+_GAP = 1.05  # less is not worth a number
 _HOPELESS = 4.0  # times the fastest: a candidate whose first step takes longer is not timed again
 _MOST_ROUNDS = 7
 _LEAST_ROUNDS = 3
@@ -71,30 +68,6 @@ class TrialResult:
     rows: list[Row] = field(default_factory=list)
 
 
-class StepCandidate:
-    """The step of a run with some values of its settings.
-
-    Args:
-        parts: the parts of the training.
-        batch: a batch of it, on the device.
-    """
-
-    def __init__(self, parts: Parts, batch: Batch) -> None:
-        still = parts.update._replace(base_lrs=[0.0] * len(parts.update.base_lrs))
-        self._stepper = replace(parts, update=still).build_stepper()
-        self._device, self._batch, self._count = parts.setup.device.torch_device, batch, 0
-
-    def take(self, steps: int, threads: int) -> None:
-        """Take some steps, and return when they are done."""
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        for _ in range(steps):
-            self._stepper.step(self._count, *self._batch)
-            self._count += 1
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-
-
 class Trial:
     """Chooses a value of each dimension.
 
@@ -140,6 +113,33 @@ class Trial:
             if len(dimension.values) > 1 and self.left > _least_seconds(dimension, result.step_seconds):
                 self._choose(dimension, result)
         return result
+
+    def try_compiled(self, result: TrialResult, steps: int) -> None:
+        """Try out torch.compile, which pays if it saves more in all the steps of a run than it takes at their start.
+
+        This may take longer than the budget.
+
+        Args:
+            result: what was chosen so far, to which the outcome is added.
+            steps: the steps of the run.
+        """
+        key, choice, begin = "speed.compile", {**result.choice, "speed.compile": True}, self._clock()
+        failed: dict[Any, str] = {}
+        try:
+            self._candidate(choice)
+        except Exception as error:  # a compiler can fail in any way
+            result.choice[key] = False
+            result.rows.append(Row(key, True, None, f"failed: {_reason(error)}"))
+            return
+        cost = self._clock() - begin
+        times = [median(self._round({True: choice}, {True: 1}, failed).get(True, [inf])) for _ in range(_MOST_ROUNDS)]
+        seconds = median(times)
+        saved = (result.step_seconds - seconds) * steps
+        result.choice[key] = saved > cost
+        verdict = f"{'chosen: ' if saved > cost else ''}takes {cost:.0f} s and saves {max(0.0, saved):.0f} s"
+        result.rows.append(Row(key, True, seconds, verdict))
+        if saved > cost:
+            result.step_seconds = seconds
 
     def _choose(self, dimension: Dimension, result: TrialResult) -> None:
         """Measure the values of a dimension, and put the best one into the result."""
@@ -253,7 +253,9 @@ def _verdict(value: Any, best: Any, seconds: Mapping[Any, float]) -> str:
     if value == best:
         return "chosen"
     ratio = seconds[value] / seconds[best]
-    return f"{ratio:.2g} times as long" if ratio >= 1 else f"only {1 / ratio:.2f} times as fast"
+    if ratio >= _GAP:
+        return f"{ratio:.1f} times as long"
+    return "about as fast" if 1 / ratio < _GAP else f"only {1 / ratio:.2f} times as fast"
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,86 @@
+"""Measure which threads, precision, layout and kernels are fastest for a training; later runs use the answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fastrun.errors import UsageError
+from fastrun.system.argument_parser import ArgumentParser
+
+if TYPE_CHECKING:
+    from fastrun.tune.auto.answers import Answer
+
+
+def run(arguments: list[str]) -> int:
+    """Measure, and print a table; or forget what was measured."""
+    parser = ArgumentParser("fastrun tune", __doc__)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train: +recipe=NAME KEY=VALUE …")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long measuring takes at most (default: 10)")
+    parser.add_argument("--clear", action="store_true", help="forget everything that was measured on this machine")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+    given = parser.parse_intermixed_args(arguments)
+    if given.clear:
+        return _clear(given.overrides)
+    if not given.seconds > 0:
+        raise UsageError(f"--seconds {given.seconds:g}: it takes time to measure", "use a second or more")
+    answer = _measure(given.overrides, given.seconds)
+    if given.json:
+        print(json.dumps(_as_data(answer)))
+    else:
+        _show(answer)
+    return 0
+
+
+def _clear(overrides: list[str]) -> int:
+    from fastrun.tune.auto.answers import folder, forget
+
+    if overrides:
+        raise UsageError("--clear forgets all answers, and takes no KEY=VALUE", "leave one of them out")
+    count = forget()
+    print(f"forgot {count} answer{'' if count == 1 else 's'} in {folder()}")
+    return 0
+
+
+def _measure(overrides: list[str], seconds: float) -> Answer:
+    """Return the answer for a training, measured now.
+
+    Raises:
+        UsageError: nothing is left to measure.
+    """
+    from fastrun import compose
+
+    settings = compose.compose(overrides)
+    from fastrun.training.builders.setup import set_up
+    from fastrun.tune.auto.choose import measure
+
+    answer = measure(settings, set_up(settings), seconds)
+    if answer is None:
+        raise UsageError("every setting is given by hand", "leave amp=auto, speed=auto or pipeline=auto to be measured")
+    return answer
+
+
+def _as_data(answer: Answer) -> dict[str, Any]:
+    return {
+        "choice": answer.choice,
+        "step_ms": None if answer.step_seconds is None else 1e3 * answer.step_seconds,
+        "measured": answer.rows,
+        "cpu_share": answer.cpu_share,
+    }
+
+
+def _show(answer: Answer) -> None:
+    """Print the table of the candidates, and what a run will take."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from fastrun.tune.auto.dimensions import rows_of
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table("setting", "ms a step", "verdict", box=None, pad_edge=False, header_style="bold")
+    for row in answer.rows:
+        table.add_row(row["setting"], "" if row["ms"] is None else f"{row['ms']:g}", row["verdict"])
+    console.print(table if answer.rows else "there is only one candidate for each setting on this machine")
+    if answer.cpu_share is not None and answer.cpu_share < 0.8:
+        console.print(f"the machine was busy: measuring got {answer.cpu_share:.0%} of the CPU time")
+    console.print(f"\nruns of this training take {' '.join(rows_of(answer.choice))}", markup=False)

@@ -1,0 +1,145 @@
+"""That a run takes what was measured, that it leaves no trace, and what happens where measuring is not possible."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import fastrun
+from fastrun.tune.auto import answers, choose
+from fastrun.tune.auto.answers import Answer
+
+SMALL = ["model=mlp", "model.hidden=[16]", "data=synthetic", "data.samples=400", "data.shape=[8]", "batch.size=32"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FASTRUN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "auto"
+
+
+@pytest.fixture
+def long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs of 100 steps be long enough for a trial of half a second."""
+    monkeypatch.setattr(choose, "_SHORT_SECONDS", 0.0)
+    monkeypatch.setattr(choose, "_SHARE", 100.0)
+
+
+def config(run: Any) -> dict[str, Any]:
+    return dict(yaml.safe_load((run.directory / "config.yaml").read_text()))
+
+
+def weights(run: Any) -> dict[str, torch.Tensor]:
+    return dict(run.load_model("last").state_dict())
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_short_run_takes_the_rule_and_measures_nothing(folder: Path) -> None:
+    run = fastrun.train([*SMALL, "steps=10"], quiet=True)
+    speed = config(run)["speed"]
+    assert speed["threads"] == 1
+    assert config(run)["amp"]["kind"] == "off"
+    assert speed["found"] == {"by": "rule", "rows": []}
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_a_trial_changes_no_bit(folder: Path) -> None:
+    tried = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0.5"], quiet=True)
+    found = config(tried)
+    assert found["speed"]["found"]["by"] == "measured"
+    by_hand = [f"speed.threads={found['speed']['threads']}", f"amp={found['amp']['kind']}"]
+    given = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0", *by_hand], quiet=True)
+    assert same(weights(tried), weights(given))
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_a_later_run_takes_what_an_earlier_one_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0.5"], quiet=True)
+    monkeypatch.setattr(choose._Run, "answer", None)  # measuring again would fail
+    later = fastrun.train([*SMALL, "steps=150", "optimizer=sgd", "optimizer.lr=0.01"], quiet=True)
+    assert config(later)["speed"]["found"]["by"] == "known"
+    for key in ("threads", "fused", "channels_last"):
+        assert config(later)["speed"][key] == config(first)["speed"][key]
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_a_long_run_measures_though_a_short_one_had_the_rule(folder: Path) -> None:
+    assert config(fastrun.train([*SMALL, "steps=20"], quiet=True))["speed"]["found"]["by"] == "rule"
+    longer = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0.2"], quiet=True)
+    assert config(longer)["speed"]["found"]["by"] == "measured"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"format": 0}', b'{"format": 1, "answer": {"by": "measured"}}']
+)
+def test_a_damaged_answer_is_none(folder: Path, cache: Path, content: bytes) -> None:
+    fastrun.train([*SMALL, "steps=20"], quiet=True)
+    (path,) = cache.glob("*.json")
+    path.write_bytes(content)
+    run = fastrun.train([*SMALL, "steps=20"], quiet=True)
+    assert config(run)["speed"]["found"]["by"] == "rule"
+    assert json.loads(path.read_text())["answer"]["by"] == "rule"
+
+
+def test_a_cache_that_cannot_be_written_stops_no_run(folder: Path, cache: Path) -> None:
+    cache.parent.mkdir()
+    cache.write_text("a file where the folder should be")
+    assert fastrun.train([*SMALL, "steps=20"], quiet=True).summary["status"] == "finished"
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_a_network_that_fails_in_the_trial_runs_by_the_rule(folder: Path) -> None:
+    (folder / "moody.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    calls = 0\n"
+        "    def __init__(self, in_shape, num_classes):\n"
+        "        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(in_shape[0], num_classes)\n"
+        "    def forward(self, x):\n"
+        "        Net.calls += self.training\n"
+        "        if Net.calls == 2:\n"
+        "            raise RuntimeError('not now')\n"
+        "        return self.layer(x)\n"
+    )
+    without = [f"~model.{key}" for key in ("hidden", "activation", "dropout")]
+    run = fastrun.train(["model=mlp", "model._target_=moody.Net", *without, *SMALL[2:], "steps=120"], quiet=True)
+    assert run.summary["status"] == "finished"
+    assert config(run)["speed"]["found"]["by"] == "rule"
+
+
+def test_what_is_given_by_hand_is_not_tried(folder: Path) -> None:
+    run = fastrun.train([*SMALL, "steps=10", "amp=bf16", "speed.threads=1", "speed.fused=false"], quiet=True)
+    assert config(run)["amp"]["kind"] == "bf16"
+    assert config(run)["speed"]["fused"] is False
+
+
+def test_the_summary_says_what_was_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"setting": "amp=off", "ms": 1.0, "verdict": "chosen"}]
+    known = Answer({"speed.threads": 1, "amp.kind": "off"}, "measured", 0.001, rows, 0.99)
+    monkeypatch.setattr(answers, "recall", lambda asked: known)
+    summary = fastrun.train([*SMALL, "steps=20"], quiet=True).summary
+    assert summary["tuning"] == {"by": "known", "rows": rows, "step_ms": 1.0}
+    assert summary["heuristics"]["amp"]["used"] == "32-true"
+    assert "measured" in summary["heuristics"]["amp"]["why"]
+    assert summary["hardware"]["threads"] == 1
+
+
+@pytest.mark.parametrize("extra", [["optimizer.lr=0.5"], ["augment=none"], ["epochs=3"], ["seed=4"]])
+def test_runs_of_a_sweep_share_an_answer(folder: Path, cache: Path, extra: list[str]) -> None:
+    for overrides in ([], extra):
+        fastrun.train([*SMALL, "steps=5", *[one for one in overrides if not one.startswith("epochs")]], quiet=True)
+    assert len(list(cache.glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize("extra", [["batch.size=16"], ["model.hidden=[8]"], ["speed.fused=false"], ["amp=off"]])
+def test_another_step_has_another_answer(folder: Path, cache: Path, extra: list[str]) -> None:
+    for overrides in ([], extra):
+        fastrun.train([*SMALL, "steps=5", *overrides], quiet=True)
+    assert len(list(cache.glob("*.json"))) == 2
