@@ -24,8 +24,14 @@ _EXAMPLES = 1000
 _GOLDEN_SECTION = (5**0.5 - 1) / 2
 
 
-def build_network(settings: Settings, setup: Setup, resolved: Resolved) -> nn.Module:
+def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initialize: bool = True) -> nn.Module:
     """Build the network for the data and initialize it; its weights depend only on the seed.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        resolved: records what each group's option resolves to.
+        initialize: whether to initialize the weights; without, they are those of the constructor, as for measuring.
 
     Returns:
         The network, on the CPU.
@@ -35,7 +41,7 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved) -> nn.Mo
     """
     torch.manual_seed(derive(settings.seed, "init"))
     net = construct_network(settings, setup.learned, resolved)
-    init = instantiate.bind("init", settings.init)
+    init = instantiate.bind("init", settings.init) if initialize else None
     if init is not None:
         examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
         init(net, **examples)

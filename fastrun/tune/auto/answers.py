@@ -21,7 +21,6 @@ from fastrun.errors import StorageError
 from fastrun.storage.atomic import write_atomic
 from fastrun.system.cores import allowed_cores
 from fastrun.system.versions import versions
-from fastrun.tune.auto.dimensions import open_keys
 
 try:
     import fcntl
@@ -90,7 +89,6 @@ def question(settings: Settings, learned: DataState, device: Device) -> dict[str
         "speed": kept,
         "amp": settings.amp.kind,
         "pipeline": asdict(settings.pipeline),
-        "open": open_keys(settings),
     }
 
 

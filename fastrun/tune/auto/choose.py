@@ -117,7 +117,7 @@ class _Run:
     @cached_property
     def net(self) -> nn.Module:
         """Return the network, on the CPU."""
-        return build_network(self.settings, self.setup, Resolved({}, is_silent=True))
+        return build_network(self.settings, self.setup, Resolved({}, is_silent=True), initialize=False)
 
     @cached_property
     def first(self) -> dict[str, Any]:

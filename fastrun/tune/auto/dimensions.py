@@ -54,7 +54,7 @@ def open_keys(settings: Settings) -> list[str]:
     if settings.amp.kind == "auto":
         keys.append("amp.kind")
     if speed.kind == "auto" and not speed.found:
-        names = ("channels_last", "fused", "compile")
+        names = ("channels_last", "compile", *(["fused"] if has_fused_kernels(settings) else []))
         keys += [f"speed.{name}" for name in names if getattr(speed, name) is None]
     if settings.pipeline.kind == "workers" and settings.pipeline.num_workers is None:
         keys.append("pipeline.num_workers")
@@ -78,7 +78,7 @@ def dimensions(settings: Settings, net: nn.Module, device: torch.device, world_s
     if "speed.channels_last" in keys and has_convolutions(net):
         is_unsafe = device.type == "cpu" and has_unsafe_convolutions(net)
         found.append(Dimension("speed.channels_last", (False,) if is_unsafe else (True, False)))
-    if "speed.fused" in keys and has_fused_kernels(settings):
+    if "speed.fused" in keys:
         found.append(Dimension("speed.fused", (True, False)))
     return found
 
