@@ -234,6 +234,9 @@ CLOSED: dict[str, type[Any]] = {
 }
 """The closed groups by name, each with its dataclass."""
 
+GROUP_KEYS: dict[str, Component] = {"schedule": {"on_extend": "continue"}}
+"""Keys of open groups that their targets do not get, with the values in the config of a run that lacks them."""
+
 
 def from_dict(config: dict[str, Any]) -> Settings:
     """Return settings from the dict that :func:`dataclasses.asdict` returns for them."""
