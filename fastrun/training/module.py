@@ -31,6 +31,7 @@ from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 from fastrun.system.clock import Clock
+from fastrun.system.memory import evaluating
 from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
 from fastrun.training.step import Stepper, StepResult
@@ -257,7 +258,7 @@ class Training(pl.LightningModule):
 
     def validation_step(self, *_: int) -> None:
         """Evaluate the whole validation set, which is a single batch to Lightning."""
-        with self._evaluation_weights():
+        with self._evaluation_weights(), evaluating(self.loaders.val.size):
             self.measured = {f"val/{name}": value for name, value in self.evaluate(self.loaders.val).items()}
         # Callbacks read trainer.callback_metrics. self.log fills it as well, but takes 2 ms.
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in self.measured.items()})
