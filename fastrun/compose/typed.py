@@ -15,7 +15,7 @@ from fastrun.compose.error_messages import unknown_key
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.path_values import quote_paths
 from fastrun.config import trust
-from fastrun.config.settings import CLOSED, GROUP_KEYS, Settings
+from fastrun.config.settings import CLOSED, Settings, up_to_date
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError
 
@@ -74,7 +74,7 @@ def from_config(config: dict[str, Any], overrides: list[str]) -> Settings:
         ConfigError: a key does not exist, a value is not allowed, or an override does more than change a value.
     """
     with translate_errors(overrides):
-        merged = OmegaConf.merge(OmegaConf.structured(Settings), _with_group_keys(redaction.restore(config)))
+        merged = OmegaConf.merge(OmegaConf.structured(Settings), up_to_date(redaction.restore(config)))
         OmegaConf.set_struct(merged, True)
         for override in OverridesParser.create().parse_overrides(quote_paths(overrides)):
             is_group = isinstance(OmegaConf.select(merged, override.key_or_group), DictConfig)
@@ -83,15 +83,6 @@ def from_config(config: dict[str, Any], overrides: list[str]) -> Settings:
                 raise ConfigError(f"{override.input_line} is more than a value", hint)
             OmegaConf.update(merged, override.key_or_group, override.value(), force_add=False)
         return typed(merged, dict(config.get("choices") or {}), overrides)
-
-
-def _with_group_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config in which open groups have all keys of their own, as one of an older fastrun may not have."""
-    return config | {
-        group: config[group] | {key: value for key, value in keys.items() if key not in config[group]}
-        for group, keys in GROUP_KEYS.items()
-        if isinstance(config.get(group), dict)
-    }
 
 
 def without_hydra(config: DictConfig) -> tuple[DictConfig, dict[str, Any]]:

@@ -199,13 +199,17 @@ def test_a_run_that_was_extended_and_is_given_other_values_keeps_its_warmup(fold
     assert "extended" not in RunDir(run).config()["schedule"]
 
 
-def test_a_run_of_a_fastrun_without_the_key_warms_up_too(folder: Path) -> None:
+def test_a_run_of_an_older_fastrun_goes_on(folder: Path) -> None:
     run = train_here("schedule=onecycle")
     config = (run / "config.yaml").read_text()
-    assert "  on_extend: continue\n" in config
-    (run / "config.yaml").write_text(config.replace("  on_extend: continue\n", ""))
+    old = config.replace("  on_extend: continue\n", "").replace(
+        "  accelerator: auto\n", "  accelerator: auto\n  strategy: auto\n"
+    )
+    assert len(old) == len(config) - len("  on_extend: continue\n") + len("  strategy: auto\n")
+    (run / "config.yaml").write_text(old)
     assert extended(run) == 0
     assert "extended" in RunDir(run).config()["schedule"]
+    assert "strategy" not in RunDir(run).config()["device"]
 
 
 @pytest.mark.slow
