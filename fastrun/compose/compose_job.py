@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.naming import slug
+from fastrun.compose.own_folders import note_unused_files
 from fastrun.compose.typed import typed, without_hydra
 from fastrun.errors import FastrunError
 from fastrun.redaction import redact_message
@@ -73,6 +74,7 @@ class JobComposer:
                     config.hydra.job.num = number
                 HydraConfig.instance().set_config(config)  # for ${hydra:…} in a config
                 settings = typed(*without_hydra(config))
+                note_unused_files(settings.choices)
         except FastrunError as error:
             _name_job(error, number, point)
             raise

@@ -8,6 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.own_folders import note_unused_files
 from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.typed import typed, without_hydra
@@ -30,4 +31,6 @@ def compose(overrides: list[str]) -> Settings:
     with translate_errors(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         note_choices(overrides)
         config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
-        return typed(*without_hydra(config), overrides)
+        settings = typed(*without_hydra(config), overrides)
+        note_unused_files(settings.choices)
+        return settings

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from fastrun.compose.folder_source import FolderSource
+from fastrun.config import registry
 from fastrun.config.paths import display, roots
 from fastrun.errors import ConfigError
 
@@ -69,6 +72,23 @@ class OwnFolders(SearchPathPlugin):
             search_path.append("command-line", f"options://{self.given}")
         for folder in reversed(roots("recipes")):
             search_path.append("recipes", f"recipes://{folder}")
+
+
+def note_unused_files(choices: Mapping[str, Any]) -> None:
+    """Print a line about each file of the user's whose option is chosen, but is a shipped one of the same name.
+
+    Args:
+        choices: the chosen option of each group.
+    """
+    for folder in [*roots("conf")[1:], *filter(None, [OwnFolders.given])]:
+        for group, option in choices.items():
+            if isinstance(option, str) and (note := registry.note_on_unused_file(group, option, folder)):
+                _print_once(note)
+
+
+@functools.cache
+def _print_once(note: str) -> None:
+    print(note, file=sys.stderr)
 
 
 @contextmanager

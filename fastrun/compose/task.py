@@ -12,6 +12,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fastrun.compose.own_folders import note_unused_files
 from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.typed import typed
 from fastrun.errors import Interrupted
@@ -75,6 +76,7 @@ class Task:
         overrides = [str(text) for text in hydra.overrides.task]
         try:
             settings = typed(config, dict(hydra.runtime.choices), overrides if is_single else ())
+            note_unused_files(settings.choices)
             return self.job(Job(number, [], overrides, settings, folder))
         except Exception as error:
             self.failed.append(error)
