@@ -8,16 +8,16 @@ from hydra.core.global_hydra import GlobalHydra
 
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
-from fastrun.compose.own_folders import note_unused_files
 from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.typed import typed, without_hydra
+from fastrun.compose.user_folders import note_unused_files
 from fastrun.config.paths import shipped
 from fastrun.config.settings import Settings
 
 
 def compose(overrides: list[str]) -> Settings:
-    """Compose overrides to settings.
+    """Return the settings that overrides compose to.
 
     Args:
         overrides: a command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.

@@ -12,9 +12,9 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from fastrun.compose.own_folders import note_unused_files
 from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.typed import typed
+from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import Interrupted
 from fastrun.search.job import Job, Sweeping
 
@@ -56,7 +56,7 @@ class Task:
         self.job, self.register, self._argv, self.failed = state["job"], state["register"], state["argv"], []
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run a job.
+        """Run a job from its composed config.
 
         Args:
             config: the composed config, with Hydra's own part.
