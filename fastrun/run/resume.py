@@ -52,13 +52,9 @@ def resume(
     """
     check_no_links(run.path, run.checkpoints)
     with locked(run.path) as notes:
-        saved, setup = None, None
-        if run.was_never_saved() and settings.checkpoint.kind != "none":
-            notes.append("no checkpoint yet: starting from the first step")
-        else:
-            saved, broken = run.newest_good()
-            notes += [f"{one.path.name} is damaged: passed over" for one in broken]
-            notes += _other_versions(saved)
+        setup = None
+        saved, more = _newest_checkpoint(run, settings)
+        notes += more
         if overrides:
             if saved is not None:
                 settings, setup, more = _fit_to_checkpoint(settings, saved, inexact, anyway)
@@ -66,6 +62,19 @@ def resume(
             run.change(settings, overrides)
         run.forget_after(saved.step if saved else 0)
         return attempt(settings, run, saved, notes, started=started, quiet=quiet, setup=setup, anyway=anyway)
+
+
+def _newest_checkpoint(run: RunDir, settings: Settings) -> tuple[SavedCheckpoint | None, list[str]]:
+    """Return the checkpoint to go on from, or None for the first step, and notes about it and about damaged ones.
+
+    Raises:
+        CheckpointError: no checkpoint is whole, or none is kept.
+    """
+    if run.was_never_saved() and settings.checkpoint.kind != "none":
+        return None, ["no checkpoint yet: starting from the first step"]
+    saved, broken = run.newest_good()
+    damaged = [f"{checkpoint.path.name} is damaged: passed over" for checkpoint in broken]
+    return saved, damaged + _other_versions(saved)
 
 
 def _other_versions(saved: SavedCheckpoint) -> list[str]:
