@@ -82,9 +82,19 @@ class Diverged(FastrunError):
 
 
 class OutOfMemory(FastrunError):
-    """The device has no memory left."""
+    """The device has no memory left.
+
+    Args:
+        message: what went wrong.
+        hint: what to do about it, or None.
+        eval_size: the samples of an evaluation's batch, where memory ran out in an evaluation; otherwise None.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, hint: str | None = None, eval_size: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.eval_size = eval_size
 
 
 class CheckpointError(FastrunError):

@@ -105,7 +105,7 @@ def redact_text(text: str) -> str:
 
 
 def _replace_parts(text: str, replace: Callable[[str], str]) -> str:
-    """Replace what is told to be a secret by what stands around it: in URLs, in headers, and behind ``Bearer``."""
+    """Replace the secrets in a text that its syntax shows: in URLs, in headers, and after ``Bearer``."""
     for pattern in (_URL_PASSWORD, _URL_TOKEN, _AUTHORIZATION):
         text = pattern.sub(lambda match: match[1] + replace(match[2]), text)
     header = _HEADER.fullmatch(text)
@@ -116,8 +116,8 @@ def _replace_parts(text: str, replace: Callable[[str], str]) -> str:
 
 def _replace_in_query(match: re.Match[str], replace: Callable[[str], str]) -> str:
     before, key, sign, value = match.groups()
-    is_one = is_secret(key) or (_WORD.findall(key)[-1:] and _WORD.findall(key)[-1].lower() in _IN_QUERIES)
-    return f"{before}{key}{sign}{replace(value) if is_one else value}"
+    is_secret_value = is_secret(key) or (_WORD.findall(key)[-1:] and _WORD.findall(key)[-1].lower() in _IN_QUERIES)
+    return f"{before}{key}{sign}{replace(value) if is_secret_value else value}"
 
 
 def redact_message(text: str) -> str:
@@ -211,12 +211,12 @@ def restore(config: Any, key: str = "") -> Any:
         config: plain data.
         key: the dotted key under which it stands.
     """
-    given = json.loads(os.environ.get(_VARIABLE, "{}"))
+    secrets = json.loads(os.environ.get(_VARIABLE, "{}"))
     if isinstance(config, Mapping):
         return {name: restore(value, f"{key}.{name}".lstrip(".")) for name, value in config.items()}
     if isinstance(config, list):
         return [restore(value, f"{key}.{index}") for index, value in enumerate(config)]
-    return given.get(key, config) if isinstance(config, str) and MARK in config else config
+    return secrets.get(key, config) if isinstance(config, str) and MARK in config else config
 
 
 def _leaves(raw: Any, resolved: Any, key: str, is_below_secret: bool) -> Iterator[tuple[str, bool, str, Any]]:

@@ -15,6 +15,7 @@ from fastrun.config.settings import OPEN, Settings
 
 CONF = Path(fastrun.__file__).parents[1] / "conf"
 OPTIONS = sorted(CONF.glob("*/*.yaml"))
+OF_THE_GROUP = {"schedule": {"warmup", "on_extend"}, "optimizer": {"layer_decay", "lr_scale"}}
 WRITTEN = {"found", "rewinds"}  # keys that fastrun fills in
 STARTS = (
     ["--help"],
@@ -99,7 +100,7 @@ def test_an_option_of_an_open_group_is_a_target_with_arguments_that_it_takes(pat
         assert content == {"_target_": None}
         return
     taken = inspect.signature(instantiate.locate(content["_target_"], path.parent.name)).parameters.keys()
-    of_the_group = {"schedule": {"warmup"}, "optimizer": {"layer_decay", "lr_scale"}}.get(path.parent.name, set())
+    of_the_group = OF_THE_GROUP.get(path.parent.name, set())
     assert content.keys() - {"_target_"} - of_the_group <= taken
 
 

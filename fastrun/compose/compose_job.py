@@ -16,6 +16,7 @@ from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.naming import slug
 from fastrun.compose.typed import typed, without_hydra
+from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import FastrunError
 from fastrun.redaction import redact_message
 from fastrun.search.job import Job
@@ -73,6 +74,7 @@ class JobComposer:
                     config.hydra.job.num = number
                 HydraConfig.instance().set_config(config)  # for ${hydra:…} in a config
                 settings = typed(*without_hydra(config))
+                note_unused_files(settings.choices)
         except FastrunError as error:
             _name_job(error, number, point)
             raise
@@ -111,8 +113,8 @@ def _name_job(error: FastrunError, number: int, point: Point) -> None:
         number: the job's number.
         point: what it is composed from.
     """
-    own = redact_message(" ".join(point.sweep_overrides))
+    overrides = redact_message(" ".join(point.sweep_overrides))
     if "could not be converted to Integer" in error.message and any("." in text for text in point.sweep_overrides):
         error.hint = "write an interval of whole numbers: key=int(interval(1,10))"
-    if own:
-        error.message = f"{point.where or f'job {number} ({own})'}: {error.message}"
+    if overrides:
+        error.message = f"{point.where or f'job {number} ({overrides})'}: {error.message}"

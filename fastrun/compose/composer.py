@@ -11,12 +11,13 @@ from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.typed import typed, without_hydra
+from fastrun.compose.user_folders import note_unused_files
 from fastrun.config.paths import shipped
 from fastrun.config.settings import Settings
 
 
 def compose(overrides: list[str]) -> Settings:
-    """Compose overrides to settings.
+    """Return the settings that overrides compose to.
 
     Args:
         overrides: a command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.
@@ -30,4 +31,6 @@ def compose(overrides: list[str]) -> Settings:
     with translate_errors(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         note_choices(overrides)
         config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
-        return typed(*without_hydra(config), overrides)
+        settings = typed(*without_hydra(config), overrides)
+        note_unused_files(settings.choices)
+        return settings

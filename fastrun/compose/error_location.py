@@ -90,8 +90,8 @@ def _chosen_recipes(values: Sequence[str]) -> Iterator[Path]:
 
 def first_undecodable() -> tuple[Path, int] | None:
     """Return the first of the user's files that is not UTF-8, and the line of its first invalid byte."""
-    own_folders = [root for name in ("conf", "recipes") for root in roots(name)[1:]]
-    for path in [path for folder in own_folders for path in folder.rglob("*.yaml")]:
+    user_folders = [root for name in ("conf", "recipes") for root in roots(name)[1:]]
+    for path in [path for folder in user_folders for path in folder.rglob("*.yaml")]:
         content = path.read_bytes()
         try:
             content.decode()

@@ -83,8 +83,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _misspelled_key(name: str, known: set[str]) -> str | None:
     """Return a hint for ``batch.sze``, whose group is right; only what follows it is compared."""
     group, _, rest = name.partition(".")
-    own = {key.partition(".")[2] for key in known if key.startswith(f"{group}.")}
-    close = difflib.get_close_matches(rest, own, n=1, cutoff=0.6)
+    keys = {key.partition(".")[2] for key in known if key.startswith(f"{group}.")}
+    close = difflib.get_close_matches(rest, keys, n=1, cutoff=0.6)
     return f"did you mean {group}.{close[0]}?" if close else None
 
 

@@ -20,7 +20,7 @@ from fastrun.search.space import Axis, Interval, Overrides, Values
 
 @dataclass(frozen=True)
 class Line:
-    """A line of ``sweep.file``.
+    """The overrides in a line of ``sweep.file``.
 
     Attributes:
         where: the file and the number of the line, for messages.

@@ -45,7 +45,7 @@ class FolderSource(ConfigSource):
         return Path(self.path).is_dir()
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Load a file.
+        """Load and check a file of the folder.
 
         Raises:
             ConfigError: it sets something that it must not set.

@@ -16,11 +16,11 @@ import hydra
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.naming import quoted
-from fastrun.compose.own_folders import with_folder
 from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
 from fastrun.compose.redact import redact_yaml
 from fastrun.compose.task import Stop, Task
+from fastrun.compose.user_folders import with_folder
 from fastrun.config import registry, synonyms
 from fastrun.config.names import stamp
 from fastrun.config.paths import shipped
@@ -39,7 +39,7 @@ _SWITCHES = {
     "shell-completion": "-sc",
 }
 _VALUES = {"cfg": "-c", "package": "-p", "config-path": "-cp", "config-name": "-cn", "config-dir": "-cd", "info": "-i"}
-_OWN = "config-dir"  # its files are checked, so Hydra is not told of it
+_CONFIG_DIR = "config-dir"  # its files are checked, so Hydra is not told of it
 _CHOICES = {"cfg": ["job", "hydra", "all"]}
 _SWEEP_ONLY = "sweep.zip=", "sweep.random=", "sweep.file="
 
@@ -108,7 +108,7 @@ def _flags(given: argparse.Namespace) -> Iterator[str]:
             yield f"--{name}"
     for name in _VALUES:
         value = getattr(given, name.replace("-", "_"))
-        if value is not None and name != _OWN:
+        if value is not None and name != _CONFIG_DIR:
             yield f"--{name}={value}"
 
 
@@ -148,9 +148,9 @@ def _check_one_purpose(given: argparse.Namespace) -> None:
     Raises:
         UsageError: two flags exclude each other.
     """
-    asked = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(given, name)]
-    if len(asked) > 1:
-        first, second = (f"--{name.replace('_', '-')}" for name in asked[:2])
+    purposes = [name for name in ("run", "multirun", "cfg", "info", "shell_completion") if getattr(given, name)]
+    if len(purposes) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in purposes[:2])
         raise UsageError(f"{first} and {second} do not go together", "leave out one of them")
 
 

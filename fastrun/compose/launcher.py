@@ -19,7 +19,7 @@ from fastrun.errors import ConfigError, FastrunError
 from fastrun.search.job import Job, JobList, JobRecord
 
 
-class OwnLauncher(Launcher):
+class FastrunLauncher(Launcher):
     """Runs the jobs of sweepers that are not fastrun's own, which run their jobs without a launcher."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

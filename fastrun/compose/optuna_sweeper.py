@@ -30,7 +30,7 @@ class OptunaSweeper(GridSweeper):
     """Searches the space of ``key=interval(0,1)`` and ``key=one,two``."""
 
     def __init__(self, **values: Any) -> None:
-        """Create the sweeper.
+        """Create the sweeper with the values of its config.
 
         Args:
             **values: the values under ``hydra.sweeper``.
@@ -61,20 +61,20 @@ class OptunaSweeper(GridSweeper):
         self._set_direction(self._try_ends(axes))
         definition = self.definition(arguments) | {"search": vars(self.search)}
         source = _source_type(self.search.sampler)(
-            folder, self.search, axes, self._job, at_once=sweep.jobs, definition=definition
+            folder, self.search, axes, self._job, n_jobs=sweep.jobs, definition=definition
         )
         records = self.task.sweep(folder, source, sweep, launch_with(self.chosen_launcher))
         print(_format_best(source, folder))
         return records
 
-    def _job(self, number: int, side: Overrides) -> Job:
-        return self.composer.compose(number, point(self.overrides, side))
+    def _job(self, number: int, overrides: Overrides) -> Job:
+        return self.composer.compose(number, point(self.overrides, overrides))
 
     def _try_ends(self, axes: Sequence[Axis]) -> Settings:
         """Compose a point at every end of the space, to find mistakes before anything runs; return the first."""
         first = merge([_ends(axis)[0] for axis in axes])
-        sides = [{}, *(end for axis in axes for end in _ends(axis)[1:])]
-        jobs = [self._job(0, {**first, **side}) for side in sides]
+        ends = [{}, *(end for axis in axes for end in _ends(axis)[1:])]
+        jobs = [self._job(0, {**first, **end}) for end in ends]
         check_jobs(jobs)
         return jobs[0].settings
 
@@ -86,7 +86,7 @@ class OptunaSweeper(GridSweeper):
 
 
 def _source_type(sampler: str) -> type[OptunaSource]:
-    """Import what needs Optuna.
+    """Import the source of jobs, which needs Optuna.
 
     Raises:
         ConfigError: Optuna, or what the sampler needs, is not installed.
@@ -115,7 +115,7 @@ def _check(sweep: SweepConfig, axes: Sequence[Axis]) -> None:
 
 def _ends(axis: Axis) -> Sequence[Overrides]:
     """Return the bounds of an interval, or all of a list of values."""
-    return [axis.side(axis.low), axis.side(axis.high)] if isinstance(axis, Interval) else axis.sides()
+    return [axis.place(axis.low), axis.place(axis.high)] if isinstance(axis, Interval) else axis.places()
 
 
 def _format_best(source: OptunaSource, folder: Path) -> str:

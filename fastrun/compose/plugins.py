@@ -8,12 +8,12 @@ from hydra.version import setbase
 from omegaconf import OmegaConf
 
 from fastrun.compose.hydra_internals import offer_plugin
-from fastrun.compose.launcher import OwnLauncher
+from fastrun.compose.launcher import FastrunLauncher
 from fastrun.compose.naming import name_of, slug
 from fastrun.compose.optuna_sweeper import OptunaSweeper
-from fastrun.compose.own_folders import OptionSource, OwnFolders
 from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.sweeper import GridSweeper
+from fastrun.compose.user_folders import OptionSource, UserFolders
 from fastrun.config.settings import Settings
 from fastrun.search.optuna_config import OptunaConfig
 
@@ -24,10 +24,10 @@ def register() -> None:
     plugins = Plugins.instance()
     plugins.register(OptionSource)
     plugins.register(RecipeSource)
-    plugins.register(OwnFolders)
+    plugins.register(UserFolders)
     ConfigStore.instance().store("schema", Settings)
     offer_plugin("sweeper", "fastrun", GridSweeper)
     offer_plugin("sweeper", "optuna", OptunaSweeper, OptunaConfig)
-    offer_plugin("launcher", "fastrun", OwnLauncher)
+    offer_plugin("launcher", "fastrun", FastrunLauncher)
     OmegaConf.register_new_resolver("fastrun_name", name_of, replace=True)
     OmegaConf.register_new_resolver("fastrun_slug", slug, replace=True)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastrun.compose.compose_job import JobComposer
 from fastrun.compose.expand import expand
-from fastrun.compose.launcher import OwnLauncher, sweep_config, sweep_folder
+from fastrun.compose.launcher import FastrunLauncher, sweep_config, sweep_folder
 from fastrun.compose.naming import quoted
 from fastrun.compose.task import Task
 from fastrun.compose.used import check_jobs
@@ -64,7 +64,7 @@ class GridSweeper(Sweeper):
 
 def launch_with(launcher: Launcher) -> Launch | None:
     """Return a function that runs jobs with one of Hydra's launchers, or None where the launcher is fastrun's own."""
-    if isinstance(launcher, OwnLauncher):
+    if isinstance(launcher, FastrunLauncher):
         return None
 
     def launch(jobs: Any) -> None:

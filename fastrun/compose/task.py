@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.typed import typed
+from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import Interrupted
 from fastrun.search.job import Job, Sweeping
 
@@ -55,7 +56,7 @@ class Task:
         self.job, self.register, self._argv, self.failed = state["job"], state["register"], state["argv"], []
 
     def __call__(self, config: DictConfig) -> Any:
-        """Run a job.
+        """Run a job from its composed config.
 
         Args:
             config: the composed config, with Hydra's own part.
@@ -75,6 +76,7 @@ class Task:
         overrides = [str(text) for text in hydra.overrides.task]
         try:
             settings = typed(config, dict(hydra.runtime.choices), overrides if is_single else ())
+            note_unused_files(settings.choices)
             return self.job(Job(number, [], overrides, settings, folder))
         except Exception as error:
             self.failed.append(error)

@@ -15,7 +15,7 @@ from fastrun.compose.error_messages import unknown_key
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.path_values import quote_paths
 from fastrun.config import trust
-from fastrun.config.settings import CLOSED, Settings
+from fastrun.config.settings import CLOSED, Settings, up_to_date
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError
 
@@ -74,7 +74,7 @@ def from_config(config: dict[str, Any], overrides: list[str]) -> Settings:
         ConfigError: a key does not exist, a value is not allowed, or an override does more than change a value.
     """
     with translate_errors(overrides):
-        merged = OmegaConf.merge(OmegaConf.structured(Settings), redaction.restore(config))
+        merged = OmegaConf.merge(OmegaConf.structured(Settings), up_to_date(redaction.restore(config)))
         OmegaConf.set_struct(merged, True)
         for override in OverridesParser.create().parse_overrides(quote_paths(overrides)):
             is_group = isinstance(OmegaConf.select(merged, override.key_or_group), DictConfig)

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from fastrun.config.paths import roots, shipped
+from fastrun.config.paths import display, roots, shipped
 
 NOTES = "does", "helps", "not", "source", "try", "code"
 
@@ -67,6 +67,20 @@ def groups() -> list[str]:
 def options(group: str) -> dict[str, Entry]:
     """Return a group's options by name. A shipped option hides one of the user's with the same name, as in Hydra."""
     return _entries([root / group for root in roots("conf")])
+
+
+def note_on_unused_file(group: str, option: str, folder: Path) -> str | None:
+    """Return a line about the user's file for an option, if fastrun ships one of that name, which is used instead.
+
+    Args:
+        group: the group.
+        option: the name of the option.
+        folder: the user's folder of groups, such as ``./conf``.
+    """
+    file = folder / group / f"{option}.yaml"
+    if option not in shipped_options(group) or not file.is_file():
+        return None
+    return f"note: {display(file)} is not used: fastrun ships {group}={option}; give the file another name"
 
 
 def shipped_options(group: str) -> list[str]:

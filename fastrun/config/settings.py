@@ -172,7 +172,6 @@ class DeviceConfig:
     kind: str = "auto"  # the chosen option
     accelerator: Annotated[str, Words(("auto", "cpu", "gpu"))] = "auto"
     count: Processes = 1  # devices, or processes on CPUs
-    strategy: Annotated[str, Words(("auto", "ddp"))] = "auto"
 
 
 @dataclass
@@ -246,10 +245,34 @@ CLOSED: dict[str, type[Any]] = {
 }
 """The closed groups by name, each with its dataclass."""
 
+_ADDED: dict[str, Component] = {"schedule": {"on_extend": "continue"}}  # to open groups since their format was raised
+_REMOVED = {"device": {"strategy"}}  # from closed groups
+
+
+def up_to_date(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of a run as this version of fastrun writes it, from one of an older version of the same format.
+
+    Args:
+        config: the config as plain data, which is left as it is.
+    """
+    updated = dict(config)
+    for group, values in _ADDED.items():
+        if isinstance(part := config.get(group), dict):
+            updated[group] = part | {key: value for key, value in values.items() if key not in part}
+    for group, keys in _REMOVED.items():
+        if isinstance(part := config.get(group), dict):
+            updated[group] = {key: value for key, value in part.items() if key not in keys}
+    return updated
+
 
 def from_dict(config: dict[str, Any]) -> Settings:
-    """Return settings from the dict that :func:`dataclasses.asdict` returns for them."""
-    return Settings(**{key: CLOSED[key](**inner) if key in CLOSED else inner for key, inner in config.items()})
+    """Return settings from the dict that :func:`dataclasses.asdict` returned for them, in this version or an older one.
+
+    Raises:
+        TypeError: a key is unknown, or its value is no group.
+    """
+    groups = up_to_date(config).items()
+    return Settings(**{key: CLOSED[key](**inner) if key in CLOSED else inner for key, inner in groups})
 
 
 def closed_keys() -> Iterator[tuple[str, Field[Any]]]:

@@ -61,7 +61,7 @@ def fit_with_recovery(
     while True:
         path = saved.path if saved else None
         try:
-            with explained(settings), ddp.other_processes(run.path, settings, path):
+            with explained(settings, clock), ddp.other_processes(run.path, settings, path):
                 return settings, fit(settings, run, setup, path, clock, console)
         except (Diverged, OutOfMemory) as error:
             saved = _newest(run)
@@ -101,8 +101,18 @@ def _rewound(settings: Settings, error: Diverged, step: int) -> Settings | None:
 
 
 def _parted(settings: Settings, error: OutOfMemory) -> Settings | None:
-    """Return the settings with twice as many parts per batch; None if that is not possible."""
+    """Return the settings with twice as many parts per batch, or with smaller batches of validations.
+
+    Returns:
+        The settings; None if the batch cannot be smaller, or is the user's choice.
+    """
     batch = settings.batch
+    if error.eval_size is not None:
+        if not batch.found or error.eval_size == 1:
+            return None
+        smaller = error.eval_size // 2
+        log.warning(f"{error.message}: on with batch.eval_size={smaller}")
+        return replace(settings, batch=replace(batch, eval_size=smaller))
     parts = 2 * batch.accumulate
     if not batch.found or parts > batch.size // settings.device.count:
         return None
@@ -144,8 +154,13 @@ def _free() -> None:
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
-    """Raise an error with a hint if the device is full, or if ``deterministic`` forbids a kernel."""
+def explained(settings: Settings, clock: Clock) -> Iterator[None]:
+    """Raise an error with a hint if the device is full, or if ``deterministic`` forbids a kernel.
+
+    Args:
+        settings: the settings of the run.
+        clock: the clock of the run, whose phase says what it was doing.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -157,11 +172,13 @@ def explained(settings: Settings) -> Iterator[None]:
             ) from error
         if not memory.is_out_of_memory(error):
             raise
-        raise _full(settings) from error
+        raise _full(settings, clock.phase) from error
 
 
-def _full(settings: Settings) -> OutOfMemory:
+def _full(settings: Settings, phase: str) -> OutOfMemory:
     batch = settings.batch
+    if phase == "validate":  # of another process, whose batch is not known here
+        return OutOfMemory(f"out of memory in a validation{memory.describe_peak()}", "try a smaller batch.eval_size")
     parts = f" in {batch.accumulate} parts" if batch.accumulate > 1 else ""
     smaller = f"batch.accumulate={2 * batch.accumulate} needs about half the memory and changes no result"
     if 2 * batch.accumulate > batch.size // settings.device.count:

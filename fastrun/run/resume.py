@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
@@ -16,9 +15,7 @@ from fastrun.storage.run_dir import RunDir
 from fastrun.system.versions import computed_by
 
 if TYPE_CHECKING:
-    from fastrun.config.plan import Plan
     from fastrun.training.builders.setup import Setup
-    from fastrun.training.step import UpdateRule
 
 _DECISIVE = "fastrun", "torch", "processor"  # where they are others, the last bits may be, too
 
@@ -55,20 +52,29 @@ def resume(
     """
     check_no_links(run.path, run.checkpoints)
     with locked(run.path) as notes:
-        saved, setup = None, None
-        if run.was_never_saved() and settings.checkpoint.kind != "none":
-            notes.append("no checkpoint yet: starting from the first step")
-        else:
-            saved, broken = run.newest_good()
-            notes += [f"{one.path.name} is damaged: passed over" for one in broken]
-            notes += _computed_by_others(saved)
+        setup = None
+        saved, more = _newest_checkpoint(run, settings)
+        notes += more
         if overrides:
             if saved is not None:
-                setup, more = _check_fits(settings, saved, inexact, anyway)
+                settings, setup, more = _fit_to_checkpoint(settings, saved, inexact, anyway)
                 notes += more
             run.change(settings, overrides)
         run.forget_after(saved.step if saved else 0)
         return attempt(settings, run, saved, notes, started=started, quiet=quiet, setup=setup, anyway=anyway)
+
+
+def _newest_checkpoint(run: RunDir, settings: Settings) -> tuple[SavedCheckpoint | None, list[str]]:
+    """Return the checkpoint to go on from, or None for the first step, and notes about it and about damaged ones.
+
+    Raises:
+        CheckpointError: no checkpoint is whole, or none is kept.
+    """
+    if run.was_never_saved() and settings.checkpoint.kind != "none":
+        return None, ["no checkpoint yet: starting from the first step"]
+    saved, broken = run.newest_good()
+    damaged = [f"{checkpoint.path.name} is damaged: passed over" for checkpoint in broken]
+    return saved, damaged + _computed_by_others(saved)
 
 
 def _computed_by_others(saved: SavedCheckpoint) -> list[str]:
@@ -78,11 +84,14 @@ def _computed_by_others(saved: SavedCheckpoint) -> list[str]:
     return [f"the checkpoint is from {' and '.join(changed)}: the last bits may differ from here on"] if changed else []
 
 
-def _check_fits(settings: Settings, saved: SavedCheckpoint, inexact: bool, anyway: bool) -> tuple[Setup, list[str]]:
-    """Check that a run with these settings can go on from a checkpoint.
+def _fit_to_checkpoint(
+    settings: Settings, saved: SavedCheckpoint, inexact: bool, anyway: bool
+) -> tuple[Settings, Setup, list[str]]:
+    """Check that a run with these settings can go on from a checkpoint, and fit its schedule to a new length.
 
     Returns:
-        Its device and data; and a note where the learning rate jumps.
+        The settings, which say where the schedule warms up again; the device and the data; and a note if the learning
+        rate jumps or warms up.
 
     Raises:
         CheckpointError: it is of another network.
@@ -92,6 +101,7 @@ def _check_fits(settings: Settings, saved: SavedCheckpoint, inexact: bool, anywa
     from fastrun.components.amp.precision import choose_precision
     from fastrun.config.plan import make_plan
     from fastrun.config.resolved import Resolved
+    from fastrun.run.new_length import fit_schedule
     from fastrun.storage.checkpoint.io import load
     from fastrun.storage.checkpoint.state import CheckpointState
     from fastrun.training.builders.loaders import build_sampler
@@ -117,25 +127,5 @@ def _check_fits(settings: Settings, saved: SavedCheckpoint, inexact: bool, anywa
         )
     net = load_network(saved.path, settings).net
     precision = choose_precision(settings.amp.kind, setup.device.torch_device)
-    return setup, _jump_of_rate(build_update_rule(settings, net, precision, plan), plan, content)
-
-
-def _jump_of_rate(update: UpdateRule, plan: Plan, checkpoint: dict[str, Any]) -> list[str]:
-    """Return a note if the learning rate of the next step differs much from the last one, as in a run made longer."""
-    from fastrun.components.schedule import Watching
-    from fastrun.storage.checkpoint.state import CheckpointState
-
-    saved, groups = CheckpointState.of(checkpoint), checkpoint["optimizer_states"][0]["param_groups"]
-    step, seconds = saved.train_state["step"], saved.clock
-    if update.budget is not None:
-        update.budget.begin(step, seconds["train"] + seconds["data_wait"])
-    if isinstance(update.curve, Watching) and saved.schedule:
-        update.curve.load(saved.schedule)
-    before, after = float(groups[0]["lr"]), update.base_lrs[0] * update.factor(step)
-    if step >= plan.total_steps or isclose(before, after, rel_tol=0.2):
-        return []
-    length = f"{update.budget.seconds:g} seconds" if update.budget is not None else f"{plan.total_steps} steps"
-    return [
-        f"the schedule is fitted to {length} now: the learning rate goes from {before:.3g} at step {step} "
-        f"to {after:.3g}; optimizer.lr scales it"
-    ]
+    settings, notes = fit_schedule(settings, build_update_rule(settings, net, precision, plan), plan, content)
+    return settings, setup, notes

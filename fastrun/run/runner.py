@@ -21,6 +21,7 @@ from fastrun.system.clock import Clock
 
 if TYPE_CHECKING:
     from fastrun.training.builders.setup import Setup
+    from fastrun.training.fit import FitResult
     from fastrun.training.trained_model import TrainedModel
 
 log = logging.getLogger("fastrun")
@@ -103,20 +104,8 @@ def attempt(
     console = Screen(quiet=quiet, soft_wrap=True, highlight=False)
     with signals.listening(), logging_to(run, console), _recorded(run, settings):
         from fastrun.run import recovery
-        from fastrun.run.summary import rows, summarize
-        from fastrun.training.builders.setup import set_up
-        from fastrun.training.trained_model import load_learned
-        from fastrun.tune.auto.choose import choose
 
-        setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
-        requested = settings
-        if settings.batch.kind == "auto":
-            from fastrun.training.builders.batch_size import choose_batch_size
-
-            settings = choose_batch_size(settings, setup)
-        settings = choose(settings, setup)
-        if settings is not requested:
-            run.change(settings, ())
+        settings, setup = _prepare(settings, run, saved, setup, anyway)
         for note in notes:
             log.warning(note)
         log.info(f"run directory {run.path}")
@@ -124,14 +113,50 @@ def attempt(
             log.info(f"going on from step {saved.step}")
         terminal = console if console.is_terminal and not quiet else None
         settings, result = recovery.fit_with_recovery(settings, run, setup, saved, clock, terminal)
-        summary = summarize(settings, run, result, "finished")
-        run.write_summary(summary)
-        signals.hold()
-        run.end("finished", 0)
-        if result.tracker is not None:
-            result.tracker.finish(summary)
-        show(rows(summary, run), console)
+        summary = _finish(settings, run, result, console)
     return Run(run.path, summary, settings)
+
+
+def _prepare(
+    settings: Settings, run: RunDir, saved: SavedCheckpoint | None, setup: Setup | None, anyway: bool
+) -> tuple[Settings, Setup]:
+    """Return the settings with what was left open measured: the batch size and what is fastest; and device and data.
+
+    Args:
+        settings: the settings of the run.
+        run: the run directory, whose config gets what was measured.
+        saved: the checkpoint to resume from, or None.
+        setup: the device and the data, if they are set up already.
+        anyway: go on with data that has changed since the checkpoint was written.
+    """
+    from fastrun.training.builders.setup import set_up
+    from fastrun.training.trained_model import load_learned
+    from fastrun.tune.auto.choose import choose
+
+    requested = settings
+    setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
+    if settings.batch.kind == "auto":
+        from fastrun.training.builders.batch_size import choose_batch_size
+
+        settings = choose_batch_size(settings, setup)
+    settings = choose(settings, setup)
+    if settings is not requested:
+        run.change(settings, ())
+    return settings, setup
+
+
+def _finish(settings: Settings, run: RunDir, result: FitResult, console: Screen) -> dict[str, Any]:
+    """Write and show the results of a run that has finished, and return its summary."""
+    from fastrun.run.summary import rows, summarize
+
+    summary = summarize(settings, run, result, "finished")
+    run.write_summary(summary)
+    signals.hold()
+    run.end("finished", 0)
+    if result.tracker is not None:
+        result.tracker.finish(summary)
+    show(rows(summary, run), console)
+    return summary
 
 
 @contextmanager

@@ -17,18 +17,18 @@ def grid(axes: Sequence[Axis]) -> list[Overrides]:
     Raises:
         ConfigError: an axis has no end of places.
     """
-    return [merge(sides) for sides in itertools.product(*(axis.sides() for axis in axes))]
+    return [merge(places) for places in itertools.product(*(axis.places() for axis in axes))]
 
 
 def sample(axes: Sequence[Axis], count: int, seed: int) -> list[Overrides]:
     """Return different points in random order; all of the grid if it has no more than ``count``."""
-    chance = Random(seed)
-    found: dict[tuple[tuple[str, str], ...], None] = {}
+    generator = Random(seed)
+    points: dict[tuple[tuple[str, str], ...], None] = {}
     if count >= size(axes):
-        found = dict.fromkeys(tuple(point.items()) for point in grid(axes))
-    while len(found) < min(count, size(axes)):
-        found.setdefault(tuple(merge([axis.draw(chance) for axis in axes]).items()))
-    return [dict(point) for point in found]
+        points = dict.fromkeys(tuple(point.items()) for point in grid(axes))
+    while len(points) < min(count, size(axes)):
+        points.setdefault(tuple(merge([axis.draw(generator) for axis in axes]).items()))
+    return [dict(point) for point in points]
 
 
 def size(axes: Sequence[Axis]) -> float:
@@ -57,13 +57,13 @@ def zip_axes(axes: Sequence[Axis], which: bool | Sequence[str]) -> list[Axis]:
     _check_lengths(together)
     rest = [axis for axis in axes if axis not in together]
     place = sum(axis in rest for axis in axes[: axes.index(together[0])])
-    return [*rest[:place], _zipped(together), *rest[place:]]
+    return [*rest[:place], _zip(together), *rest[place:]]
 
 
-def _zipped(axes: Sequence[Axis]) -> Values:
+def _zip(axes: Sequence[Axis]) -> Values:
     """Return one axis whose first place has the first values of several axes, and so on."""
     keys = [key for axis in axes for key in axis.keys]
-    return Values(keys, [merge(sides) for sides in zip(*(axis.sides() for axis in axes), strict=True)])
+    return Values(keys, [merge(places) for places in zip(*(axis.places() for axis in axes), strict=True)])
 
 
 def _check_lengths(axes: Sequence[Axis]) -> None:
@@ -72,15 +72,15 @@ def _check_lengths(axes: Sequence[Axis]) -> None:
     Raises:
         ConfigError: they have not, or one has no end of values.
     """
-    lengths = {axis.keys[0]: len(axis.sides()) for axis in axes}
+    lengths = {axis.keys[0]: len(axis.places()) for axis in axes}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{key} has {length}" for key, length in lengths.items())
         raise ConfigError(f"sweep.zip: zipped keys need the same number of values: {counts}", "give each as many")
 
 
-def merge(sides: Sequence[Overrides]) -> Mapping[str, str]:
+def merge(places: Sequence[Overrides]) -> Mapping[str, str]:
     """Return the combined overrides of several places."""
-    return {key: text for side in sides for key, text in side.items()}
+    return {key: text for place in places for key, text in place.items()}
 
 
 def bare_key(key: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from fastrun.config.names import is_plain
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.redaction import redact, redact_override
-from fastrun.search.said_again import are_values
+from fastrun.search.stored_arguments import are_run_overrides
 
 STATES = (
     "waiting", "running", "finished", "failed", "diverged", "interrupted", "killed", "timeout", "pruned"
@@ -46,8 +46,8 @@ class Job:
 
 def sha256_of(config: dict[str, Any]) -> str:
     """Return the hash of a composed config without the output folder and the sweep settings."""
-    own = {key: value for key, value in config.items() if key not in ("outputs", "sweep")}
-    return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()
+    hashed = {key: value for key, value in config.items() if key not in ("outputs", "sweep")}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass
@@ -74,10 +74,9 @@ class JobRecord:
     def of(cls, job: Job) -> JobRecord:
         """Return the record of a waiting job, without secrets."""
         config = redact(asdict(job.settings))
-        own, all_said = (
-            [redact_override(one) for one in overrides] for overrides in (job.sweep_overrides, job.overrides)
-        )
-        return cls(job.number, own, all_said, config, sha256_of(config), job.folder.name)
+        sweep_overrides = [redact_override(override) for override in job.sweep_overrides]
+        overrides = [redact_override(override) for override in job.overrides]
+        return cls(job.number, sweep_overrides, overrides, config, sha256_of(config), job.folder.name)
 
     @classmethod
     def read(cls, content: Any) -> JobRecord | None:
@@ -89,12 +88,18 @@ class JobRecord:
             record = cls(**{key: value for key, value in content.items() if key in known})
         except TypeError:
             return None
-        return record if record._is_whole() and sha256_of(record.config) == record.config_sha256 else None
+        return record if record._is_valid() and sha256_of(record.config) == record.config_sha256 else None
 
-    def _is_whole(self) -> bool:
+    def _is_valid(self) -> bool:
         """Say whether the record can be one that a sweep wrote: with a folder of its own and plain overrides."""
-        is_own = type(self.number) is int and is_plain(self.folder) and self.folder.startswith(f"{self.number}-")
-        return is_own and isinstance(self.config, dict) and all(map(are_values, (self.sweep_overrides, self.overrides)))
+        has_own_folder = (
+            type(self.number) is int and is_plain(self.folder) and self.folder.startswith(f"{self.number}-")
+        )
+        return (
+            has_own_folder
+            and isinstance(self.config, dict)
+            and all(map(are_run_overrides, (self.sweep_overrides, self.overrides)))
+        )
 
 
 class JobSource(Protocol):
@@ -143,7 +148,7 @@ class JobList:
         return self._at == self.total
 
     def known_jobs(self) -> Sequence[Job]:
-        """Return all jobs."""
+        """Return all jobs of the list, none of which depends on results."""
         return self.jobs
 
     def next(self) -> Job | None:

@@ -1,4 +1,4 @@
-"""The settings of ``hydra/sweeper=optuna``."""
+"""The settings of a search by Optuna, which ``hydra/sweeper=optuna`` chooses."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 
-def take_up(study: optuna.Study, frozen: FrozenTrial) -> Trial | None:
+def resume_trial(study: optuna.Study, frozen: FrozenTrial) -> Trial | None:
     """Return a trial of a study that was handed out before; None where it cannot be taken up again.
 
     Args:

@@ -26,7 +26,7 @@ from fastrun.redaction import redact_override
 from fastrun.search.grid import bare_key, merge
 from fastrun.search.job import FAILED, Job, JobRecord
 from fastrun.search.optuna_config import OptunaConfig
-from fastrun.search.optuna_internals import take_up
+from fastrun.search.optuna_internals import resume_trial
 from fastrun.search.space import Axis, Interval, Overrides, Values
 from fastrun.storage.atomic import storage_errors, write_atomic
 
@@ -41,29 +41,29 @@ class OptunaSource:
     def __init__(
         self,
         folder: Path,
-        wanted: OptunaConfig,
+        config: OptunaConfig,
         axes: Sequence[Axis],
         compose: Compose,
         *,
-        at_once: int,
+        n_jobs: int,
         definition: dict[str, Any],
     ) -> None:
         """Store the definition of the search. Files are opened when the first job is requested.
 
         Args:
             folder: the sweep's, where the journal lies.
-            wanted: how to search.
+            config: how to search.
             axes: the space.
             compose: makes a job of a point.
-            at_once: how many trials run at a time.
+            n_jobs: how many trials run at a time.
             definition: the description of the source in sweep.json.
         """
-        self.folder, self.wanted, self.axes, self.compose = folder, wanted, axes, compose
-        self.at_once = at_once
+        self.folder, self.config, self.axes, self.compose = folder, config, axes, compose
+        self.n_jobs = n_jobs
         self.definition = {"kind": "optuna"} | definition
-        self.total = wanted.n_trials
+        self.total = config.n_trials
         self.running: dict[int, Trial] = {}
-        self.handed: set[int] = set()
+        self.issued: set[int] = set()
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -71,20 +71,20 @@ class OptunaSource:
         optuna.logging.disable_default_handler()
         path = self.folder / JOURNAL
         with storage_errors(path):
-            _mend(path)
+            _truncate_incomplete_line(path)
             journal = JournalStorage(JournalFileBackend(str(path), lock_obj=Lock(path)))  # type: ignore[arg-type]
-        direction = StudyDirection[(self.wanted.direction or "maximize").upper()]
+        direction = StudyDirection[(self.config.direction or "maximize").upper()]
         study = optuna.create_study(storage=journal, study_name="sweep", direction=direction, load_if_exists=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some of what Optuna has is marked as experimental
-            study.sampler = _sampler(self.wanted, len(study.trials), self.at_once)
-            study.pruner = _pruner(self.wanted)
+            study.sampler = _sampler(self.config, len(study.trials), self.n_jobs)
+            study.pruner = _pruner(self.config)
         return study
 
     @property
     def done(self) -> bool:
         """Say whether all trials have been returned as jobs."""
-        return len(self._trials()) >= self.total and not self._left()
+        return len(self._trials()) >= self.total and not self._unfinished()
 
     def known_jobs(self) -> Sequence[Job]:
         """Return no jobs: Optuna suggests each one when it starts."""
@@ -92,11 +92,11 @@ class OptunaSource:
 
     def next(self) -> Job | None:
         """Return the job of an unfinished trial of an earlier attempt, or of a new trial."""
-        while len(self.running) < self.at_once and (trial := self._trial()) is not None:
-            self.handed.add(trial.number)
-            side = merge([_place(trial, axis) for axis in self.axes])
+        while len(self.running) < self.n_jobs and (trial := self._next_trial()) is not None:
+            self.issued.add(trial.number)
+            overrides = merge([_suggest(trial, axis) for axis in self.axes])
             try:
-                job = self.compose(trial.number, side)
+                job = self.compose(trial.number, overrides)
             except ConfigError as error:
                 print(f"trial {trial.number}: {error.message}")
                 self.study.tell(trial, state=TrialState.FAIL)
@@ -111,7 +111,7 @@ class OptunaSource:
         """Report a validation once, and return whether the pruner would stop the trial."""
         metric = default_monitor(job.settings.target.metric, metrics)
         trial, value = self.running[job.number], metrics.get(metric.name)
-        if value is None or step in self._frozen(job.number).intermediate_values:
+        if value is None or step in self._frozen_trial(job.number).intermediate_values:
             return False
         if job.settings.target.metric is None:
             self._check_direction(metric.name, metric.higher_is_better)
@@ -121,11 +121,11 @@ class OptunaSource:
     def ended(self, record: JobRecord) -> None:
         """Report the end of a trial once. Interrupted and killed trials may be resumed, so these are not reported."""
         self.running.pop(record.number, None)
-        if record.number < len(self._trials()) and not self._frozen(record.number).state.is_finished():
+        if record.number < len(self._trials()) and not self._frozen_trial(record.number).state.is_finished():
             self._tell(record)
         if best := self.best():
-            found = {"trial": best.number, "value": best.value, "params": best.params} | best.user_attrs
-            write_atomic(self.folder / "best.json", json.dumps(found, indent=2))
+            content = {"trial": best.number, "value": best.value, "params": best.params} | best.user_attrs
+            write_atomic(self.folder / "best.json", json.dumps(content, indent=2))
 
     def _tell(self, record: JobRecord) -> None:
         value = (record.best or {}).get("value")
@@ -144,16 +144,16 @@ class OptunaSource:
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def _frozen(self, number: int) -> FrozenTrial:
+    def _frozen_trial(self, number: int) -> FrozenTrial:
         return self._trials()[number]
 
-    def _left(self) -> list[FrozenTrial]:
+    def _unfinished(self) -> list[FrozenTrial]:
         """Return the trials of an earlier attempt whose end was not reported."""
-        return [trial for trial in self._trials() if not trial.state.is_finished() and trial.number not in self.handed]
+        return [trial for trial in self._trials() if not trial.state.is_finished() and trial.number not in self.issued]
 
-    def _trial(self) -> Trial | None:
-        for left in self._left():
-            if (trial := take_up(self.study, left)) is not None:
+    def _next_trial(self) -> Trial | None:
+        for unfinished in self._unfinished():
+            if (trial := resume_trial(self.study, unfinished)) is not None:
                 return trial
         return self.study.ask() if len(self._trials()) < self.total else None
 
@@ -179,31 +179,31 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock for other writers of the journal."""
         os.close(self.handle)
 
 
-def _mend(path: Path) -> None:
+def _truncate_incomplete_line(path: Path) -> None:
     """Truncate an incomplete last line, which a crash may leave and Optuna cannot parse."""
     if path.is_file() and not (content := path.read_bytes()).endswith(b"\n"):
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _place(trial: Trial, axis: Axis) -> Overrides:
+def _suggest(trial: Trial, axis: Axis) -> Overrides:
     """Return the place of a trial on an axis, which is suggested now or was suggested before."""
     name = "+".join(map(bare_key, axis.keys))
     if isinstance(axis, Interval):
         if axis.is_whole:
-            return axis.side(trial.suggest_int(name, int(axis.low), int(axis.high), log=axis.log))
-        return axis.side(trial.suggest_float(name, axis.low, axis.high, log=axis.log))
+            return axis.place(trial.suggest_int(name, int(axis.low), int(axis.high), log=axis.log))
+        return axis.place(trial.suggest_float(name, axis.low, axis.high, log=axis.log))
     assert isinstance(axis, Values)
     if axis.numbers:
-        return axis.listed[_step(trial, name, axis.numbers)]
-    texts = [" ".join(side.values()).removeprefix(f"{axis.keys[0]}=") for side in axis.listed]
+        return axis.listed[_suggest_index(trial, name, axis.numbers)]
+    texts = [" ".join(place.values()).removeprefix(f"{axis.keys[0]}=") for place in axis.listed]
     return axis.listed[texts.index(trial.suggest_categorical(name, list(dict.fromkeys(texts))))]
 
 
-def _step(trial: Trial, name: str, numbers: Sequence[float]) -> int:
+def _suggest_index(trial: Trial, name: str, numbers: Sequence[float]) -> int:
     """Return a suggested index of equally spaced numbers."""
     low, high, step = min(numbers), max(numbers), abs(numbers[1] - numbers[0])
     if all(isinstance(number, int) for number in numbers):
@@ -212,17 +212,17 @@ def _step(trial: Trial, name: str, numbers: Sequence[float]) -> int:
     return min(range(len(numbers)), key=lambda at: abs(numbers[at] - number))
 
 
-def _sampler(wanted: OptunaConfig, trials: int, at_once: int) -> BaseSampler:
+def _sampler(config: OptunaConfig, trials: int, n_jobs: int) -> BaseSampler:
     """Return the sampler, seeded so that a resumed search does not draw the numbers of the earlier attempt again."""
-    seed, startup = wanted.seed + trials, wanted.n_startup_trials
-    if wanted.sampler == "random":
+    seed, startup = config.seed + trials, config.n_startup_trials
+    if config.sampler == "random":
         return RandomSampler(seed)
-    if wanted.sampler == "tpe":
-        return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=at_once > 1)
+    if config.sampler == "tpe":
+        return TPESampler(seed=seed, n_startup_trials=startup, constant_liar=n_jobs > 1)
     return CmaEsSampler(seed=seed, n_startup_trials=startup)
 
 
-def _pruner(wanted: OptunaConfig) -> BasePruner:
-    if wanted.pruner == "none":
+def _pruner(config: OptunaConfig) -> BasePruner:
+    if config.pruner == "none":
         return NopPruner()
-    return MedianPruner(wanted.pruner_startup_trials, wanted.n_warmup_steps)
+    return MedianPruner(config.pruner_startup_trials, config.n_warmup_steps)

@@ -17,20 +17,20 @@ def read(path: Path) -> Iterator[tuple[str, list[str]]]:
     Raises:
         ConfigError: there is no such file, a quote is not closed, or no line says anything.
     """
-    found = False
-    for where, line in _numbered(path):
+    is_empty = True
+    for where, line in _numbered_lines(path):
         try:
             overrides = shlex.split(line, comments=True)
         except ValueError as error:
             raise ConfigError(f"{where}: {str(error).lower()}", "lines are split as a shell splits them") from error
         if overrides:
-            found = True
+            is_empty = False
             yield where, overrides
-    if not found:
+    if is_empty:
         raise ConfigError(f"{path} has no line of overrides", "write one a job: optimizer=sgd optimizer.lr=0.1")
 
 
-def _numbered(path: Path) -> Iterator[tuple[str, str]]:
+def _numbered_lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:

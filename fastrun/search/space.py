@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fastrun.errors import ConfigError
 
-Overrides = Mapping[str, str]  # key to override: what one place on an axis says
+Overrides = Mapping[str, str]  # the overrides at a place on an axis, by key
 
 
 class Axis(Protocol):
@@ -27,12 +27,12 @@ class Axis(Protocol):
     @property
     def size(self) -> float: ...  # noqa: D102
 
-    def sides(self) -> Sequence[Overrides]:
+    def places(self) -> Sequence[Overrides]:
         """Return all places on the axis, in order."""
         ...
 
-    def draw(self, chance: Random) -> Overrides:
-        """Return a random place."""
+    def draw(self, generator: Random) -> Overrides:
+        """Return a random place on the axis."""
         ...
 
 
@@ -56,15 +56,15 @@ class Values:
     @property
     def size(self) -> float:
         """Return the number of different places."""
-        return len({tuple(side.items()) for side in self.listed})
+        return len({tuple(place.items()) for place in self.listed})
 
-    def sides(self) -> Sequence[Overrides]:
+    def places(self) -> Sequence[Overrides]:
         """Return all places on the axis, in order."""
         return self.listed
 
-    def draw(self, chance: Random) -> Overrides:
+    def draw(self, generator: Random) -> Overrides:
         """Return a random place; all are equally likely."""
-        return chance.choice(self.listed)
+        return generator.choice(self.listed)
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Interval:
 
     def __post_init__(self) -> None:
         """Check that the interval is not empty."""
-        said = f"{self.key}=interval({self.low},{self.high})"
+        setting = f"{self.key}=interval({self.low},{self.high})"
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ConfigError(f"{said} has no numbers between its bounds", "the smaller one comes first")
+            raise ConfigError(f"{setting} has no numbers between its bounds", "the smaller one comes first")
         if self.log and self.low <= 0:
-            raise ConfigError(f"{said} has no logarithm at {self.low}", "the bounds of tag(log, …) are above 0")
+            raise ConfigError(f"{setting} has no logarithm at {self.low}", "the bounds of tag(log, …) are above 0")
 
     @property
     def is_whole(self) -> bool:
@@ -103,7 +103,7 @@ class Interval:
         """Return the number of integers; infinity for real numbers."""
         return self.high - self.low + 1 if self.is_whole else math.inf
 
-    def sides(self) -> Sequence[Overrides]:
+    def places(self) -> Sequence[Overrides]:
         """Return all integers of the interval.
 
         Raises:
@@ -112,17 +112,17 @@ class Interval:
         if not self.is_whole:
             hint = "list some, or draw: sweep.random=20, or hydra/sweeper=optuna"
             raise ConfigError(f"{self.key}=interval({self.low},{self.high}) has no end of values", hint)
-        return [self.side(number) for number in range(int(self.low), int(self.high) + 1)]
+        return [self.place(number) for number in range(int(self.low), int(self.high) + 1)]
 
-    def side(self, number: float) -> Overrides:
+    def place(self, number: float) -> Overrides:
         """Return the place for a number."""
         return {self.key: f"{self.key}={number}"}
 
-    def draw(self, chance: Random) -> Overrides:
+    def draw(self, generator: Random) -> Overrides:
         """Return a random place, uniform or log-uniform; real numbers have six digits if the interval is not narrow."""
         edge = 0.5 if self.is_whole else 0.0  # half a number around each, so that the bounds are as likely as others
         low, high = self.low - edge, self.high + edge
-        drawn = math.exp(chance.uniform(math.log(low), math.log(high))) if self.log else chance.uniform(low, high)
+        drawn = math.exp(generator.uniform(math.log(low), math.log(high))) if self.log else generator.uniform(low, high)
         rounded = round(drawn) if self.is_whole else float(f"{drawn:.6g}")
         is_near = self.is_whole or abs(rounded - drawn) < (high - low) / 1e4
-        return self.side(min(max(rounded if is_near else drawn, self.low), self.high))
+        return self.place(min(max(rounded if is_near else drawn, self.low), self.high))

@@ -40,16 +40,22 @@ class Client:
             start_new_session=True,
             env=environment,
         )
-        self._rest = b""
+        self._incomplete = b""
         self.ready = False  # it has imported all it has to
 
     def start(
-        self, job: int, folder: Path, settings: dict[str, Any], said: list[str], grace: float, **share: Any
+        self, job: int, folder: Path, settings: dict[str, Any], overrides: list[str], grace: float, **share: Any
     ) -> None:
         """Request the start of a job, with its share of the machine and its time in seconds to save at the end."""
         self.grace = grace
-        what = {"start": job, "folder": str(folder.absolute()), "settings": settings, "overrides": said, "grace": grace}
-        self._send(what | {"secrets": redaction.known_secrets()} | share)
+        order = {
+            "start": job,
+            "folder": str(folder.absolute()),
+            "settings": settings,
+            "overrides": overrides,
+            "grace": grace,
+        }
+        self._send(order | {"secrets": redaction.known_secrets()} | share)
 
     def stop(self, job: int, number: signal.Signals) -> None:
         """Request that a signal is sent to a job."""
@@ -68,10 +74,10 @@ class Client:
         read = os.read(handle, 1 << 16)
         if not read:
             raise ServerLost("the server of the sweep is gone", "out of memory? try fewer sweep.jobs")
-        *lines, self._rest = (self._rest + read).split(b"\n")
-        for said in map(json.loads, lines):
-            self.ready = self.ready or "ready" in said
-            yield said
+        *lines, self._incomplete = (self._incomplete + read).split(b"\n")
+        for message in map(json.loads, lines):
+            self.ready = self.ready or "ready" in message
+            yield message
 
     def close(self) -> None:
         """Shut down the server and its jobs, which save a checkpoint first."""

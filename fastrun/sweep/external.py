@@ -1,4 +1,4 @@
-"""Jobs that one of Hydra's own launchers runs: handed over, and waited for."""
+"""Jobs that one of Hydra's own launchers runs: they are passed to it, and their ends are awaited."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
 from fastrun.system.process import Process
 
-_ASKING = signal.SIGINT, signal.SIGTERM
+_STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 def carry_out(ledger: Ledger, source: JobSource, launch: Launch, grace: float) -> int:
-    """Have the jobs of a source run elsewhere; return the signal that asked it to stop, or 0.
+    """Run the jobs of a source with a launcher, and return the signal that stopped it, or 0.
 
     Jobs keep their records themselves. Where the launcher lost some, or was stopped, they have so many seconds to save.
     """
     number = 0
     while not number and (jobs := list(iter(source.next, None))):
-        number = _launched(launch, jobs)
+        number = _launch_jobs(launch, jobs)
         records = [ledger.add(job) for job in jobs]
         for record in records if number else ():
             _stop(ledger, record)
         deadline = time.monotonic() + grace
         for record in records:
-            source.ended(_ended(ledger, record, deadline - time.monotonic()))
+            source.ended(_final_record(ledger, record, deadline - time.monotonic()))
     return number
 
 
-def _launched(launch: Launch, jobs: Sequence[Job]) -> int:
+def _launch_jobs(launch: Launch, jobs: Sequence[Job]) -> int:
     try:
         with _interruptible():
             launch(jobs)
@@ -50,7 +50,7 @@ def _launched(launch: Launch, jobs: Sequence[Job]) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Break off what a launcher waits for by the one exception that all of them let through."""
+    """Turn a signal into the one exception that all launchers let through, for the duration of a block."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt(number)
@@ -58,7 +58,7 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, interrupt) for number in _ASKING}
+    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     try:
         yield
     finally:
@@ -67,15 +67,15 @@ def _interruptible() -> Iterator[None]:
 
 
 def _stop(ledger: Ledger, record: JobRecord) -> None:
-    """Have a job save and end that runs on this machine; those elsewhere go on."""
+    """Ask a job to save and end if it runs on this machine; jobs on other machines go on."""
     process = Process.of(ledger.run(record).read("status.json"))
     if record.state == "running" and process and process.is_here() and not process.is_gone():
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)
 
 
-def _ended(ledger: Ledger, record: JobRecord, seconds: float) -> JobRecord:
-    """Return a job's record, true where its worker could not write it any more."""
+def _final_record(ledger: Ledger, record: JobRecord, seconds: float) -> JobRecord:
+    """Return a job's record, with its end, even if its worker could not write that any more."""
     has_ended = record.state != "running" or outcome.has_ended(ledger.run(record), seconds)
     record = ledger.record(record.number) or record  # as its worker wrote it meanwhile
     if record.state == "running" and has_ended:

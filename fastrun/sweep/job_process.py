@@ -27,7 +27,8 @@ from fastrun.system.process import end_with_parent
 from fastrun.system.python_internals import run_exit_functions, skip_finalizers_at_exit
 from fastrun.system.versions import versions
 
-_FOR_ALL = signal.SIGUSR1, signal.SIGUSR2  # SLURM sends them to all processes; who supervises the job stops it then
+# SLURM sends these to all processes; the supervisor of the job stops it then.
+_GROUP_SIGNALS = signal.SIGUSR1, signal.SIGUSR2
 
 
 def prepare(settings: dict[str, Any]) -> None:
@@ -50,7 +51,7 @@ def main(order: dict[str, Any], inherited: Sequence[int]) -> NoReturn:
     """Run a job and end the process."""
     code = 1
     try:
-        _own(order, inherited)
+        _detach(order, inherited)
         code = _run(order)
         run_exit_functions()
     except BaseException:
@@ -61,13 +62,13 @@ def main(order: dict[str, Any], inherited: Sequence[int]) -> NoReturn:
         os._exit(code)
 
 
-def _own(order: dict[str, Any], inherited: Sequence[int]) -> None:
+def _detach(order: dict[str, Any], inherited: Sequence[int]) -> None:
     """Detach the process from the server: set its process group, signal handlers, output, GPUs and threads."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, _FOR_ALL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, _GROUP_SIGNALS)
     end_with_parent(signal.SIGTERM)
     if os.getppid() != order["server"]:  # it died before this could have been told
         os._exit(1)
@@ -84,8 +85,8 @@ def _redirect(folder: Path, inherited: Sequence[int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "output.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for own, standard in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(own, standard)
+    for descriptor, standard in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(descriptor, standard)
     for handle in (nothing, log, *inherited):
         os.close(handle)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

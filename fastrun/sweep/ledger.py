@@ -1,4 +1,4 @@
-"""The ledger of a sweep: a file that says what was asked for, and one a job that says what became of it.
+"""The ledger of a sweep: a file with its definition, and a file for each job with the record of how it ended.
 
 Every file is replaced whole, so a sweep that is killed at any moment can be read and gone on with.
 """
@@ -14,13 +14,13 @@ from fastrun.config.settings import SweepConfig
 from fastrun.errors import CheckpointError
 from fastrun.redaction import redact, redact_message
 from fastrun.search.job import Job, JobRecord, JobSource
-from fastrun.search.said_again import are_values
+from fastrun.search.stored_arguments import are_run_overrides
 from fastrun.storage.atomic import storage_errors, write_atomic
 from fastrun.storage.format import FORMAT, check_format
 from fastrun.storage.links import check_no_links
 from fastrun.storage.run_dir import RunDir
 
-_AGAIN = "start the sweep again: fastrun train …"
+_START_AGAIN = "start the sweep again: fastrun train …"
 
 
 class Ledger:
@@ -60,11 +60,11 @@ class Ledger:
         check_no_links(folder, folder / "ledger")
         ledger = cls(folder)
         definition = ledger.definition()
-        if not are_values(definition.get("arguments", [])):
-            raise CheckpointError(f"{folder / 'sweep.json'} says more than values of a run", _AGAIN)
-        if definition:  # a broken one is made up for by the records
-            again = "fastrun train -m " + " ".join(definition.get("arguments", []))
-            hint = f"go on with the version of fastrun that wrote it, or sweep again: {again}"
+        if not are_run_overrides(definition.get("arguments", [])):
+            raise CheckpointError(f"{folder / 'sweep.json'} says more than values of a run", _START_AGAIN)
+        if definition:  # if it is broken, the records replace it
+            command = "fastrun train -m " + " ".join(definition.get("arguments", []))
+            hint = f"go on with the version of fastrun that wrote it, or sweep again: {command}"
             check_format(definition.get("format"), str(folder), hint)
         return ledger
 
@@ -73,28 +73,28 @@ class Ledger:
         return RunDir(self.folder).read("sweep.json")
 
     def expected(self) -> range:
-        """Return the numbers of the jobs that there are for certain."""
+        """Return the numbers of all jobs that are known: those with a record, and those in sweep.json."""
         return range(max([-1, *self.numbers(), len(self._jobs()) - 1]) + 1)
 
     def overrides(self, number: int) -> tuple[list[str], list[str]]:
         """Return a job's own overrides, and all of them, as sweep.json has them.
 
         Raises:
-            CheckpointError: it has not.
+            CheckpointError: sweep.json does not have them.
         """
         jobs = self._jobs()
         job = jobs[number] if number < len(jobs) and isinstance(jobs[number], dict) else {}
-        own, said = job.get("sweep_overrides"), job.get("overrides")
-        if not (are_values(own) and are_values(said)):
-            raise CheckpointError(f"{self._file(number)} is broken", _AGAIN)
-        return own, said
+        sweep_overrides, overrides = job.get("sweep_overrides"), job.get("overrides")
+        if not (are_run_overrides(sweep_overrides) and are_run_overrides(overrides)):
+            raise CheckpointError(f"{self._file(number)} is broken", _START_AGAIN)
+        return sweep_overrides, overrides
 
     def _jobs(self) -> list[Any]:
         jobs = self.definition().get("jobs")
         return jobs if isinstance(jobs, list) else []
 
     def write(self, record: JobRecord) -> None:
-        """Replace a job's record."""
+        """Write a job's record in place of the one before."""
         write_atomic(self._file(record.number), json.dumps(asdict(record), indent=2, default=str))
 
     def add(self, job: Job) -> JobRecord:

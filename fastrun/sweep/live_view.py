@@ -21,14 +21,14 @@ class LiveView:
     def __init__(self, total: int, quiet: bool = False) -> None:
         self.total = total
         self.rows: dict[int, JobRecord] = {}
-        self.newest: dict[int, str] = {}
+        self.last_metrics: dict[int, str] = {}
         self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
         live = self.console.is_terminal and not quiet
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if live else None
         self._drawn = 0.0
 
     def __enter__(self) -> LiveView:
-        """Start the live display."""
+        """Start the live display, if the output is a terminal."""
         if self.live:
             self.live.start()
         return self
@@ -48,14 +48,14 @@ class LiveView:
 
     def measured(self, record: JobRecord, step: int, metrics: dict[str, float]) -> None:
         """Show the last validation of a job."""
-        self.newest[record.number] = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.last_metrics[record.number] = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
     def ended(self, record: JobRecord) -> None:
         """Show how a job ended."""
         self.rows[record.number] = record
-        said = record.error or self.newest.get(record.number, "")
+        detail = record.error or self.last_metrics.get(record.number, "")
         line = (
-            f"job {record.number} {' '.join(record.sweep_overrides)}: {record.state} in {record.seconds:.1f} s {said}"
+            f"job {record.number} {' '.join(record.sweep_overrides)}: {record.state} in {record.seconds:.1f} s {detail}"
         )
         if self.live is None or record.state != "finished":
             self.say(" ".join(line.split()))
@@ -72,7 +72,7 @@ class LiveView:
                 str(record.number),
                 " ".join(record.sweep_overrides),
                 f"{seconds:.0f} s",
-                self.newest.get(record.number, "-"),
+                self.last_metrics.get(record.number, "-"),
             )
         self.live.update(table, refresh=True)
 

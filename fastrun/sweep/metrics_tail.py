@@ -30,8 +30,8 @@ class MetricsTail:
                 if (number := os.fstat(file.fileno()).st_ino) != self._file:
                     self._file, self._read = number, 0
                 file.seek(self._read)
-                whole, end, _ = file.read().rpartition(b"\n")
+                complete, end, _ = file.read().rpartition(b"\n")
         except OSError:
             return
-        self._read += len(whole + end)
-        yield from map(json.loads, whole.splitlines())
+        self._read += len(complete + end)
+        yield from map(json.loads, complete.splitlines())

@@ -11,30 +11,30 @@ from fastrun.errors import Diverged
 from fastrun.search.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 
-_WANTED = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}
+_STOP_REASONS = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}
 _TAIL = 1 << 16  # bytes of an output.log that an error is looked for in
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
-def close_record(record: JobRecord, run: RunDir, code: int, wanted: str | None, log_from: int = 0) -> None:
+def close_record(record: JobRecord, run: RunDir, code: int, stop_state: str | None, log_from: int = 0) -> None:
     """Write into a record how its job ended.
 
     Args:
         record: the record.
         run: the job's run directory.
         code: its exit code, or less than 0: the signal that ended it.
-        wanted: the state that it was stopped for, if it was.
+        stop_state: the state that it was stopped for, if it was.
         log_from: where in output.log this attempt begins.
     """
     finished = code == 0 and run.read("status.json").get("status") == "finished"
-    if wanted == "killed" and code in _INTERRUPTED:
-        wanted = None  # it had saved by then
-    record.state = "finished" if finished else wanted or _state(code)
+    if stop_state == "killed" and code in _INTERRUPTED:
+        stop_state = None  # it had saved by then
+    record.state = "finished" if finished else stop_state or _state(code)
     record.exit_code = 128 - code if code < 0 else code
     record.error = (
         None
         if finished
-        else _WANTED.get(record.state) or _last_error(run.path / "output.log", log_from) or _reason(code)
+        else _STOP_REASONS.get(record.state) or _last_error(run.path / "output.log", log_from) or _reason(code)
     )
     best = run.read("summary.json").get("best") if finished else None
     record.best = best if isinstance(best, dict) else None
@@ -77,8 +77,8 @@ def _last_error(log: Path, start: int) -> str | None:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return None
-    found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return found[-1] if found else None
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else None
 
 
 def _reason(code: int) -> str:

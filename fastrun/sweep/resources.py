@@ -27,5 +27,5 @@ def gpus(settings: Settings, names: list[str], taken: Iterable[list[str]]) -> li
     """Return the GPUs for a job, those with the fewest other jobs; None if it needs none or there are none."""
     if not names or settings.device.accelerator == "cpu":
         return None
-    load = Counter(name for other in taken for name in other)
+    load = Counter(name for used in taken for name in used)
     return sorted(names, key=lambda name: (load[name], names.index(name)))[: settings.device.count]

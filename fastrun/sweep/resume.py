@@ -47,8 +47,8 @@ def remaining_jobs(ledger: Ledger, settings: SweepConfig, with_failed: bool) -> 
         InUse: one of them runs.
     """
     records = [settled_record(ledger, number, settings) for number in ledger.expected()]
-    wanted = (*UNFINISHED, *(FAILED if with_failed else ()))
-    return JobList([job_of(ledger, record) for record in records if record.state in wanted], ledger.definition())
+    states = (*UNFINISHED, *(FAILED if with_failed else ()))
+    return JobList([job_of(ledger, record) for record in records if record.state in states], ledger.definition())
 
 
 def changed_settings(ledger: Ledger, overrides: list[str], may: tuple[str, ...] = ()) -> SweepConfig:
@@ -63,8 +63,8 @@ def changed_settings(ledger: Ledger, overrides: list[str], may: tuple[str, ...] 
             raise ConfigError(
                 f"{override}: the jobs of a sweep stay as they are", f"what may change: {', '.join(known)}"
             )
-    own = [override for override in overrides if override.startswith("sweep.")]
-    return compose.from_config({"sweep": ledger.definition().get("sweep", {})}, own).sweep
+    sweep_overrides = [override for override in overrides if override.startswith("sweep.")]
+    return compose.from_config({"sweep": ledger.definition().get("sweep", {})}, sweep_overrides).sweep
 
 
 def job_of(ledger: Ledger, record: JobRecord) -> Job:
@@ -107,10 +107,12 @@ def settled_record(ledger: Ledger, number: int, settings: SweepConfig) -> JobRec
 
 def _recompose(ledger: Ledger, number: int) -> JobRecord:
     """Compose a job again, whose record is gone."""
-    own, said = ledger.overrides(number)
+    sweep_overrides, overrides = ledger.overrides(number)
     settled_record = sorted(ledger.folder.glob(f"{number}-*/config.yaml"))
     settings = (
-        compose.from_config(RunDir(settled_record[0].parent).config(), []) if settled_record else compose.compose(said)
+        compose.from_config(RunDir(settled_record[0].parent).config(), [])
+        if settled_record
+        else compose.compose(overrides)
     )
     folder = settled_record[0].parent if settled_record else ledger.folder / f"{number}-again"
-    return JobRecord.of(Job(number, own, said, settings, folder))
+    return JobRecord.of(Job(number, sweep_overrides, overrides, settings, folder))

@@ -1,4 +1,4 @@
-"""Going on with what plugins of Hydra decide: a search, or jobs of another launcher. The command line is said again."""
+"""Resuming what plugins of Hydra decide: a search, or jobs of another launcher. The command line is composed again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastrun.config.settings import SweepConfig
 from fastrun.errors import UsageError
 from fastrun.redaction import is_secret
 from fastrun.search.job import JobRecord, JobSource, Launch
-from fastrun.search.said_again import hydra_arguments
+from fastrun.search.stored_arguments import hydra_arguments
 from fastrun.storage.lock import locked
 from fastrun.sweep import external_job
 from fastrun.sweep.ledger import Ledger
@@ -26,7 +26,7 @@ def is_needed(folder: Path) -> bool:
 
 
 def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRecord]:
-    """Run the jobs of a sweep that have not ended, and the trials that a search has not got to.
+    """Run the jobs of a sweep that have not ended, and the trials that a search has not started.
 
     Raises:
         ConfigError: an override of something that cannot change.

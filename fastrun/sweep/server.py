@@ -1,6 +1,6 @@
 """The process that jobs are forked from: it imports torch and Lightning once, and never uses them.
 
-It is told what to do, and tells what happened, in lines of JSON:
+It reads orders and writes what happened, in lines of JSON:
 
     <- {"ready": true, "gpus": 2}
     -> {"start": 3, "folder": …, "settings": …, "overrides": …, "threads": 4, "gpus": ["0"]}
@@ -27,37 +27,37 @@ from typing import Any
 class Server:
     """Forks and reaps the processes of jobs; ``grace`` is the time in seconds that they have to save at the end."""
 
-    def __init__(self, told: int, says: int) -> None:
-        self.told, self.says = told, says
+    def __init__(self, orders: int, messages: int) -> None:
+        self.orders, self.messages = orders, messages
         self.grace = 0.0
         self.jobs: dict[int, int] = {}  # process id to job
-        self.handles = [says]  # no business of jobs
-        self._rest = b""
+        self.handles = [messages]  # no business of jobs
+        self._incomplete = b""
         self._open = True
 
     def serve(self) -> None:
         """Carry out requests until the input ends, then end the jobs."""
-        wakes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(wake)
+        wakeup, wakeup_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wakeup_end)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        with selectors.EpollSelector() as waiting:
-            self.handles += [wakes, wake, waiting.fileno()]
-            waiting.register(self.told, selectors.EVENT_READ)
-            waiting.register(wakes, selectors.EVENT_READ)
+        with selectors.EpollSelector() as selector:
+            self.handles += [wakeup, wakeup_end, selector.fileno()]
+            selector.register(self.orders, selectors.EVENT_READ)
+            selector.register(wakeup, selectors.EVENT_READ)
             while self._open:
-                ready = {key.fd for key, _ in waiting.select()}
-                if wakes in ready:
-                    os.read(wakes, 4096)
+                ready = {key.fd for key, _ in selector.select()}
+                if wakeup in ready:
+                    os.read(wakeup, 4096)
                     self.reap()
-                if self.told in ready:
+                if self.orders in ready:
                     self.listen()
         self.end()
 
     def listen(self) -> None:
         """Carry out the requests in the next lines."""
-        read = os.read(self.told, 1 << 20)
+        read = os.read(self.orders, 1 << 20)
         self._open = bool(read)
-        *lines, self._rest = (self._rest + read).split(b"\n")
+        *lines, self._incomplete = (self._incomplete + read).split(b"\n")
         for line in lines:
             order = json.loads(line)
             if "start" in order:
@@ -78,7 +78,7 @@ class Server:
         with suppress(OSError):  # done already by the job itself, if it was faster
             os.setpgid(pid, pid)
         self.jobs[pid] = order["start"]
-        self.say({"started": order["start"], "pid": pid})
+        self.send({"started": order["start"], "pid": pid})
 
     def stop(self, job: int, number: int) -> None:
         """Send a signal to a job: SIGTERM to its process only, SIGKILL to all processes that it has started as well."""
@@ -95,7 +95,7 @@ class Server:
                 os.killpg(pid, signal.SIGKILL)  # before its number is free for another process
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             del self.jobs[pid]
-            self.say({"ended": job, "code": code})
+            self.send({"ended": job, "code": code})
 
     def end(self) -> None:
         """Send SIGTERM to all jobs, wait for the grace period, then send SIGKILL to the remaining ones."""
@@ -108,17 +108,17 @@ class Server:
         for job in self.jobs.values():
             self.stop(job, signal.SIGKILL)
 
-    def say(self, what: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Write a message, unless the reader is gone."""
         try:
-            os.write(self.says, json.dumps(what).encode() + b"\n")
+            os.write(self.messages, json.dumps(message).encode() + b"\n")
         except BrokenPipeError:
             self._open = False
 
 
 def main() -> None:
     """Import the training modules once, then fork a process for each job until the input ends."""
-    says = os.dup(1)
+    messages = os.dup(1)
     os.dup2(2, 1)  # what an import prints is no answer
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
@@ -126,8 +126,8 @@ def main() -> None:
 
     gc.collect()
     gc.freeze()  # a job's garbage collector leaves alone, and so does not copy, what is here already
-    server = Server(0, says)
-    server.say({"ready": True, "gpus": job_process.gpus()})
+    server = Server(0, messages)
+    server.send({"ready": True, "gpus": job_process.gpus()})
     server.serve()
 
 

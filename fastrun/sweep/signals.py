@@ -18,14 +18,14 @@ class Signals:
     def __enter__(self) -> Signals:
         """Install the handlers for SIGINT and SIGTERM."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {one: signal.signal(one, self._note) for one in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {number: signal.signal(number, self._count) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Restore the previous handlers."""
+        """Restore the handlers that were installed before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: object) -> None:
+    def _count(self, number: int, frame: object) -> None:
         self.number = self.number or number
         self.count += 1

@@ -25,12 +25,12 @@ POLL = 0.25  # seconds between two looks at what jobs measured, and at the clock
 
 @dataclass
 class Running:
-    """A running job.
+    """A job that runs, and when it is to be stopped.
 
     Attributes:
-        since: when it started, on the monotonic clock.
+        started: when it started, on the monotonic clock.
         log_from: where in its output.log this attempt begins.
-        wanted: the state that it gets once it has stopped, where it was asked to stop.
+        stop_state: the state that it gets once it has stopped, where it was asked to stop.
         kill_at: when it is killed, if it has not saved and ended until then.
     """
 
@@ -40,8 +40,8 @@ class Running:
     gpus: list[str] | None
     measured: MetricsTail
     log_from: int
-    since: float = field(default_factory=time.monotonic)
-    wanted: str | None = None
+    started: float = field(default_factory=time.monotonic)
+    stop_state: str | None = None
     kill_at: float = float("inf")
 
 
@@ -58,7 +58,7 @@ class Supervisor:
         self.gpus: list[str] = []
         self.signals = Signals()
         self.client = client or Client()
-        self.told = False  # that it stops
+        self.is_stopping = False
         self.losses = 0  # of servers, since a job ended
 
     def run(self) -> int:
@@ -79,34 +79,34 @@ class Supervisor:
         if self.signals.count:
             self._stop_all()
         elif self.client.ready:
-            self._fill()
+            self._start_jobs()
         try:
-            for said in self.client.receive(POLL):
-                self._hear(said)
+            for message in self.client.receive(POLL):
+                self._handle(message)
         except ServerLost:
-            self._lost()
-        for one in self.running.values():
-            self._look(one)
-            self._watch_time(one)
+            self._replace_server()
+        for running in self.running.values():
+            self._read_validations(running)
+            self._check_time(running)
         self.view.draw(self.running.keys())
 
-    def _hear(self, said: dict[str, Any]) -> None:
-        if "gpus" in said:
-            self.gpus = resources.visible(said["gpus"])
-        elif "started" in said:
-            record = self.running[said["started"]].record
-            record.pid = said["pid"]
+    def _handle(self, message: dict[str, Any]) -> None:
+        if "gpus" in message:
+            self.gpus = resources.visible(message["gpus"])
+        elif "started" in message:
+            record = self.running[message["started"]].record
+            record.pid = message["pid"]
             self.ledger.write(record)
         else:
-            self._end(self.running.pop(said["ended"]), said["code"])
+            self._end(self.running.pop(message["ended"]), message["code"])
 
-    def _fill(self) -> None:
+    def _start_jobs(self) -> None:
         while len(self.running) < self.sweep.jobs and not self.source.done and (job := self.source.next()):
             self._start(job)
 
     def _start(self, job: Job) -> None:
         record, run = self.ledger.add(job), RunDir(job.folder)
-        gpus = resources.gpus(job.settings, self.gpus, (one.gpus or [] for one in self.running.values()))
+        gpus = resources.gpus(job.settings, self.gpus, (running.gpus or [] for running in self.running.values()))
         record.state, record.attempts, record.started, record.error = "running", record.attempts + 1, time.time(), None
         self.ledger.write(record)
         self.running[job.number] = Running(
@@ -117,61 +117,61 @@ class Supervisor:
         self.client.start(job.number, job.folder, config, job.overrides, self.grace, threads=threads, gpus=gpus)
         self.view.started(record)
 
-    def _look(self, one: Running) -> None:
+    def _read_validations(self, running: Running) -> None:
         """Read the new validations of a job, and stop it if the source says so."""
-        for step, metrics in one.measured.new_validations():
-            self.view.measured(one.record, step, metrics)
-            if self.source.measured(one.job, step, metrics):
-                self._stop(one, "pruned")
+        for step, metrics in running.measured.new_validations():
+            self.view.measured(running.record, step, metrics)
+            if self.source.measured(running.job, step, metrics):
+                self._stop(running, "pruned")
 
-    def _watch_time(self, one: Running) -> None:
+    def _check_time(self, running: Running) -> None:
         now = time.monotonic()
-        if now - one.since > self.timeout:
-            self._stop(one, "timeout")
-        if now > one.kill_at:
-            one.kill_at = now + 1
-            self.client.stop(one.job.number, signal.SIGKILL)
+        if now - running.started > self.timeout:
+            self._stop(running, "timeout")
+        if now > running.kill_at:
+            running.kill_at = now + 1
+            self.client.stop(running.job.number, signal.SIGKILL)
 
-    def _stop(self, one: Running, state: str) -> None:
+    def _stop(self, running: Running, state: str) -> None:
         """Request once that a job saves and ends."""
-        if one.wanted is None:
-            one.wanted, one.kill_at = state, time.monotonic() + self.grace
-            self.client.stop(one.job.number, signal.SIGTERM)
+        if running.stop_state is None:
+            running.stop_state, running.kill_at = state, time.monotonic() + self.grace
+            self.client.stop(running.job.number, signal.SIGTERM)
 
     def _stop_all(self) -> None:
         """Request that all jobs save and end; kill them at a second signal."""
-        if not self.told:
-            self.told = True
+        if not self.is_stopping:
+            self.is_stopping = True
             self.view.say("stopping: jobs save what they have; once more, and they are killed")
-        for one in self.running.values():
-            self._stop(one, "interrupted")
+        for running in self.running.values():
+            self._stop(running, "interrupted")
             if self.signals.count > 1:
-                one.wanted, one.kill_at = "killed", min(one.kill_at, time.monotonic())
+                running.stop_state, running.kill_at = "killed", min(running.kill_at, time.monotonic())
 
-    def _end(self, one: Running, code: int) -> None:
-        self._look(one)
-        outcome.close_record(one.record, one.run, code, one.wanted, one.log_from)
-        self._note(one)
+    def _end(self, running: Running, code: int) -> None:
+        self._read_validations(running)
+        outcome.close_record(running.record, running.run, code, running.stop_state, running.log_from)
+        self._record_end(running)
         self.losses = 0
 
-    def _note(self, one: Running) -> None:
-        self.ledger.write(one.record)
-        self.source.ended(one.record)
-        self.view.ended(one.record)
+    def _record_end(self, running: Running) -> None:
+        self.ledger.write(running.record)
+        self.source.ended(running.record)
+        self.view.ended(running.record)
 
-    def _lost(self) -> None:
+    def _replace_server(self) -> None:
         """Record the jobs of a server that died, after they have saved, and start another server.
 
         Raises:
             ServerLost: the one before it ended no job either.
         """
         self.losses += 1
-        for one in self.running.values():
-            if not outcome.has_ended(one.run, self.grace) and one.record.pid:
+        for running in self.running.values():
+            if not outcome.has_ended(running.run, self.grace) and running.record.pid:
                 with suppress(ProcessLookupError):
-                    os.killpg(one.record.pid, signal.SIGKILL)
-            outcome.settle_record(one.record, one.run)
-            self._note(one)
+                    os.killpg(running.record.pid, signal.SIGKILL)
+            outcome.settle_record(running.record, running.run)
+            self._record_end(running)
         self.running.clear()
         self.client.close()
         if self.losses > 1:

@@ -34,8 +34,8 @@ def show(ledger: Ledger, records: Sequence[JobRecord]) -> None:
 def format_counts(records: Sequence[JobRecord]) -> str:
     """Return how many jobs there are, and how many ended in which state."""
     states = Counter(record.state for record in records)
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
-    return f"{len(records)} jobs, all finished" if set(states) <= {"finished"} else f"{len(records)} jobs: {told}"
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{len(records)} jobs, all finished" if set(states) <= {"finished"} else f"{len(records)} jobs: {counts}"
 
 
 def next_commands(folder: Path, records: Sequence[JobRecord]) -> list[str]:
@@ -53,5 +53,5 @@ def _results(record: JobRecord, run: RunDir) -> tuple[str, str, str]:
     reached = "not set" if target["value"] is None else "not reached"
     if target["reached"]:
         reached = f"{target['train_seconds']:.2f} s"
-    shown = f"{best['metric']} {best['value']:.4f}" if best else "-"
-    return shown, reached, f"{clock['train'] + clock['data_wait']:.2f} s"
+    best_value = f"{best['metric']} {best['value']:.4f}" if best else "-"
+    return best_value, reached, f"{clock['train'] + clock['data_wait']:.2f} s"

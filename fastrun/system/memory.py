@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
+from fastrun.errors import OutOfMemory
 from fastrun.system.free_space import format_mebibytes
 
 _MESSAGES = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -16,6 +19,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
+
+
+@contextmanager
+def evaluating(size: int) -> Iterator[None]:
+    """Name the batch of an evaluation if memory runs out in a block, since a training's batch is not to blame then.
+
+    Args:
+        size: the samples of a batch.
+
+    Raises:
+        OutOfMemory: no memory is left.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        hint = f"try batch.eval_size={size // 2}, which changes no result" if size > 1 else "try a smaller model"
+        message = f"out of memory in an evaluation with batch.eval_size={size}{describe_peak()}"
+        raise OutOfMemory(message, hint, size) from error
 
 
 def describe_peak() -> str:

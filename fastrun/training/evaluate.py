@@ -20,6 +20,7 @@ from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
+from fastrun.system.memory import evaluating
 from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
@@ -46,6 +47,7 @@ def evaluate(
         ConfigError: the data has no such split.
         CheckpointError: the checkpoint cannot be read or holds another network.
         DataError: the data has changed, or is of another kind than the run's.
+        OutOfMemory: the device is full.
     """
     settings = _in_one_process(settings)
     trained = load_network(checkpoint, settings)
@@ -70,13 +72,15 @@ def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
     precision = choose_precision(settings.amp.kind, device)
     metrics = Metrics(learned.task, build_loss(settings, learned.task)).to(device)
 
+    loader = build_eval_loader(settings, own_device, learned, samples)
+
     def outputs() -> Iterator[Batch]:
-        for x, y in build_eval_loader(settings, own_device, learned, samples):
+        for x, y in loader:
             with precision.autocast():
                 logits = averaged_logits(net, x, settings.views)
             yield logits, y
 
-    with torch.inference_mode():
+    with torch.inference_mode(), evaluating(loader.size):
         return metrics.measure(outputs())
 
 

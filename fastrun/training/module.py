@@ -7,10 +7,9 @@ It uses manual optimization and none of Lightning's logging, and never makes the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
-from itertools import islice
 from time import perf_counter
 from typing import Any, Self
 
@@ -20,15 +19,13 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from fastrun.components.early_stopping.budget import Budget
-from fastrun.components.ema.swap import swapped
 from fastrun.components.model.buffers import keep_buffers
-from fastrun.components.optimizer.protocol import check_state, evaluation_weights
+from fastrun.components.optimizer.protocol import check_state
 from fastrun.components.pipeline import Batch
 from fastrun.components.schedule import Watching
 from fastrun.components.speed.compile import compile_network
 from fastrun.components.speed.pace import Pace
 from fastrun.components.speed.steps_per_call import StepsPerCallTuner
-from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
@@ -37,10 +34,10 @@ from fastrun.system.cpu_share import CpuShare
 from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
 from fastrun.training.step import Stepper, StepResult
+from fastrun.training.validator import Validator
 
 _NEVER = 1 << 62
 log = logging.getLogger("fastrun")
-_AGREEMENTS = 10  # calls until several processes fix the steps per call: each agreement costs a millisecond
 
 
 class Training(pl.LightningModule):
@@ -73,7 +70,7 @@ class Training(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         settings, update = parts.settings, parts.update
-        self.speed, self.views = settings.speed, settings.views
+        self.speed = settings.speed
         self.net, self.metrics, self.loaders = parts.net, parts.metrics, parts.loaders
         self.update, self.plan, self.clock = update, parts.plan, clock
         self.state = TrainState()
@@ -83,11 +80,11 @@ class Training(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
+        self._validator = Validator(parts)
         self._is_config_changed = is_config_changed
         self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
         self._batches: Iterator[Batch] | None = None
         self._is_first_call = True
-        self._agreements = 0
         self.stepper: Stepper  # built when training starts, after a checkpoint's weights and optimizer state are loaded
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -159,7 +156,7 @@ class Training(pl.LightningModule):
             torch.autograd.backward(self.stepper.forward(x[:part], y[:part]))
             self.eval()
             with torch.inference_mode():
-                next(self._outputs(self.loaders.val))
+                next(self._validator.outputs())
             self.train()
 
         self.compile_failure = compile_network(self.net, self.speed.compile_mode, try_out)
@@ -190,8 +187,8 @@ class Training(pl.LightningModule):
         self.tuner.update(len(steps), seconds)
         if line := self._pace.update(len(steps), seconds):
             log.warning(line)
-        if self.trainer.world_size > 1 and not self.tuner.is_fixed:
-            self._agree_on_steps_per_call()
+        if self.trainer.world_size > 1:
+            self.tuner.agree(self.device)
         if budget is not None:
             self._plan_for_budget(budget)
         set_global_step(self.trainer, self.state.step)
@@ -211,14 +208,6 @@ class Training(pl.LightningModule):
             self.state.samples += len(y) * world_size
         return waited
 
-    def _agree_on_steps_per_call(self) -> None:
-        """Let all processes take the same number of steps in the next call, and fix the number after some calls."""
-        count = torch.tensor(self.tuner.count, device=self.device)
-        torch.distributed.all_reduce(count, torch.distributed.ReduceOp.MIN)
-        self.tuner.count = int(count)
-        self._agreements += 1
-        self.tuner.is_fixed = self._agreements == _AGREEMENTS
-
     def _agreed_train_seconds(self) -> float:
         """Return the seconds of training so far, including queued work; all processes get the first one's value."""
         if self.clock.wait_for_device:
@@ -232,44 +221,13 @@ class Training(pl.LightningModule):
             self.state.stopped = f"{budget.seconds:g} seconds of training are over"
             self.trainer.should_stop = True
 
-    def evaluate(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Return the metrics over batches, with the network in its current mode."""
-        return self.metrics.measure(self._outputs(batches))
-
-    def _outputs(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for x, y in batches:
-            with self.update.precision.autocast():
-                logits = averaged_logits(self.net, self.stepper.to_memory_format(x), self.views)
-            # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
-            yield logits.clone() if self.speed.compile else logits, y
-
-    def _evaluation_pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
-        if self.update.average is not None:
-            return self.update.average.weights()
-        return evaluation_weights(self.update.optimizer) or []
-
-    @contextmanager
-    def _evaluation_weights(self) -> Iterator[None]:
-        """Put the weights to evaluate with into the network for the duration of a block."""
-        average = self.update.average
-        with swapped(self._evaluation_pairs()):
-            if average is not None and average.batches_to_refit:
-                batches = islice(self.loaders.train.batches(self.state.step), average.batches_to_refit)
-                average.refit(self.stepper.to_memory_format(x) for x, _ in batches)
-            if self.trainer.world_size > 1:  # all evaluate with the statistics of the first process, which saves
-                for buffer in self.net.buffers():
-                    torch.distributed.broadcast(buffer, 0)
-            yield
-
     def on_validation_start(self) -> None:
         """Stop the training clock for the validation."""
         self.clock.enter("validate")
 
     def validation_step(self, *_: int) -> None:
         """Evaluate the whole validation set, which is a single batch to Lightning."""
-        with self._evaluation_weights():
-            self.measured = {f"val/{name}": value for name, value in self.evaluate(self.loaders.val).items()}
+        self.measured = self._validator.measure(self.state.step)
         # Callbacks read trainer.callback_metrics. self.log fills it as well, but takes 2 ms.
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in self.measured.items()})
 
@@ -296,14 +254,8 @@ class Training(pl.LightningModule):
             scaler=scaler.state_dict() if scaler is not None else None,
             average=average.state() if average is not None else None,
             schedule=self.watching.state() if self.watching is not None else None,
-            evaluation_weights=self._copy_evaluation_weights(),
+            evaluation_weights=self._validator.copy_evaluation_weights(self.state.step),
         ).put_into(checkpoint)
-
-    def _copy_evaluation_weights(self) -> dict[str, Tensor] | None:
-        if not self._evaluation_pairs():
-            return None
-        with self._evaluation_weights():
-            return {name: value.clone() for name, value in self.net.state_dict().items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore fastrun's own state from a checkpoint.

@@ -18,7 +18,8 @@ from fastrun.config.settings import Settings, from_dict
 from fastrun.errors import CheckpointError
 from fastrun.storage.checkpoint.io import load
 from fastrun.storage.checkpoint.state import CheckpointState, network_weights
-from fastrun.training.builders.model import construct_network
+from fastrun.system.seed import seeded
+from fastrun.training.builders.model import INIT, construct_network
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def load_network(checkpoint: Path, settings: Settings | None = None) -> TrainedN
             settings = from_dict(state.config)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint} is damaged: {error}", "use another checkpoint") from error
-    net = construct_network(settings, learned, Resolved({}))
+    with seeded(settings.seed, INIT):  # what the constructor draws and keeps outside of its state dict, as in the run
+        net = construct_network(settings, learned, Resolved({}))
     weights = network_weights(content, str(checkpoint))
     difference = _difference(net.state_dict(), weights)
     if difference:

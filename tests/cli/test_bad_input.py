@@ -1,18 +1,17 @@
-"""Every mistake of a user: its exit code, a line of error, a line of hint, and no traceback; in forked processes."""
+"""Every mistake on a command line: exit code, a line of error, a line of hint, no traceback; in forked processes."""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fastrun.cli.main import main
-from fastrun.storage.format import FORMAT
 
-Ran = subprocess.CompletedProcess[str]
+ErrorOf = Callable[[subprocess.CompletedProcess[str], int], str]
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
 
@@ -194,114 +193,6 @@ TRAINING = [
     (["train", "optimizer.lr=1e30", "optimizer=sgd", "epochs=2"], 4, "start again with optimizer.lr="),
 ]
 
-# Mistakes in a recipe, whose text begins in line 2: the line, and words of the error.
-RECIPES = [
-    ("optimizr:\n  lr: 1\n", 2, "did you mean optimizer?"),
-    ("optimizer:\n  lrr: 1\n", 3, "did you mean lr?"),
-    ("optimizer:\n  lr: fast\n", 3, "expects float"),
-    ("model:\n  hiden: [3]\n", 3, "did you mean hidden?"),
-    ("seed: 3\nbatch:\n  sze: 3\n", 4, "did you mean batch.size?"),
-    ("batch:\n  size: 0\n", 3, "the minimum is 1"),
-    ("batch:\n  size: big\n", 3, "batch.size: Value 'big'"),
-    ("batch: 3\n", 2, "it is a group of values"),
-    ("model: null\n", 2, "it needs a value"),
-    ("epochs: abc\n", 2, "epochs: Value 'abc'"),
-    ("clip:\n  kind: nrm\n", 3, "did you mean norm?"),
-    ("defaults:\n  - override /optimzer: sgd\n", 3, "did you mean optimizer?"),
-    ("defaults:\n  - override /optimizer: sgdd\n", 3, "did you mean sgd?"),
-    ("defaults:\n  - resnt_amp\n", 3, "did you mean resnet_amp?"),
-    ("epochs 1\nseed: 2\n", 3, "YAML needs `key: value`"),
-    ("epochs: [1\n", 3, "YAML needs `key: value`"),
-    ("\tseed: 1\n", 2, "YAML needs"),
-    ("seed: 1\nseed: 2\n", 3, "duplicate key seed"),
-    ("name: caf\udce9\n", 2, "save it as UTF-8"),
-    ("defaults: 3\n", 0, "must be a list"),
-    ("- a\n- b\n", 0, "it holds `key: value`"),
-]
-
-# Mistakes in an option of the user: the file and line, and words of the error.
-OPTIONS = [
-    ("model", "hidden: 3\n", "", "`fastrun options model`"),
-    ("model", "", "", "`fastrun options model`"),
-    ("model", "3", "", "a config is a mapping"),
-    ("model", "_target_: [\n", "conf/model/own.yaml, line 3", "YAML needs"),
-    ("model", "_target_: own.\udce9\n", "conf/model/own.yaml, line 2", "save it as UTF-8"),
-    ("model", "_target_: own.nett\n", "conf/model/own.yaml, line 2", "did you mean net?"),
-    ("batch", "kind: fixed\nszie: 3\n", "conf/batch/own.yaml, line 3", "did you mean batch.size?"),
-    ("batch", "kind: fxed\n", "conf/batch/own.yaml, line 2", "did you mean fixed?"),
-    ("model", "_target_: os.system\n", "conf/model/own.yaml, line 2", "add trust=os"),
-]
-
-NET = """from torch import nn
-class net(nn.Module):
-    def __init__(self, in_shape, num_classes):
-        super().__init__()
-        self.head = nn.Linear(4, num_classes)
-    def forward(self, x):
-        return {}
-"""
-LIT = """from torch import nn
-from pytorch_lightning import LightningModule
-class Body(nn.Linear): pass
-class net(LightningModule):
-    def __init__(self, in_shape, num_classes):
-        super().__init__()
-        self.head, self.body = nn.Linear(4, num_classes), Body(4, 4 * num_classes)
-    def forward(self, x):
-        return self.head(x)
-{}"""
-MODELS = [
-    ("def net(in_shape, num_classes:\n    pass\n", 2, "own.py, line 1"),
-    ("\nimport nope_at_all\n", 2, "own.py, line 2"),
-    ("from torch import nope\n", 2, "own.py, line 1"),
-    ("net = 1 / 0\n", 2, "own.py, line 1"),
-    ("import sys\nsys.exit(0)\n", 2, "own.py, line 2"),
-    ("net = 3\n", 2, "is not a function or a class"),
-    ("def net(in_shape, num_classes): return [1]\n", 2, "returned list"),
-    ("def net(in_shape, num_classes): raise ValueError('oh')\n", 2, "cannot be built: oh"),
-    ("def net(in_shape, num_classes, width): pass\n", 2, "+model.width=…"),
-    (NET.format("[self.head(x)]"), 2, "returns a list for 2 samples, not a tensor of shape [2, 10]"),
-    (NET.format("self.head(x)[:, :3]"), 2, "returns shape [2, 3] for 2 samples; it should be [2, 10]"),
-    (NET.format("self.haed(x)"), 2, "no attribute 'haed'"),
-    (NET.format("self.head(x.T)"), 2, "does not take samples of shape [4]"),
-    (LIT.format("    def training_step(self, batch, index): pass\n"), 2, "inside it, such as its body: own.Body"),
-    (LIT.format("    def training_step(self, batch, index): pass\n"), 2, "own.net is a LightningModule"),
-    (LIT.format(""), 0, ""),
-]
-
-HEAD = "import torch\nfrom torch.utils.data import TensorDataset as T\nX, Y = torch.rand(64, 4), torch.arange(64) % 3\n"
-HEAD += "def both(samples): return {'train': samples, 'val': samples}\n"
-SETS = [
-    ("def sets(): raise KeyError('oh')\n", "own.sets raised KeyError: 'oh'\nhint: own.py, line 5"),
-    ("def sets(): return open('nope')\n", "check data.root"),
-    ("def sets(): return 3\n", "must return {'train'"),
-    ("def sets(): return {'train': T(X, Y)}\n", "must return {'train'"),
-    ("def sets(): return {'train': 3, 'val': 4}\n", "a torch Dataset"),
-    ("def sets(): return {'train': T(X[:0], Y[:0]), 'val': T(X, Y)}\n", "the train set is empty"),
-    ("def sets(): return {'train': T(X, Y - 1), 'val': T(X, Y)}\n", "labels count from 0"),
-    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y - 1)}\n", "labels count from 0"),
-    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y + 4)}\n", "the val set has the label 6"),
-    ("def sets(): return {'train': T(X, Y), 'val': T(X, Y), 'classes': ['a']}\n", "1 classes have names"),
-    ("def sets(): return {'train': T(X, 0 * Y), 'val': T(X, Y)}\n", "one class only"),
-    ("def sets(): return {'train': T(X / 0, Y), 'val': T(X, Y)}\n", "leave those samples out"),
-    ("def sets(): return {'train': T(X, Y), 'val': T(X * torch.nan, Y)}\n", "the val set's inputs hold NaN"),
-    ("def sets(): return {'train': T(X, Y * torch.nan), 'val': T(X, Y)}\n", "targets hold NaN"),
-    ("def sets(): return {'train': T(X, Y), 'val': T(X[:, :3], Y)}\n", "samples of shape [3], but train of [4]"),
-    ("def sets(): return {'train': [('a', 1)] * 8, 'val': [('a', 1)] * 8}\n", "each sample must be (input, target)"),
-    ("def sets(): return {'train': [1, 2, 3], 'val': [1, 2, 3]}\n", "each sample must be (input, target)"),
-    ("def sets(): return {'train': [*T(X, Y), (X[0, :3], 1)], 'val': T(X, Y)}\n", "a batch cannot be read"),
-    ("def sets(): return both([{'image': X[0], 'mask': 1}] * 8)\n", "samples are dicts with the keys image, mask"),
-    ("def sets(): return both([(X[0], {'boxes': Y})] * 8)\n", "each sample must be (input, target)"),
-    ("def sets(): return both(T(X, Y.expand(8, 64).T))\n", "whole numbers of shape [8] as the target of an input of"),
-    ("def sets(): return both([(X[0], Y.view(8, 8))] * 8)\n", "whole numbers of shape [8, 8] as the target"),
-    ("def sets(): return both([(X, X > 0.5)] * 8)\n", "or a token for each position of an input [length]"),
-    ("def sets(): return both([(X[0], X)] * 8)\n", "numbers of shape [64, 4] as the target of a sample are not"),
-    ("def sets(): return both([(X[0], X[0] + 1j)] * 8)\n", "complex targets are not supported"),
-    ("def sets(): return both([(X[0], X[0]), (X[0], X[0, :2])] * 8)\n", "different shapes, such as [2] and [4]"),
-    ("class S(list):\n    def __getitem__(self, i): return X[0], {}[i]\n\n"
-     "def sets(): return both(S([1]))\n", "own.sets returned a set that raised KeyError: 0\nhint: own.py, line 6"),
-]  # fmt: skip
-
 # Mistakes in command lines about a run that exists; RUN stands for its directory.
 EXISTING = [
     (["resume", "RUN", "epohcs=9"], 2, "did you mean epochs?"),
@@ -325,28 +216,20 @@ def row_name(value: object) -> str | None:
     return " ".join(value) if isinstance(value, list) else None
 
 
-def error_of(done: Ran, code: int) -> str:
-    """Return what a command line prints to stderr, after checking its exit code and the form of the error."""
-    assert done.returncode == code, done.stderr
-    text = done.stderr.strip().splitlines()
-    if code != 0 and text:
-        assert text[0].startswith("error: "), done.stderr
-        assert len(text) <= 3, done.stderr
-        assert "Traceback" not in done.stderr
-        assert len(done.stderr) < 600, done.stderr
-    return done.stderr
-
-
 @pytest.mark.sampled
 @pytest.mark.parametrize(("arguments", "code", "hint"), COMPOSING, ids=row_name)
-def test_a_config_that_does_not_fit_is_refused_and_leaves_no_folder(shell, folder: Path, arguments, code, hint) -> None:
+def test_a_config_that_does_not_fit_is_refused_and_leaves_no_folder(
+    shell, folder: Path, arguments, code, hint, error_of: ErrorOf
+) -> None:
     assert hint in error_of(shell(*arguments), code)
     assert not list(folder.glob("outputs/*/*"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "code", "hint"), TRAINING, ids=row_name)
-def test_a_run_that_cannot_start_is_refused_in_its_directory_too(shell, folder: Path, arguments, code, hint) -> None:
+def test_a_run_that_cannot_start_is_refused_in_its_directory_too(
+    shell, folder: Path, arguments, code, hint, error_of: ErrorOf
+) -> None:
     if "device=gpu" in arguments or "amp=fp16" in arguments:
         import torch
 
@@ -360,85 +243,6 @@ def test_a_run_that_cannot_start_is_refused_in_its_directory_too(shell, folder: 
     assert json.loads(status.read_text())["exit_code"] == code
 
 
-@pytest.mark.sampled
-@pytest.mark.parametrize(("text", "line", "hint"), RECIPES, ids=lambda value: value if isinstance(value, str) else "")
-def test_a_mistake_in_a_recipe_is_reported_with_its_file_and_line(shell, folder: Path, text, line, hint) -> None:
-    (folder / "recipes").mkdir()
-    (folder / "recipes/mine.yaml").write_text(f"# @package _global_\n{text}", errors="surrogateescape")
-    err = error_of(shell("train", *TINY, "+recipe=mine"), 2)
-    assert err.startswith(f"error: recipes/mine.yaml{f', line {line}' if line else ''}: ")
-    assert hint in err
-
-
-@pytest.mark.slow
-def test_a_mistake_is_located_in_the_recipe_that_a_recipe_extends_or_on_the_command_line(shell, folder) -> None:
-    (folder / "recipes/base").mkdir(parents=True)
-    (folder / "recipes/base/lower.yaml").write_text("# @package _global_\nseed: 1\nepochs: 0\n")
-    (folder / "recipes/mine.yaml").write_text("# @package _global_\ndefaults:\n  - base/lower\n")
-    assert "error: recipes/base/lower.yaml, line 3: epochs=0" in error_of(shell("train", *TINY, "+recipe=mine"), 2)
-    assert "error: log_every=0" in error_of(shell("train", *TINY, "epochs=1", "log_every=0", "+recipe=mine"), 2)
-    assert "error: epochs=-1" in error_of(shell("train", *TINY, "epochs=-1", "+recipe=mine"), 2)
-    (folder / "recipes/mine.yaml").write_text("# @package _global_\ndefaults:\n  - mine\n")
-    assert "without end" in error_of(shell("train", *TINY, "+recipe=mine"), 2)
-    (folder / "recipes/mine.yaml").write_text("epochs: 3\n")
-    assert "recipes/mine.yaml: the first line must be" in error_of(shell("train", *TINY, "+recipe=mine"), 2)
-
-
-@pytest.mark.sampled
-@pytest.mark.parametrize(("group", "text", "where", "hint"), OPTIONS)
-def test_a_mistake_in_a_users_option_is_reported_with_its_line(shell, folder: Path, group, text, where, hint) -> None:
-    (folder / "own.py").write_text("def net(in_shape, num_classes): pass\n")
-    (folder / "conf" / group).mkdir(parents=True)
-    content = f"# Mine\n{text}" if ":" in text else text
-    (folder / f"conf/{group}/own.yaml").write_text(content, errors="surrogateescape")
-    err = error_of(shell("train", f"{group}=own"), 2)
-    assert where in err
-    assert hint in err
-
-
-def write_own_option(folder: Path, group: str, module: str, name: str) -> None:
-    """Write an option of the user and the module that it names."""
-    (folder / "own.py").write_text(module)
-    (folder / "conf" / group).mkdir(parents=True)
-    (folder / f"conf/{group}/own.yaml").write_text(f"# Mine\n_target_: own.{name}\n")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("module", "code", "hint"), MODELS)
-def test_a_users_model_that_does_not_work_is_refused(shell, folder: Path, module, code, hint) -> None:
-    write_own_option(folder, "model", module, "net")
-    assert hint in error_of(shell("train", *TINY[:3], "model=own", "steps=2"), code)
-
-
-@pytest.mark.sampled
-@pytest.mark.parametrize(("function", "hint"), SETS)
-def test_a_users_data_that_does_not_work_is_a_data_error(shell, folder: Path, function, hint) -> None:
-    write_own_option(folder, "data", HEAD + function, "sets")
-    assert hint in error_of(
-        shell("train", *TINY[3:], "data=own", "pipeline.num_workers=0", "epochs=1", "steps=null"), 3
-    )
-
-
-UNREADABLE = """import torch
-class Set(list):
-    targets = [index % 3 for index in range(90)]
-    def __len__(self): return 90
-    def __getitem__(self, index):
-        return torch.full((4,), index).to(torch.{}), self.targets[{{5: 99}}.get(index, index)]
-def sets(): return {{'train': Set(), 'val': Set()}}
-"""
-
-
-@pytest.mark.sampled
-@pytest.mark.parametrize(
-    ("dtype", "more"), [("uint8", []), ("float", ["init=lsuv"]), ("float", ["batch=auto"]), ("float", [])]
-)
-def test_a_sample_that_cannot_be_read_is_a_data_error_whatever_reads_it_first(shell, folder, dtype, more) -> None:
-    write_own_option(folder, "data", UNREADABLE.format(dtype), "sets")
-    own = [*TINY[3:], "data=own", "pipeline.num_workers=0", "epochs=1", "steps=null"]
-    assert "cannot be read: IndexError: list index" in error_of(shell("train", *own, *more), 3)
-
-
 @pytest.fixture(scope="module")
 def finished(forking, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a run that has finished."""
@@ -450,22 +254,11 @@ def finished(forking, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.sampled
 @pytest.mark.parametrize(("arguments", "code", "hint"), EXISTING, ids=row_name)
-def test_a_mistake_about_a_run_leaves_it_as_it_is(shell, finished, arguments, code, hint) -> None:
+def test_a_mistake_about_a_run_leaves_it_as_it_is(shell, finished, arguments, code, hint, error_of: ErrorOf) -> None:
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
     err = error_of(shell(*[argument.replace("RUN", str(finished)) for argument in arguments]), code)
     assert hint in err
     assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
-
-
-NUMBERED = f"format: {FORMAT}\n"
-BROKEN = ["epochs: [1\n", "- 1\n", "epochs: caf\udce9\n", f"{NUMBERED}epohcs: 3\n", f"{NUMBERED}epochs: x\n"]
-
-
-@pytest.mark.parametrize("text", BROKEN, ids=lambda text: text.splitlines()[-1])
-def test_a_run_directory_with_a_broken_config_is_refused(shell, folder: Path, text: str) -> None:
-    (folder / "broken").mkdir()
-    (folder / "broken/config.yaml").write_text(text, errors="surrogateescape")
-    assert re.search("config.yaml|epohcs|epochs", error_of(shell("resume", "broken"), 2))
 
 
 @pytest.mark.parametrize(
@@ -477,7 +270,7 @@ def test_a_run_directory_with_a_broken_config_is_refused(shell, folder: Path, te
     ],
     ids=row_name,
 )
-def test_the_console_script_reports_the_same_errors(shell, arguments, code, hint) -> None:
+def test_the_console_script_reports_the_same_errors(shell, arguments, code, hint, error_of: ErrorOf) -> None:
     assert hint in error_of(shell(*arguments), code)
 
 
@@ -486,7 +279,9 @@ ONE_LEFT = ["data=synthetic", "data.shape=[4]", "data.samples=86", "model=mlp", 
 
 @pytest.mark.sampled
 @pytest.mark.parametrize("more", [["batch.size=65"], ["batch.size=13"], ["batch.size=16", "batch.accumulate=15"]])
-def test_a_last_batch_of_one_is_refused_at_the_start_with_batch_norm(shell, folder: Path, more) -> None:
+def test_a_last_batch_of_one_is_refused_at_the_start_with_batch_norm(
+    shell, folder: Path, more, error_of: ErrorOf
+) -> None:
     assert "batch.drop_last=true" in error_of(shell("train", *ONE_LEFT, *more), 2)
     assert not list(folder.glob("outputs/*/*/metrics.jsonl"))
 
@@ -497,29 +292,7 @@ def test_a_last_batch_of_one_trains_without_batch_norm(shell, more) -> None:
     assert shell("train", *ONE_LEFT, "batch.size=65", *more).returncode == 0
 
 
-UNPOOL = """
-from torch import nn
-class net(nn.Module):
-    def __init__(self, in_shape, num_classes):
-        super().__init__()
-        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
-        self.head = nn.Linear(64, num_classes)
-    def forward(self, x):
-        return self.head(self.unpool(*self.pool(x)).flatten(1))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("deterministic", "code"), [("true", 2), ("false", 0)])
-def test_a_kernel_without_a_deterministic_form_is_refused_with_deterministic(
-    shell, folder, deterministic, code
-) -> None:
-    write_own_option(folder, "model", UNPOOL, "net")
-    err = error_of(shell("train", "model=own", "steps=1", "init=default", f"deterministic={deterministic}"), code)
-    assert code == 0 or "deterministic=true: max_unpool" in err
-
-
-def test_an_output_folder_that_cannot_be_written_is_a_storage_error(shell, folder: Path) -> None:
+def test_an_output_folder_that_cannot_be_written_is_a_storage_error(shell, folder: Path, error_of: ErrorOf) -> None:
     (folder / "outputs").write_text("a file where the folder should be")
     assert "outputs" in error_of(shell("train", "epochs=1"), 7)
 
@@ -533,8 +306,3 @@ def test_the_last_value_of_a_key_that_is_given_twice_counts(shell, folder: Path)
 def test_a_traceback_is_shown_on_request(folder: Path, capfd) -> None:
     assert main(["--debug", "options", "nothing_like_it"]) == 2
     assert "Traceback" in capfd.readouterr().err
-
-
-def test_a_bug_is_reported_in_one_line(shell, folder: Path) -> None:
-    write_own_option(folder, "model", "def net(in_shape, num_classes):\n    raise KeyError('oh')\n", "net")
-    assert "--debug shows the traceback" in error_of(shell("train", "model=own"), 1)

@@ -9,7 +9,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.utils import get_class
 
 from fastrun.compose.hydra_internals import offer_plugin
-from fastrun.compose.launcher import OwnLauncher
+from fastrun.compose.launcher import FastrunLauncher
 
 
 @pytest.mark.parametrize("has_table", [True, False])
@@ -19,8 +19,8 @@ def test_an_option_names_its_class(monkeypatch, has_table: bool) -> None:
         monkeypatch.setattr(plugins, "class_name_to_class", dict(plugins.class_name_to_class))
     else:
         monkeypatch.delattr(plugins, "class_name_to_class")
-    offer_plugin("launcher", "tried", OwnLauncher)
+    offer_plugin("launcher", "tried", FastrunLauncher)
     target = ConfigStore.instance().load("hydra/launcher/tried.yaml").node["_target_"]
     found = plugins.class_name_to_class[target] if has_table else get_class(target)
-    assert found is OwnLauncher
+    assert found is FastrunLauncher
     assert issubclass(found, Launcher)

@@ -230,6 +230,21 @@ def test_a_shipped_recipe_is_not_hidden_without_a_word(folder: Path, capfd) -> N
     assert "recipes/mlp_fast.yaml is used in place of the recipe of that name" in capfd.readouterr().err
 
 
+def test_an_option_of_the_user_with_a_shipped_name_is_not_left_out_without_a_word(folder: Path, capfd) -> None:
+    for conf in ("conf", "theirs"):
+        (folder / conf / "optimizer").mkdir(parents=True)
+        (folder / conf / "optimizer/adamw.yaml").write_text("# Mine\n_target_: torch.optim.AdamW\nlr: 7.0\n")
+    note = "{}/optimizer/adamw.yaml is not used: fastrun ships optimizer=adamw; give the file another name\n"
+    assert compose.compose([*TINY, "optimizer=sgd"]).choices["optimizer"] == "sgd"
+    assert "is not used" not in capfd.readouterr().err
+    assert compose.compose([*TINY, "optimizer=adamw"]).optimizer["lr"] == 3e-3
+    assert note.format("conf") in capfd.readouterr().err
+    assert main(["options", "optimizer"]) == 0
+    assert note.format("conf") in capfd.readouterr().out
+    assert main(["train", *TINY, "--config-dir", "theirs", "-m", "optimizer=adamw,sgd"]) == 0
+    assert capfd.readouterr().err.count(note.format("theirs")) == 1
+
+
 @pytest.mark.sampled
 @pytest.mark.parametrize("name", ["../x", "..", ".", "/tmp/x", "a/../../b", "a\\b", "x" * 300, "é" * 101, "a\nb"])
 def test_a_name_cannot_leave_the_output_folder(folder: Path, name: str) -> None:

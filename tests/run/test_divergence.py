@@ -256,7 +256,7 @@ def test_two_processes_agree_on_the_step_and_go_back_together(folder, breaking, 
 def half(monkeypatch) -> None:
     """fp16 on the CPU, which fastrun refuses because it is slow there; its scaler is the GPU's."""
     made = lambda *_: Precision("16-mixed", "a test", "cpu", torch.amp.GradScaler("cpu"))  # noqa: E731
-    monkeypatch.setattr("fastrun.training.fit.choose_precision", made)
+    monkeypatch.setattr("fastrun.training.builders.parts.choose_precision", made)
 
 
 @pytest.mark.usefixtures("half")

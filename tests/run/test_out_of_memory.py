@@ -133,3 +133,64 @@ def test_parts_of_one_sample_are_the_end(folder, room, monkeypatch) -> None:
         fastrun.train([*TINY, "model=mlp", "batch=auto", room, "+callbacks.room.room=0"], quiet=True)
     assert "in 16 parts" in error.value.message
     assert "a smaller model" in error.value.hint
+
+
+# A network that has no room for so many samples at a time in an evaluation.
+NET = """
+import os
+import torch
+from torch import nn
+
+class Net(nn.Linear):
+    def __init__(self, in_shape, num_classes):
+        super().__init__(in_shape[0], num_classes)
+
+    def forward(self, x):
+        if not self.training and len(x) > int(os.environ.get("ROOM", "1000")):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().forward(x)
+"""
+
+
+@pytest.fixture
+def net(folder: Path) -> str:
+    """The choice of a network with little room for evaluations."""
+    (folder / "narrow.py").write_text(NET)
+    (folder / "conf/model").mkdir(parents=True)
+    (folder / "conf/model/narrow.yaml").write_text("# Narrow\n_target_: narrow.Net\n")
+    return "model=narrow"
+
+
+IN_EVALUATION = [value for value in TINY if not value.startswith(("model", "norm"))]
+
+
+def test_a_device_that_is_full_in_a_validation_names_the_batch_of_validations(net, capfd, monkeypatch) -> None:
+    monkeypatch.setenv("ROOM", "10")
+    assert main(["train", net, *IN_EVALUATION, "batch.size=16", "batch.eval_size=40"]) == 5
+    assert capfd.readouterr().err.splitlines() == [
+        "error: out of memory in an evaluation with batch.eval_size=40",
+        "hint: try batch.eval_size=20, which changes no result",
+    ]
+
+
+def test_validations_of_a_run_whose_batch_was_found_get_smaller_batches_until_they_fit(
+    net, capfd, monkeypatch, lines
+) -> None:
+    monkeypatch.setenv("ROOM", "20")
+    monkeypatch.setattr("fastrun.training.builders.batch_size.choose_batch_size", chosen)
+    run = fastrun.train([net, *IN_EVALUATION, "batch=auto"])
+    out = capfd.readouterr().out
+    assert "in an evaluation with batch.eval_size=64: on with batch.eval_size=32" in out
+    assert "in an evaluation with batch.eval_size=32: on with batch.eval_size=16" in out
+    assert (run.settings.batch.eval_size, run.settings.batch.accumulate) == (16, 1)
+    assert [line["step"] for line in lines(run.directory) if "val/loss" in line] == [9]
+
+
+def test_an_evaluation_of_a_run_that_has_no_memory_left_is_exit_code_5(net, capfd, monkeypatch) -> None:
+    run = fastrun.train([net, *IN_EVALUATION, "batch.size=16"], quiet=True)
+    monkeypatch.setenv("ROOM", "10")
+    assert main(["eval", str(run.directory), "batch.eval_size=1000"]) == 5
+    assert (
+        "out of memory in an evaluation with batch.eval_size=76\nhint: try batch.eval_size=38" in capfd.readouterr().err
+    )
+    assert main(["eval", str(run.directory), "batch.eval_size=10"]) == 0

@@ -162,6 +162,77 @@ def test_a_schedule_that_jumps_where_a_run_is_made_longer_is_told(
         rates = [line["lr"] for line in lines(run) if "lr" in line]
         assert f"from {rates[15]:.3g} at step 16 to {rates[16]:.3g}" in told[0]
         assert told[0].startswith("the schedule is fitted to 32 steps now: ")
+        assert "schedule.on_extend=rewarm goes there along a line" in told[0]
+
+
+def extended(run: Path, *overrides: str) -> int:
+    return main(["resume", str(run), "epochs=6", "schedule.on_extend=rewarm", *overrides])
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "constant"])
+def test_a_run_that_is_made_longer_warms_up_to_the_new_curve_where_the_rate_would_jump(
+    folder: Path, capfd, lines, schedule: str
+) -> None:
+    run = train_here(f"schedule={schedule}", "schedule.warmup=0")
+    assert extended(run) == 0
+    out = capfd.readouterr().out
+    rates = [line["lr"] for line in lines(run) if "lr" in line]
+    if schedule == "constant":
+        assert "extended" not in RunDir(run).config()["schedule"]
+        assert "the learning rate goes" not in out
+        return
+    assert RunDir(run).config()["schedule"]["extended"] == {"step": 16, "factor": 4e-6, "steps": 2}
+    assert (
+        f"schedule.on_extend=rewarm: the learning rate goes from {rates[15]:.3g} at step 16 to the curve of 48" in out
+    )
+    slope = (rates[18] - rates[15]) / 3
+    assert rates[16:19] == pytest.approx([rates[15] + slope, rates[15] + 2 * slope, rates[15] + 3 * slope])
+
+
+def test_a_run_that_was_extended_and_is_given_other_values_keeps_its_warmup(folder: Path, capfd) -> None:
+    run = train_here("schedule=onecycle")
+    assert extended(run) == 0
+    before = RunDir(run).config()["schedule"]
+    assert main(["resume", str(run), "log_every=2"]) == 0
+    assert RunDir(run).config()["schedule"] == before
+    assert main(["resume", str(run), "epochs=7", "schedule.on_extend=continue"]) == 0
+    assert "extended" not in RunDir(run).config()["schedule"]
+
+
+def test_a_run_of_an_older_fastrun_goes_on(folder: Path) -> None:
+    run = train_here("schedule=onecycle")
+    config = (run / "config.yaml").read_text()
+    old = config.replace("  on_extend: continue\n", "").replace(
+        "  accelerator: auto\n", "  accelerator: auto\n  strategy: auto\n"
+    )
+    assert len(old) == len(config) - len("  on_extend: continue\n") + len("  strategy: auto\n")
+    (run / "config.yaml").write_text(old)
+    assert extended(run) == 0
+    assert "extended" in RunDir(run).config()["schedule"]
+    assert "strategy" not in RunDir(run).config()["device"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", [48, 52, 60])
+def test_a_run_that_was_extended_and_killed_ends_with_the_same_weights_bit_for_bit(
+    folder: Path, shell, lines, at: int
+) -> None:
+    (folder / "killer.py").write_text(KILLER)
+    kill = f"+callbacks.kill={{_target_: killer.Kill, at: {at}, number: {int(signal.SIGKILL)}}}"
+    runs = {}
+    for name in ("killed", "whole"):
+        assert shell("train", *HARD, f"name={name}", kill, "epochs=2").returncode == 0
+        (runs[name],) = folder.glob(f"outputs/{name}/*")
+    longer = "epochs=5", "schedule.on_extend=rewarm"
+    assert shell("resume", str(runs["killed"]), *longer).returncode == -signal.SIGKILL
+    assert shell("resume", str(runs["killed"])).returncode == 0
+    whole = shell("resume", str(runs["whole"]), *longer)  # the file "killed" is there now
+    assert whole.returncode == 0
+    assert "schedule.on_extend=rewarm: the learning rate goes from" in whole.stdout
+    assert_same(runs["whole"], runs["killed"])
+    rates = [[line["lr"] for line in lines(run) if "lr" in line] for run in runs.values()]
+    assert rates[0] == rates[1]
+    assert len(rates[0]) == 115
 
 
 def test_a_changed_value_of_the_optimizer_is_used(folder: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_scaler_of_gradients_goes_on_where_it_was(folder: Path, lines, monkeyp
     def fp16(kind: str, device: torch.device) -> Precision:
         return Precision("16-mixed", "a scaler without a GPU", "cpu", torch.amp.GradScaler("cpu", growth_interval=3))
 
-    monkeypatch.setattr("fastrun.training.fit.choose_precision", fp16)
+    monkeypatch.setattr("fastrun.training.builders.parts.choose_precision", fp16)
     run = broken_off(folder, "in an epoch", *MLP)
     whole = fastrun.train([*RUN, *MLP, "name=whole"], quiet=True).directory
     check(whole, run, lines)

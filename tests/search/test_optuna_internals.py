@@ -8,7 +8,7 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from fastrun.search.optuna_internals import take_up  # noqa: E402 (optuna is an extra)
+from fastrun.search.optuna_internals import resume_trial  # noqa: E402 (optuna is an extra)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def study():
 
 def test_it_goes_on_with_the_values_that_it_had(study) -> None:
     (frozen,) = study.trials
-    trial = take_up(study, frozen)
+    trial = resume_trial(study, frozen)
     assert trial is not None
     assert trial.suggest_float("rate", 0, 1) == frozen.params["rate"]
     study.tell(trial, 0.5)
@@ -29,5 +29,5 @@ def test_it_goes_on_with_the_values_that_it_had(study) -> None:
 
 
 def test_it_fails_where_its_id_is_not_known(study) -> None:
-    assert take_up(study, SimpleNamespace(number=0)) is None
+    assert resume_trial(study, SimpleNamespace(number=0)) is None
     assert study.trials[0].state == optuna.trial.TrialState.FAIL

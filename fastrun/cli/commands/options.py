@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastrun.config import registry
+from fastrun.config.paths import roots
 from fastrun.errors import UsageError, nearest
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -50,6 +51,9 @@ def _list_groups() -> None:
 def _list_options(group: str) -> None:
     for entry in registry.options(group).values():
         print(f"{group}={entry.name:<16} {entry.description}")
+        for folder in roots("conf")[1:]:
+            if note := registry.note_on_unused_file(group, entry.name, folder):
+                print(f"    {note}")
         for key, value in arguments_of(entry).items():
             print(f"    {group}.{key}={value}")
 

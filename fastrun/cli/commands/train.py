@@ -54,6 +54,6 @@ def _run_job(job: Job) -> Any:
     from fastrun.sweep import external_job
     from fastrun.system.clock import process_start
 
-    if external_job.is_part(job):
+    if external_job.is_sweep_job(job):
         return external_job.run(job)
     return runner.train(job.settings, job.folder, job.overrides, started=process_start())

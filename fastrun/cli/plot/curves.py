@@ -14,6 +14,7 @@ from fastrun.errors import UsageError, nearest
 STEPS_PER_EPOCH = 100
 _POINTS = 1000  # about the points of a curve: more than a picture has columns
 _RUN_KEYS = {"epochs", "steps"}
+_UNPLOTTED = {"_target_", "defaults", "on_extend"}  # keys that do not change the curve of a run left alone
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _check_keys(names: list[str], keys: Iterable[str]) -> None:
 
 def _keys_of(name: str) -> set[str]:
     """Return the keys that change the curve of a schedule."""
-    arguments = registry.options("schedule")[name].content().keys() - {"_target_", "defaults"}
+    arguments = registry.options("schedule")[name].content().keys() - _UNPLOTTED
     return {f"schedule.{key}" for key in arguments} | _RUN_KEYS
 
 
@@ -109,7 +110,7 @@ def _plot(name: str, values: dict[str, str]) -> PlottedCurve:
     steps = range(0, total, max(1, total // _POINTS))
     return PlottedCurve(
         name=name,
-        arguments={key: value for key, value in settings.schedule.items() if key != "_target_"},
+        arguments={key: value for key, value in settings.schedule.items() if key not in _UNPLOTTED},
         end=total / STEPS_PER_EPOCH,
         epochs=[step / STEPS_PER_EPOCH for step in steps],
         factors=_factors(curve, steps, total),

@@ -94,24 +94,28 @@ def image_folder(
         DataError: there are no images, or not in one folder per class, or one of them cannot be used.
         StorageError: ``cache=True``, and there is no room for the pixels.
     """
-    if root is None:
-        raise ConfigError("data.root is not set", LAYOUT)
-    is_new = learned is not None and learned.is_new
     image_size = (size, size) if isinstance(size, int) else size
-    listing = list_images(Path(root).expanduser(), skip_bad, learned.classes if learned is not None else None)
     fractions = {"val": val_fraction, "test": test_fraction}
-    check_fractions(fractions)  # before the decoding, which may take minutes
-    if len(listing.classes) < 2:
-        raise DataError(f"the data has one class only: {listing.classes[0]}", LAYOUT)
-    store = open_store(listing, image_size, cache, skip_bad)
+    store = open_store(_list_classes(root, fractions, skip_bad, learned), image_size, cache, skip_bad)
     about = _report_skipped(store.listing) if skip_bad else {}
-    if is_new:
+    if learned is not None and learned.is_new:
         splits = _new_part(store, image_size)
     else:
         splits = build_splits(store, image_size, fractions, split_seed, learned.split if learned is not None else None)
     fingerprint = listing_fingerprint(relative_sizes(store.listing))
     encoding = {"size": image_size and list(image_size)}
     return splits | {"fingerprint": fingerprint, "encoding": encoding, "about": splits.get("about", {}) | about}
+
+
+def _list_classes(root: str | None, fractions: dict[str, float], skip_bad: bool, learned: DataState | None) -> Listing:
+    """Return the files of at least two classes, after all checks that need no decoding, which may take minutes."""
+    if root is None:
+        raise ConfigError("data.root is not set", LAYOUT)
+    listing = list_images(Path(root).expanduser(), skip_bad, learned.classes if learned is not None else None)
+    check_fractions(fractions)
+    if len(listing.classes) < 2:
+        raise DataError(f"the data has one class only: {listing.classes[0]}", LAYOUT)
+    return listing
 
 
 def build_splits(

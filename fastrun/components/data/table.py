@@ -77,17 +77,24 @@ def table(
     fractions = {"val": val_fraction} | ({"test": test_fraction} if test_fraction else {})
     rows = _split_rows(targets, fractions, split_seed)
     columns = _fit_columns(frame.drop(name), targets, rows["train"], max_categories)
-    x = _stack_inputs(path, columns)
     about = {"target": name, "rows_without_target": len(frame) - len(targets.y)} | _describe_columns(columns)
+    splits = _build_splits(_stack_inputs(path, columns), targets, rows)
     _log_summary(path.name, targets, about, columns)
-    splits = {split: TensorDataset(x[rows[split]], targets.y[rows[split]]) for split in ("train", *fractions)}
-    encoding = {
-        "columns": [column.encoding.state() for column in columns if column.inputs],
-        "target": name,
-        "missing": list(missing),
-    }
-    split = {part: own for part, own in rows.items() if part != "train"}
-    return found | splits | {"classes": targets.classes, "about": about, "encoding": encoding, "split": split}
+    encoding = {"columns": _states(columns), "target": name, "missing": list(missing)}
+    return found | splits | {"classes": targets.classes, "about": about, "encoding": encoding}
+
+
+def _build_splits(x: Tensor, targets: TargetColumn, rows: dict[str, Tensor]) -> dict[str, Any]:
+    """Return each split as a data set, and the indices of the rows of all but ``train`` as ``split``."""
+    others = {name: indices for name, indices in rows.items() if name != "train"}
+    parts = {"train": rows["train"]} | others
+    splits = {name: TensorDataset(x[indices], targets.y[indices]) for name, indices in parts.items()}
+    return splits | {"split": others}
+
+
+def _states(columns: list[FittedColumn]) -> list[dict[str, Any]]:
+    """Return the encodings of the columns that became inputs, as plain data."""
+    return [column.encoding.state() for column in columns if column.inputs]
 
 
 def _encode_as_learned(path: Path, frame: pl.DataFrame, name: str, learned: DataState) -> dict[str, Any]:

@@ -55,20 +55,12 @@ def text(
     path = Path(root).expanduser()
     characters = read_utf8(path)
     found = {"fingerprint": file_fingerprint(path) | {"characters": len(characters)}}
-    if learned is not None:
-        tokens, classes = encode_known(characters, learned.classes or [], str(root)), learned.classes or []
-        whole = {NEW: torch.tensor([0, len(tokens)])}
-        bounds = {name: tuple(own.tolist()) for name, own in (whole if learned.is_new else learned.split).items()}
-    else:
-        tokens, classes = encode_characters(characters)
-        if len(classes) < 2:
-            problem = f"has one character only, {classes[0]!r}" if classes else "is empty"
-            raise DataError(f"{root} {problem}", "there is nothing to predict; " + _HINT)
-        bounds = _bounds(len(tokens), val_fraction, test_fraction)
+    tokens, classes = _encode(characters, root, learned)
+    bounds = _bounds(len(tokens), val_fraction, test_fraction) if learned is None else _learned_bounds(tokens, learned)
     parts = {name: tokens[low:high] for name, (low, high) in bounds.items()}
-    splits = {name: _blocks(name, own, length, stride if name == "train" else None) for name, own in parts.items()}
-    about = {"characters": {name: len(own) for name, own in parts.items()}, "vocabulary": len(classes)}
-    split = {name: torch.tensor(own) for name, own in bounds.items()}
+    splits = {name: _blocks(name, part, length, stride if name == "train" else None) for name, part in parts.items()}
+    about = {"characters": {name: len(part) for name, part in parts.items()}, "vocabulary": len(classes)}
+    split = {name: torch.tensor(bound) for name, bound in bounds.items()}
     return found | splits | {"classes": classes, "about": about, "split": split}
 
 
@@ -117,6 +109,25 @@ def encode_known(characters: str, vocabulary: list[str], origin: str) -> Tensor:
         listed = ", ".join(map(repr, unknown[:8])) + (" …" if len(unknown) > 8 else "")
         raise DataError(f"{origin} has characters that the run was not trained on: {listed}", "leave them out")
     return torch.tensor([index_of[character] for character in own], dtype=torch.int64)[tokens]
+
+
+def _encode(characters: str, origin: str, learned: DataState | None) -> tuple[Tensor, list[str]]:
+    """Return each character's index in the vocabulary as int64 ``[n]``, and the vocabulary: a run's, or a new one."""
+    if learned is not None:
+        vocabulary = learned.classes or []
+        return encode_known(characters, vocabulary, origin), vocabulary
+    tokens, vocabulary = encode_characters(characters)
+    if len(vocabulary) < 2:
+        problem = f"has one character only, {vocabulary[0]!r}" if vocabulary else "is empty"
+        raise DataError(f"{origin} {problem}", "there is nothing to predict; " + _HINT)
+    return tokens, vocabulary
+
+
+def _learned_bounds(tokens: Tensor, learned: DataState) -> dict[str, tuple[int, int]]:
+    """Return the bounds of a run's splits, or those of a text that is not the run's, which is one part."""
+    if learned.is_new:
+        return {NEW: (0, len(tokens))}
+    return {name: (int(low), int(high)) for name, (low, high) in learned.split.items()}
 
 
 def _bounds(count: int, val_fraction: float, test_fraction: float) -> dict[str, tuple[int, int]]:

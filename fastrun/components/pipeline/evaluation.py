@@ -46,7 +46,7 @@ class EvalLoader:
         world_size: the number of processes.
         resident: keep a TensorDataset on the device.
         num_workers: the number of processes that load samples of a data set that is not resident.
-        size: the number of samples in a batch; :func:`batch_size` chooses one.
+        size: the number of samples in a batch, at most all of the share; :func:`batch_size` chooses one.
         seed: the seed of the run, for what the data set draws at random; every evaluation draws the same.
     """
 
@@ -62,13 +62,14 @@ class EvalLoader:
         size: int = SIZE,
         seed: int = 0,
     ) -> None:
-        self.scale, self.device, self.size = scale, device, size
+        own = range(rank, size_of(samples), world_size)
+        self.scale, self.device, self.size = scale, device, max(1, min(size, len(own)))
         self.resident: Batch | None = None
         if resident and isinstance(samples, TensorDataset):
             x, y = (tensor[rank::world_size].to(device) for tensor in samples.tensors)
             self.resident = x, y
             return
-        own, size = range(rank, size_of(samples), world_size), self.size
+        size = self.size
         self.loader = DataLoader(
             _Batches(samples, seed),
             sampler=[own[low : low + size] for low in range(0, len(own), size)],

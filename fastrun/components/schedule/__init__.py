@@ -1,4 +1,7 @@
 """Learning-rate schedules: each function returns a curve, which maps a step to a factor of the learning rate.
+Every option has ``warmup``, the length of a linear rise to the curve, and ``on_extend``, what happens to the rate where
+a run is resumed with another length: ``continue`` follows the curve of the new length at once, ``rewarm`` goes from the
+last rate to that curve along a line, over 5 % of the remaining steps.
 
 ``steps`` is the length of the curve in optimizer steps, without the warmup; step 0 is the first one after the warmup.
 Arguments that are durations are shares of the curve here; :mod:`fastrun.components.schedule.length` computes them from

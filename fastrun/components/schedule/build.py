@@ -1,4 +1,8 @@
-"""Building the learning-rate curve of a run: durations become shares of the run, and the warmup comes first."""
+"""Building the learning-rate curve of a run: durations become shares of the run, and the warmup comes first.
+
+``on_extend`` decides on the rate of a run that is resumed with another length: ``continue`` follows the curve of the
+new length at once, ``rewarm`` goes from the last rate to it along a line, from the step in ``extended`` on.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,21 @@ from typing import Any
 
 from fastrun.components.schedule import Curve
 from fastrun.components.schedule.length import RunLength, shares
+from fastrun.components.schedule.rewarm import Extension, rewarmed
 from fastrun.components.schedule.warmup import after_warmup
-from fastrun.config import instantiate
+from fastrun.config import constraints, instantiate
 from fastrun.errors import ConfigError
+
+ON_EXTEND = "continue", "rewarm"
+"""What may happen to the learning rate where a run is resumed with another length; the default first."""
 
 
 def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps: int) -> Curve:
     """Return the learning-rate curve of a run: the warmup, then the schedule over the rest of the run.
 
     Args:
-        config: the group ``schedule``: a ``_target_``, its arguments, and ``warmup``.
+        config: the group ``schedule``: a ``_target_``, its arguments, ``warmup``, ``on_extend``, and
+            ``extended``, which fastrun writes where a run was extended with ``on_extend=rewarm``.
         steps_per_epoch: the steps of an epoch; a schedule may have an argument of this name, too.
         total_steps: the steps of the run; ``steps`` of a schedule is what the warmup leaves of them.
 
@@ -25,6 +34,8 @@ def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps:
     """
     arguments = dict(config)
     run = _run_length(arguments.pop("warmup", 0), steps_per_epoch, total_steps)
+    constraints.check_word("schedule.on_extend", arguments.pop("on_extend", ON_EXTEND[0]), ON_EXTEND)
+    extended = arguments.pop("extended", None)
     if arguments.get("_target_") is None:
         raise ConfigError("schedule._target_ is not set", "use schedule=constant for a constant learning rate")
     lengths = shares(instantiate.locate(arguments["_target_"], "schedule"), arguments, run)
@@ -32,7 +43,8 @@ def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps:
     assert bound is not None
     offered = instantiate.accepted(bound, steps=run.steps, steps_per_epoch=steps_per_epoch)
     instantiate.check_complete("schedule", bound, *offered)
-    return after_warmup(bound(**offered), run.warmup)
+    curve = after_warmup(bound(**offered), run.warmup)
+    return curve if extended is None else rewarmed(curve, Extension.read(extended), total_steps)
 
 
 def _run_length(warmup: Any, steps_per_epoch: int, total_steps: int) -> RunLength:

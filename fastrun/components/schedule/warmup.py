@@ -23,12 +23,17 @@ def after_warmup(curve: Curve, warmup: int) -> Curve:
     def warmed(step: int) -> float:
         return curve(0) * (step + 1) / (warmup + 1) if step < warmup else curve(step - warmup)
 
-    vars(warmed).update(_other_methods(curve, warmup))
+    vars(warmed).update(other_methods(curve, warmup))
     return warmed
 
 
-def _other_methods(curve: Curve, warmup: int) -> dict[str, Any]:
-    """Return the methods of a curve beside its call, for steps that include the warmup."""
+def other_methods(curve: Curve, warmup: int) -> dict[str, Any]:
+    """Return the methods of a curve beside its call, for a curve that calls it ``warmup`` steps later.
+
+    Args:
+        curve: the curve.
+        warmup: the steps that come before its first one.
+    """
     methods: dict[str, Any] = {}
     if isinstance(curve, Cycling):
         cycled = curve.momentum

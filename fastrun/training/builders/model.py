@@ -17,15 +17,18 @@ from fastrun.config import instantiate
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
-from fastrun.system.seed import derive
+from fastrun.system.seed import derive, seeded
 from fastrun.training.builders.setup import Setup, scaling_on
 
+INIT = "init"  # the key of the random numbers of a network's constructor and its initialization
 _EXAMPLES = 1000
 _GOLDEN_SECTION = (5**0.5 - 1) / 2
 
 
 def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initialize: bool = True) -> nn.Module:
     """Build the network for the data and initialize it; its weights depend only on the seed.
+
+    A model of the user's may draw from torch, numpy or Python's ``random``.
 
     Args:
         settings: the settings of the run.
@@ -39,13 +42,14 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
     Raises:
         ConfigError: the model cannot be built, or its outputs for this data have the wrong shape.
     """
-    torch.manual_seed(derive(settings.seed, "init"))
-    net = construct_network(settings, setup.learned, resolved)
-    init = instantiate.bind("init", settings.init) if initialize else None
-    if init is not None:
-        examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
-        init(net, **examples)
-    _try_out(net, setup)
+    torch.manual_seed(derive(settings.seed, INIT))  # GPUs too, and whatever draws from torch after the block
+    with seeded(settings.seed, INIT):
+        net = construct_network(settings, setup.learned, resolved)
+        init = instantiate.bind("init", settings.init) if initialize else None
+        if init is not None:
+            examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
+            init(net, **examples)
+        _try_out(net, setup)
     return net
 
 

@@ -126,7 +126,7 @@ def test_a_file_of_something_else_is_refused(folder, packed, data):
 @pytest.mark.parametrize("part", ["train", "t10k"])
 def test_labels_that_are_not_as_many_as_the_images_are_refused(folder, packed, part):
     write(folder, f"{part}-labels-idx1-ubyte", idx(np.arange(7)), packed)
-    refusal(folder)
+    assert f"images of {part}, but 7 labels" in refusal(folder)
 
 
 def test_a_root_that_is_no_folder_is_refused(tmp_path):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fastrun import compose
-from fastrun.cli.main import main
 from fastrun.search.job import Job, JobRecord, JobSource
 
 Points = Callable[..., list[list[str]]]
+Refused = Callable[..., str]
 
 
 @pytest.fixture
@@ -43,13 +43,6 @@ def test_every_command_of_the_page_on_sweeps_composes(points: Points) -> None:
     commands = [shlex.split(line, comments=True) for line in text.splitlines()]
     counts = [len(points(*arguments)) for _, verb, *arguments in commands if verb == "train"]
     assert counts == [4, 2, 4, 5, 2, 0, 2, 2, 2, 2], "a search knows no points before it has begun"
-
-
-def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Return the error of a sweep that does not begin, which leaves no files."""
-    assert main(["train", "model=mlp", *arguments]) == 2
-    assert not Path("outputs").exists()
-    return capfd.readouterr().err
 
 
 def test_zipped_keys_go_together(points: Points) -> None:
@@ -109,11 +102,9 @@ def test_a_line_of_a_file_is_a_job_for_each_point_of_the_grid(points: Points) ->
         ("", None),
     ],
 )
-def test_a_mistake_in_a_file_is_named_with_its_line(
-    folder: Path, capfd: pytest.CaptureFixture[str], line: str, message: str | None
-) -> None:
+def test_a_mistake_in_a_file_is_named_with_its_line(refused: Refused, line: str, message: str | None) -> None:
     Path("lines.txt").write_text(f"seed=3\n{line}\n" if message else "# nothing\n")
-    err = refused(capfd, "-m", "sweep.file=lines.txt", "clip=none,norm")
+    err = refused("-m", "sweep.file=lines.txt", "clip=none,norm")
     assert err.startswith(f"error: {message or 'lines.txt has no line of overrides'}")
 
 
@@ -130,26 +121,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(
         (("-m", "sweep.file=nowhere.txt"), "sweep.file=nowhere.txt: No such file"),
         (("-m", "sweep.random=0", "seed=1,2"), "the minimum is 1"),
         (("sweep.random=3",), "hint: add -m"),
-        (("-m", "hydra/sweeper=optuna", "seed=1"), "there is nothing to search"),
-        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trial=3"), "did you mean n_trials?"),
-        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.sampler=tp"), "did you mean tpe?"),
-        (("-m", "hydra/sweeper=optuna", "seed=1,2", "hydra.sweeper.n_trials=0"), "the minimum is 1"),
-        (("-m", "hydra/sweeper=optuna", "seed=1,2", "sweep.random=3"), "sweep.random is not for"),
-        (("-m", "hydra/sweeper=optuna", "optimizer=sgd,adamx"), "optimizer=adamx: no such option"),
-        (("-m", "hydra/sweeper=optuna", "batch.accumulate=int(interval(1,1000))"), "larger than batch.size"),
     ],
 )
-def test_what_cannot_be_combined_is_refused(
-    folder: Path, capfd: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
-) -> None:
-    assert words in refused(capfd, *arguments)
-
-
-def test_without_optuna_one_line_says_how_to_install_it(
-    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    monkeypatch.delitem(__import__("sys").modules, "fastrun.search.optuna_study", raising=False)
-    err = refused(capfd, "-m", "hydra/sweeper=optuna", "seed=1,2")
-    assert "hydra/sweeper=optuna needs optuna" in err
-    assert "hint: pip install 'fastrun[sweep]'" in err
+def test_what_cannot_be_combined_is_refused(refused: Refused, arguments: tuple[str, ...], words: str) -> None:
+    assert words in refused(*arguments)

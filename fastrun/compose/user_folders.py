@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from fastrun.compose.folder_source import FolderSource
+from fastrun.config import registry
 from fastrun.config.paths import display, roots
 from fastrun.errors import ConfigError
 
-_NOT_HERE = {
+_FORBIDDEN_GROUPS = {
     "hydra": "set Hydra's own keys on the command line: hydra.launcher.n_jobs=2",
     "recipe": "recipes lie in recipes/",
 }
@@ -32,43 +35,62 @@ class OptionSource(FolderSource):
         return "options"
 
     def place(self, config_path: str) -> Path | None:
-        """Return where ``group/option`` lies.
+        """Return the path of ``group/option`` in this folder.
 
         Raises:
             ConfigError: it is a file of a group that cannot be here. Hydra would prefer it to a shipped one.
         """
         group, _, option = config_path.partition("/")
         place = Path(self.path) / config_path
-        if group not in _NOT_HERE:
+        if group not in _FORBIDDEN_GROUPS:
             return place
         file = place.with_name(f"{place.name}.yaml")
         if option and file.is_file():
-            raise ConfigError(f"{display(file)}: a file cannot be in the group {group} here", _NOT_HERE[group])
+            raise ConfigError(f"{display(file)}: a file cannot be in the group {group} here", _FORBIDDEN_GROUPS[group])
         return None
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names of the options and groups in a folder."""
-        return [name for name in super().list(config_path, results_filter) if config_path or name not in _NOT_HERE]
+        return [
+            name for name in super().list(config_path, results_filter) if config_path or name not in _FORBIDDEN_GROUPS
+        ]
 
 
-class OwnFolders(SearchPathPlugin):
+class UserFolders(SearchPathPlugin):
     """Appends the user's folders of options after the shipped one, and ``./recipes`` before the shipped recipes.
 
     Attributes:
-        given: the folder that the command line names beside ``./conf``. It belongs to the class because Hydra creates
+        extra: the folder that the command line names beside ``./conf``. It belongs to the class because Hydra creates
             the object.
     """
 
-    given: ClassVar[Path | None] = None
+    extra: ClassVar[Path | None] = None
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append the folders to Hydra's search path."""
-        for own in roots("conf")[1:]:
-            search_path.append("own", f"options://{own}")
-        if self.given:
-            search_path.append("command-line", f"options://{self.given}")
+        for folder in roots("conf")[1:]:
+            search_path.append("own", f"options://{folder}")
+        if self.extra:
+            search_path.append("command-line", f"options://{self.extra}")
         for folder in reversed(roots("recipes")):
             search_path.append("recipes", f"recipes://{folder}")
+
+
+def note_unused_files(choices: Mapping[str, Any]) -> None:
+    """Print a line about each file of the user's whose option is chosen, but is a shipped one of the same name.
+
+    Args:
+        choices: the chosen option of each group.
+    """
+    for folder in [*roots("conf")[1:], *filter(None, [UserFolders.extra])]:
+        for group, option in choices.items():
+            if isinstance(option, str) and (note := registry.note_on_unused_file(group, option, folder)):
+                _print_once(note)
+
+
+@functools.cache
+def _print_once(note: str) -> None:
+    print(note, file=sys.stderr)
 
 
 @contextmanager
@@ -80,8 +102,8 @@ def with_folder(folder: str | None) -> Iterator[None]:
     """
     if folder is not None and not Path(folder).is_dir():
         raise ConfigError(f"--config-dir: '{folder}' not found", "name a folder of options")
-    OwnFolders.given = None if folder is None else Path(folder).absolute()
+    UserFolders.extra = None if folder is None else Path(folder).absolute()
     try:
         yield
     finally:
-        OwnFolders.given = None
+        UserFolders.extra = None

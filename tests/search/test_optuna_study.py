@@ -33,9 +33,7 @@ def search(folder: Path, at_once: int = 1, **wanted: Any) -> OptunaSource:
     def job(number: int, side: Overrides) -> Job:
         return Job(number, list(side.values()), list(side.values()), Settings(), folder / str(number))
 
-    return OptunaSource(
-        folder, OptunaConfig(direction="maximize", **wanted), SPACE, job, at_once=at_once, definition={}
-    )
+    return OptunaSource(folder, OptunaConfig(direction="maximize", **wanted), SPACE, job, n_jobs=at_once, definition={})
 
 
 def ended(job: Job, state: str, value: float | None = None) -> JobRecord:

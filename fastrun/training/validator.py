@@ -1,0 +1,86 @@
+"""Measures the network of a run while it trains, with the weights that it is evaluated with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from fastrun.components.ema.swap import swapped
+from fastrun.components.optimizer.protocol import evaluation_weights
+from fastrun.components.pipeline import Batch
+from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
+from fastrun.components.test_time_augmentation import averaged_logits
+from fastrun.system.memory import evaluating
+from fastrun.training.builders.parts import Parts
+
+
+class Validator:
+    """Measures the network on the validation set.
+
+    Where the run keeps an average of its weights, or its optimizer has other weights to evaluate with, those are in the
+    network meanwhile.
+
+    Args:
+        parts: what the training is made of.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._net, self._update, self._metrics, self._loaders = parts.net, parts.update, parts.metrics, parts.loaders
+        self._views, self._is_compiled = parts.settings.views, parts.settings.speed.compile
+        self._world_size = parts.setup.device.world_size
+
+    def measure(self, step: int) -> dict[str, float]:
+        """Return the metrics of the validation set, by names such as ``val/acc``.
+
+        Args:
+            step: the optimizer steps done.
+
+        Raises:
+            OutOfMemory: the device is full.
+        """
+        with self._evaluation_weights(step), evaluating(self._loaders.val.size):
+            return {f"val/{name}": value for name, value in self._metrics.measure(self.outputs()).items()}
+
+    def outputs(self) -> Iterator[Batch]:
+        """Yield the logits and the targets of each batch, with the network in its current mode."""
+        memory_format = memory_format_of(self._net)
+        for x, y in self._loaders.val:
+            with self._update.precision.autocast():
+                logits = averaged_logits(self._net, to_memory_format(x, memory_format), self._views)
+            # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
+            yield logits.clone() if self._is_compiled else logits, y
+
+    def copy_evaluation_weights(self, step: int) -> dict[str, Tensor] | None:
+        """Return a copy of the tensors to evaluate the network with; None if they are those that train.
+
+        Args:
+            step: the optimizer steps done.
+        """
+        if not self._pairs():
+            return None
+        with self._evaluation_weights(step):
+            return {name: value.clone() for name, value in self._net.state_dict().items()}
+
+    def _pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
+        if self._update.average is not None:
+            return self._update.average.weights()
+        return evaluation_weights(self._update.optimizer) or []
+
+    @contextmanager
+    def _evaluation_weights(self, step: int) -> Iterator[None]:
+        """Put the weights to evaluate with into the network for the duration of a block."""
+        average = self._update.average
+        with swapped(self._pairs()):
+            if average is not None and average.batches_to_refit:
+                memory_format = memory_format_of(self._net)
+                batches = islice(self._loaders.train.batches(step), average.batches_to_refit)
+                average.refit(to_memory_format(x, memory_format) for x, _ in batches)
+            if self._world_size > 1:  # all evaluate with the statistics of the first process, which saves
+                for buffer in self._net.buffers():
+                    torch.distributed.broadcast(buffer, 0)
+            yield
