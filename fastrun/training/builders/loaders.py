@@ -97,11 +97,11 @@ def _build_pipeline(
     if config.kind == "plain":
         return PlainLoader(train, sampler, augment, scaling_on(torch.device("cpu"), setup.learned), device)
     scale = scaling_on(device, setup.learned)
-    if config.kind in ("resident", "auto"):
-        reason = why_not_resident([train, setup.splits.val], setup.device)
-        if reason is None:
-            return ResidentLoader(cast(TensorDataset, train), sampler, augment, scale, device)
-        resolved.record("pipeline", "workers", reason)
+    reason = why_not_resident([train, setup.splits.val], setup.device)
+    if config.kind in ("resident", "auto") and reason is None:
+        resolved.record("pipeline", "resident", "the data fits the device")
+        return ResidentLoader(cast(TensorDataset, train), sampler, augment, scale, device)
+    resolved.record("pipeline", "workers", reason or "pipeline=workers")
     return WorkerLoader(train, sampler, augment, scale, device, _workers(settings), config.prefetch)
 
 
