@@ -38,7 +38,7 @@ def fit_schedule(
         update.budget.begin(step, saved.clock["train"] + saved.clock["data_wait"])
     if isinstance(update.curve, Watching) and saved.schedule:
         update.curve.load(saved.schedule)
-    if step >= plan.total_steps:
+    if update.budget is None and step >= plan.total_steps:  # a budget ends when its time is over, at any step
         return settings, []
     has_new_length = _length(saved.config) != _length(asdict(settings))
     if has_new_length:

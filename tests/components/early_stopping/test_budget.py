@@ -106,3 +106,19 @@ def test_a_run_goes_on_with_the_rest_of_its_seconds(folder: Path, lines, monkeyp
     assert lines(run)[-1]["step"] == 60
     assert main(["resume", str(whole), "early_stopping.seconds=10"]) == 0
     assert lines(whole)[-1]["step"] == 80
+
+
+@pytest.mark.parametrize("on_extend", ["continue", "rewarm"])
+def test_a_budget_that_is_made_longer_says_so_or_warms_up(
+    folder: Path, lines, monkeypatch, capfd, on_extend: str
+) -> None:
+    monkeypatch.setattr("fastrun.run.runner.Clock", TurnedClock)
+    chosen = ["early_stopping=budget", "early_stopping.seconds=5", "schedule=linear", "batch.size=16", "epochs=1"]
+    run = fastrun.train([*TINY, *chosen, "speed.steps_per_call=1"], quiet=True).directory
+    assert main(["resume", str(run), "early_stopping.seconds=10", f"schedule.on_extend={on_extend}"]) == 0
+    out = capfd.readouterr().out
+    rates = [line["lr"] for line in lines(run) if "lr" in line]
+    assert len(rates) == 80
+    assert f"the learning rate goes from {rates[39]:.3g} at step 40" in out
+    assert ("extended" in RunDir(run).config()["schedule"]) == (on_extend == "rewarm")
+    assert ("along a line, over 5% of what is left" in out) == (on_extend == "rewarm")
