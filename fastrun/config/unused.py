@@ -45,10 +45,10 @@ def _error(key: str, value: str, choice: str, group: str) -> ConfigError:
     return ConfigError(f"{key}={value}: {choice} does not use it", f"choose {hint}" if hint else "leave it out")
 
 
-_SWITCHES = {  # a key: another one that turns it on, the value that turns it off, and one that turns it on
-    "batch.base_size": ("batch.lr_scaling", "none", "linear"),
-    "speed.compile_mode": ("speed.compile", False, "true"),
-    "sweep.seed": ("sweep.random", None, "20"),
+_SWITCHES = {  # a key: another one that turns it on, the values that do not, and one that does
+    "batch.base_size": ("batch.lr_scaling", ("none",), "linear"),
+    "speed.compile_mode": ("speed.compile", (False, None), "true"),
+    "sweep.seed": ("sweep.random", (None,), "20"),
 }
 
 
@@ -57,7 +57,8 @@ def _unless_switched_on(settings: Settings, key: str, value: str) -> ConfigError
         return None
     switch, off, on = _SWITCHES[key]
     group, _, name = switch.partition(".")
-    if getattr(getattr(settings, group), name) != off:
+    current = getattr(getattr(settings, group), name)
+    if current not in off:
         return None
-    text = {None: "null", False: "false"}.get(off, off)  # type: ignore[call-overload]
+    text = {None: "null", False: "false"}.get(current, current)
     return ConfigError(f"{key}={value}: {switch}={text} does not use it", f"choose {switch}={on}")

@@ -23,7 +23,7 @@ DROPPED = [
     (["transfer=linear_probe", "transfer.freeze=1ep"], "transfer=linear_probe does not", "choose transfer=finetune"),
     (["+augment.mixup=0.2"], "augment.mixup=0.2: augment=none does not use it", "augment="),
     (["batch.base_size=64"], "batch.lr_scaling=none does not use it", "choose batch.lr_scaling=linear"),
-    (["speed.compile_mode=max-autotune"], "speed.compile=false does not use it", "choose speed.compile=true"),
+    (["speed.compile_mode=max-autotune"], "speed.compile=null does not use it", "choose speed.compile=true"),
     (["+recipe=fashion_fast", "epochs=3"], "epochs=3: steps=820 goes before it", "add steps=null"),
     (["~epochs"], "~epochs: every run needs it", "epochs=…"),
     (["~batch.size"], "~batch.size: every run needs it", "batch.size=…"),

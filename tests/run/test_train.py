@@ -88,7 +88,7 @@ def test_a_set_that_does_not_fit_the_device_is_loaded_by_workers(folder: Path, m
     monkeypatch.setattr("fastrun.training.builders.loaders.free_bytes", lambda device: 100_000)
     loaded = fastrun.train(own)
     pipeline = loaded.summary["heuristics"]["pipeline"]
-    assert (pipeline["requested"], pipeline["used"]) == ("resident", "workers")
+    assert (pipeline["requested"], pipeline["used"]) == ("auto", "workers")
     assert "pipeline: workers (the data needs 0.1 MiB, more than half of the 0.1 MiB free" in capsys.readouterr().out
     assert weights_equal(resident, loaded)
 
