@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
+from fastrun.run.early import check_early
 from fastrun.run.runner import Run, attempt
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.links import check_no_links
@@ -54,6 +55,7 @@ def resume(
         FastrunError: what ended the run.
     """
     check_no_links(run.path, run.checkpoints)
+    check_early(settings)
     with locked(run.path) as notes:
         saved, setup = None, None
         if run.was_never_saved() and settings.checkpoint.kind != "none":
