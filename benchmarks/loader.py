@@ -43,7 +43,7 @@ from fastrun.config.settings import PipelineConfig, Settings
 from fastrun.system.seed import generator
 from fastrun.training.builders.data import load_splits
 from fastrun.training.builders.loaders import build_sampler, build_train_loader
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, learn
 
 BATCH = 128
 BATCHES = {"resident": 600, "slicing": 600, "padded": 600, "workers": 60, "plain": 15}  # timed a round
@@ -59,7 +59,7 @@ def settings_of(device: str) -> Settings:
 
 def pipeline(kind: str, settings: Settings, sets: Splits) -> Batches:
     settings.pipeline = PipelineConfig(kind=kind)
-    setup, resolved = Setup(choose_device(settings.device), sets, fit_standardize(sets.train)), Resolved({})
+    setup, resolved = Setup(choose_device(settings.device), sets, learn(sets)), Resolved({})
     sampler = build_sampler(settings, sets, setup.device, resolved)
     return build_train_loader(settings, setup, sampler, resolved).batches(0)
 

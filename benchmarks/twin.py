@@ -16,7 +16,7 @@ from torch.utils.data import TensorDataset
 from fastrun.components.amp.precision import Precision, choose_precision
 from fastrun.components.data.splits import Splits
 from fastrun.components.device.device import choose_device
-from fastrun.components.pipeline.standardize import Standardize, fit_standardize
+from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.schedule import Curve
 from fastrun.components.schedule.build import build_curve
 from fastrun.components.speed.memory_format import memory_format_of
@@ -30,7 +30,7 @@ from fastrun.training.builders.loaders import build_sampler
 from fastrun.training.builders.loss import build_loss
 from fastrun.training.builders.model import build_network
 from fastrun.training.builders.optimizer import build_optimizer
-from fastrun.training.builders.setup import Setup
+from fastrun.training.builders.setup import Setup, learn, scaling_on
 
 
 @dataclass
@@ -60,7 +60,9 @@ class Resident:
     seed: int
 
     def floats(self, x: Tensor) -> Tensor:
-        """Return some samples scaled, in the memory layout that the network wants."""
+        """Return some samples scaled, in the memory layout that the network wants; tokens are not changed."""
+        if x.dtype != torch.uint8:
+            return x
         x = x.float().sub_(self.mean).mul_(self.scale)
         return x if self.layout is None else x.contiguous(memory_format=self.layout)
 
@@ -96,7 +98,7 @@ def twin(settings: Settings, sets: Splits, fast_kernels: bool = True) -> Twin:
     """Return the parts of a run; without ``fast_kernels`` optimizer and layout are torch's defaults."""
     if not fast_kernels:
         settings = replace(settings, speed=SpeedConfig(kind="plain"))
-    setup = Setup(choose_device(settings.device), sets, fit_standardize(sets.train))
+    setup = Setup(choose_device(settings.device), sets, learn(sets))
     device = setup.device.torch_device
     net = build_network(settings, setup, Resolved({})).to(device)
     apply_optimizations(settings.speed, net, device, settings.deterministic)
@@ -106,7 +108,7 @@ def twin(settings: Settings, sets: Splits, fast_kernels: bool = True) -> Twin:
     plan = plan_of(settings, sets)
     curve = build_curve(settings.schedule, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps)
     amp = choose_precision(settings.amp.kind, device)
-    data = data_of(settings, sets, setup.scaling, device, memory_format_of(net))
+    data = data_of(settings, sets, scaling_on(device, setup.learned), device, memory_format_of(net))
     loss = build_loss(settings, sets.task)
     return Twin(net, optimizer, optimizer.param_groups[0]["lr"], curve, loss, amp, data, device)
 
