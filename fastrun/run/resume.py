@@ -55,7 +55,7 @@ def resume(
         FastrunError: what ended the run.
     """
     check_no_links(run.path, run.checkpoints)
-    check_early(settings)
+    check_early(settings, loads_weights=False)
     with locked(run.path) as notes:
         saved, setup = None, None
         if run.was_never_saved() and settings.checkpoint.kind != "none":

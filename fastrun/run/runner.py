@@ -96,8 +96,8 @@ def train(
             run = RunDir.create(folder, settings, overrides)
             return attempt(settings, run, None, notes, started=started, quiet=quiet)
     except _REFUSALS:
-        if not keeps_refused:
-            RunDir(folder).discard_if_unused()
+        if not keeps_refused and RunDir(folder).discard_if_unused():
+            Screen(quiet=quiet, highlight=False).print("nothing was trained: the run directory is removed")
         raise
 
 

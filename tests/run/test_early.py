@@ -72,6 +72,11 @@ MORE = [
     (["augment=flip", "augment.flip=sometimes"], 2, "choose from none, random, alternating"),
     (["data=synthetic", "data.samples=0"], 2, "the minimum is 1"),
     (["init=lsuv", "init.samples=1"], 2, "the minimum is 2"),
+    (["optimizer.layer_decay=1.5"], 2, "optimizer.layer_decay=1.5 is not in (0, 1]"),
+    (["optimizer.lr_scale={head.*:-1}"], 2, "the factor -1 of head.* is not a number of at least 0"),
+    (["transfer=finetune"], 2, "transfer.source is not set"),
+    (["transfer=finetune", "transfer.source=nowhere.pth"], 6, "transfer.source=nowhere.pth: no such file"),
+    (["transfer=linear_probe", "transfer.source=empty"], 6, "empty is not a run directory"),
     (["+callbacks.mine=3"], 2, "callbacks.mine._target_=mymod.name"),
 ]
 
@@ -136,7 +141,7 @@ def test_more_mistakes_are_refused_before_torch_is_imported(data: Path) -> None:
     [
         (["schedule.warmup=5000", "epochs=1"], "leaves no steps of the 8 of the run"),
         (["data.samples=100", "batch.size=50", "data.val_fraction=0"], "the val set is empty"),
-        (["optimizer.layer_decay=1.5"], "is not in (0, 1]"),
+        (["data.samples=86", "batch.size=65", "batch.drop_last=false"], "a batch of one sample"),
     ],
 )
 def test_a_mistake_that_only_the_data_shows_leaves_no_run_directory_either(shell, folder, arguments, words) -> None:
@@ -144,6 +149,7 @@ def test_a_mistake_that_only_the_data_shows_leaves_no_run_directory_either(shell
     done = shell("train", *tiny, *arguments)
     assert done.returncode in (2, 3)
     assert words in done.stderr
+    assert "nothing was trained: the run directory is removed" in done.stdout
     assert not list(folder.glob("outputs/*/*"))
 
 
