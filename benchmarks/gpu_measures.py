@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from statistics import median
+from time import monotonic
 from typing import Any
 
 from attempt import attempt, halves, seconds_of_second_half
@@ -19,6 +20,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import FastrunError
 from fastrun.training.builders.data import load_splits
 
+_SECONDS = 100.0  # after which no further round of choices made by hand is begun
 SMALL_VAL = ["data.val_fraction=0.02", "data.test_fraction=0.02", "checkpoint=none", "schedule=onecycle"]
 SETTINGS = {
     "auto": [],
@@ -86,6 +88,7 @@ def beside_by_hand(bench: Bench, name: str, rounds: int, left: Callable[[], floa
         rounds: the rounds; fewer where the time is used up.
         left: returns the seconds that are left.
     """
+    start = monotonic()
     made, steps = case(bench, name, is_large=True)
     contestants, missing = dict[str, Callable[[], float]](), []
     for label, overrides in SETTINGS.items():
@@ -99,7 +102,7 @@ def beside_by_hand(bench: Bench, name: str, rounds: int, left: Callable[[], floa
             missing.append(f"{label}: {error.message}")
     values: Values = {label: [] for label in contestants}
     for turn in range(rounds):
-        if turn and left() < 20:
+        if turn and (left() < 20 or monotonic() - start > _SECONDS):
             break
         for label, measured in in_turn(contestants, 1).items():
             values[label] += measured
