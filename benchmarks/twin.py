@@ -60,7 +60,9 @@ class Resident:
     seed: int
 
     def floats(self, x: Tensor) -> Tensor:
-        """Return some samples scaled, in the memory layout that the network wants."""
+        """Return some samples scaled, in the memory layout that the network wants; tokens are not changed."""
+        if x.dtype != torch.uint8:
+            return x
         x = x.float().sub_(self.mean).mul_(self.scale)
         return x if self.layout is None else x.contiguous(memory_format=self.layout)
 

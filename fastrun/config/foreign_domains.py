@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastrun.config.constraints import BelowOne, Count, Natural, NotNegative, Positive, Range, Share
@@ -35,13 +34,14 @@ _OF: dict[str, dict[str, Any]] = {
 }
 
 
-def domain_of(function: Callable[..., Any], name: str, otherwise: Any) -> Any:
+def domain_of(module: str, name: str, otherwise: Any) -> Any:
     """Return the annotation with the domain of an argument of another package's function or class.
 
     Args:
-        function: the function or class.
+        module: the module that defines the function or class.
         name: the name of the argument.
         otherwise: what to return where nothing is known of it.
     """
-    module = f"{getattr(function, '__module__', '')}."
-    return next((known.get(name, otherwise) for start, known in _OF.items() if module.startswith(start)), otherwise)
+    return next(
+        (known.get(name, otherwise) for start, known in _OF.items() if f"{module}.".startswith(start)), otherwise
+    )

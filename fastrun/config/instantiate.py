@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.config import constraints, foreign_domains, registry, trust
-from fastrun.config.value_types import fits, format_type, hints_of
+from fastrun.config.static_signature import TargetSignature, read_signature
+from fastrun.config.value_types import fits, format_type
 from fastrun.errors import ConfigError, nearest
 
 Bound = functools.partial[Any]
@@ -148,37 +149,69 @@ def bind(key: str, config: Mapping[str, Any]) -> Bound | None:
         ConfigError: the target cannot be found, an argument is unknown to it, has the wrong type, or is not in its
             domain.
     """
-    if not isinstance(config, Mapping):
-        raise ConfigError(f"{key}={config} is not a component", f"write {key}._target_=mymod.name")
-    target = config.get("_target_")
+    target = _target_of(key, config)
     if target is None:
         return None
     function = locate(target, key)
-    signature, hints = inspect.signature(function), hints_of(function)
+    signature = TargetSignature.of(function)
     arguments = {name: value for name, value in config.items() if name != "_target_"}
+    _check_arguments(key, arguments, target, signature)
+    for name in arguments.keys() & signature.parameters.keys():
+        arguments[name] = _build_nested(f"{key}.{name}", arguments[name])
+    return functools.partial(function, **arguments)
+
+
+def check_early(key: str, config: Mapping[str, Any], *others: str) -> None:
+    """Check a component as :func:`bind` does, as far as that is possible without importing its target.
+
+    Only the targets of shipped options and harmless ones are looked at; others may do anything when they are imported.
+
+    Args:
+        key: the dotted key of the component, for messages.
+        config: the component.
+        *others: keys of the component that are not arguments of its target.
+
+    Raises:
+        ConfigError: an argument is unknown to the target, has the wrong type, or is not in its domain.
+    """
+    target = _target_of(key, config)
+    path = registry.target_of(key, target) if isinstance(target, str) else None
+    signature = read_signature(path or target) if path or target in trust.HARMLESS else None
+    if signature is not None:
+        arguments = {name: value for name, value in config.items() if name not in ("_target_", *others)}
+        _check_arguments(key, arguments, target, signature)
+
+
+def _target_of(key: str, config: Mapping[str, Any]) -> Any:
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"{key}={config} is not a component", f"write {key}._target_=mymod.name")
+    return config.get("_target_")
+
+
+def _check_arguments(key: str, arguments: Mapping[str, Any], target: str, signature: TargetSignature) -> None:
+    """Check that a target takes each argument, and its type and domain."""
     for name, value in arguments.items():
         if name in signature.parameters:
-            _check_value(f"{key}.{name}", value, _expected_type(signature.parameters[name], hints), function, target)
-            arguments[name] = _build_nested(f"{key}.{name}", value)
-        elif not _takes_any(signature):
+            _check_value(f"{key}.{name}", value, _expected_type(signature, name), signature.module, target)
+        elif not signature.takes_any:
             hint = nearest(name, signature.parameters) or f"it takes {', '.join(signature.parameters)}"
             raise ConfigError(f"{key}.{name} is not an argument of {target}", hint)
         else:
             constraints.check(f"{key}.{name}", value)
-    return functools.partial(function, **arguments)
 
 
-def _expected_type(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
+def _expected_type(signature: TargetSignature, name: str) -> Any:
     """Return the annotation of a parameter, else the type of its default."""
-    if parameter.name in hints:
-        return hints[parameter.name]
-    return Any if parameter.default in (parameter.empty, None) else type(parameter.default)
+    if name in signature.hints:
+        return signature.hints[name]
+    default = signature.parameters[name].default
+    return Any if default in (inspect.Parameter.empty, None) else type(default)
 
 
-def _check_value(key: str, value: Any, expected: Any, function: Callable[..., Any], target: str) -> None:
+def _check_value(key: str, value: Any, expected: Any, module: str, target: str) -> None:
     """Check the type of an argument, and its domain: as the target declares it, or for targets of other packages."""
     if fits(value, expected):
-        constraints.check(key, value, foreign_domains.domain_of(function, key.rpartition(".")[2], expected))
+        constraints.check(key, value, foreign_domains.domain_of(module, key.rpartition(".")[2], expected))
         return
     if typing.get_origin(expected) is typing.Literal:
         words = typing.get_args(expected)
@@ -221,7 +254,3 @@ def check_complete(key: str, bound: Bound, *given: str) -> None:
         is_variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.default is parameter.empty and not is_variadic and name not in {*given, *bound.keywords}:
             raise ConfigError(f"{key}.{name} is not set", f"give it a value: +{key}.{name}=…")
-
-
-def _takes_any(signature: inspect.Signature) -> bool:
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())

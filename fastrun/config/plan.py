@@ -61,6 +61,12 @@ class Plan:
         return step % self.steps_per_epoch == 0 or step == self.total_steps
 
 
+def total_steps(settings: Settings) -> int | None:
+    """Return the optimizer steps of a run; None if its length is given in epochs, or in seconds."""
+    stopping = settings.early_stopping
+    return stopping.steps if stopping.kind == "budget" and stopping.steps else settings.steps
+
+
 def make_plan(settings: Settings, steps_per_epoch: int) -> Plan:
     """Return the plan of a run.
 
@@ -71,10 +77,7 @@ def make_plan(settings: Settings, steps_per_epoch: int) -> Plan:
     Raises:
         ConfigError: a duration in the settings is not one, or is shorter than a step.
     """
-    stopping = settings.early_stopping
-    total = settings.steps or settings.epochs * steps_per_epoch
-    if stopping.kind == "budget" and stopping.steps:
-        total = stopping.steps
+    total = total_steps(settings) or settings.epochs * steps_per_epoch
 
     def steps_of(duration: str, key: str) -> int:
         steps = to_steps(duration, steps_per_epoch=steps_per_epoch, total_steps=total, key=key)

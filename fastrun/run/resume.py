@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
+from fastrun.run.early import check_early
 from fastrun.run.runner import Run, attempt
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.links import check_no_links
@@ -51,6 +52,7 @@ def resume(
         FastrunError: what ended the run.
     """
     check_no_links(run.path, run.checkpoints)
+    check_early(settings, loads_weights=False)
     with locked(run.path) as notes:
         setup = None
         saved, more = _newest_checkpoint(run, settings)

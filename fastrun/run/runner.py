@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
-from fastrun.errors import Diverged, FastrunError, Interrupted, ProcessEnded, StorageError
+from fastrun.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    Diverged,
+    FastrunError,
+    Interrupted,
+    ProcessEnded,
+    StorageError,
+)
+from fastrun.run.early import check_early
 from fastrun.run.log import Screen, logging_to, show
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.checkpoint.select import select
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
     from fastrun.training.trained_model import TrainedModel
 
 log = logging.getLogger("fastrun")
+
+_REFUSALS = ConfigError, DataError, CheckpointError  # what a user has to change before a run can start
 
 
 @dataclass
@@ -56,7 +68,15 @@ class Run:
         return load_model(path, self.settings)
 
 
-def train(settings: Settings, folder: Path, overrides: list[str], *, started: float, quiet: bool = False) -> Run:
+def train(
+    settings: Settings,
+    folder: Path,
+    overrides: list[str],
+    *,
+    started: float,
+    quiet: bool = False,
+    keeps_refused: bool = False,
+) -> Run:
     """Train a network from the first step in a new run directory.
 
     Args:
@@ -65,13 +85,21 @@ def train(settings: Settings, folder: Path, overrides: list[str], *, started: fl
         overrides: the overrides of the command line.
         started: the time at which the run was requested, in seconds since the epoch.
         quiet: whether to print nothing.
+        keeps_refused: whether a run that is refused before its first step leaves its directory, as jobs of a sweep do.
 
     Raises:
-        FastrunError: the run ended with an error, which is also in its directory.
+        FastrunError: the run was refused, or ended with an error, which is also in its directory.
     """
-    with locked(folder) as notes:
-        run = RunDir.create(folder, settings, overrides)
-        return attempt(settings, run, None, notes, started=started, quiet=quiet)
+    if not keeps_refused:
+        check_early(settings)
+    try:
+        with locked(folder) as notes:
+            run = RunDir.create(folder, settings, overrides)
+            return attempt(settings, run, None, notes, started=started, quiet=quiet)
+    except _REFUSALS:
+        if not keeps_refused and RunDir(folder).discard_if_unused():
+            Screen(quiet=quiet, highlight=False).print("nothing was trained: the run directory is removed")
+        raise
 
 
 def attempt(

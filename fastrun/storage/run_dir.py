@@ -23,6 +23,7 @@ from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.format import FORMAT, check_format
 from fastrun.system.process import Process
 
+_FIRST_FILES = "config.yaml", "overrides.yaml", "status.json", "data.json", "run.log", "lock"  # before the first step
 _ENDED = "finished", "failed", "interrupted", "diverged"
 
 
@@ -177,6 +178,24 @@ class RunDir:
             files.forget_after(self.checkpoints, step)
             files.forget_temporaries(self.path)
         metrics_file.forget_after(self.metrics, step)
+
+    def discard_if_unused(self) -> bool:
+        """Remove the directory of a run that ended before its first step; one with anything else in it is left.
+
+        Returns:
+            Whether it is removed.
+        """
+        try:
+            names = {entry.name for entry in self.path.iterdir()}
+            if names - {*_FIRST_FILES, self.checkpoints.name} or any(self.checkpoints.iterdir()):
+                return False
+            for name in names - {self.checkpoints.name}:
+                (self.path / name).unlink()
+            self.checkpoints.rmdir()
+            self.path.rmdir()
+        except OSError:
+            return False
+        return True
 
     def write_data(self, data: Mapping[str, Any]) -> None:
         """Write data.json, which describes the data that the run trains on."""

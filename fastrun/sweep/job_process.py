@@ -118,7 +118,7 @@ def _train(settings: Settings, run: RunDir, overrides: list[str], started: float
     is_new = not (run.path / "config.yaml").is_file()
     if is_new or settings.checkpoint.kind == "none":
         _clear(run.path)
-        runner.train(settings, run.path, overrides, started=started)
+        runner.train(settings, run.path, overrides, started=started, keeps_refused=True)
     else:
         resume.resume(compose.from_config(run.config(), []), run, started=started)
 

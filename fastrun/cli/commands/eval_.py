@@ -40,9 +40,12 @@ def run(arguments: list[str]) -> int:
 def _evaluate(directory: RunDir, given: Namespace) -> tuple[Path, dict[str, float]]:
     """Return the path and the metrics of a checkpoint of a run."""
     from fastrun import compose
-    from fastrun.training.evaluate import evaluate
+    from fastrun.components.data.early import check_early
 
     settings = compose.from_config(directory.config() | _UNUSED, given.overrides)
     checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
+    check_early(settings.data)  # before torch, which takes seconds
+    from fastrun.training.evaluate import evaluate
+
     is_new_data = any(override.startswith("data.") for override in given.overrides)
     return checkpoint, evaluate(settings, checkpoint, given.split, is_new_data=is_new_data, anyway=given.anyway)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from fastrun.errors import ConfigError
+from fastrun.components.amp.fp16 import check_fp16
 
 
 @dataclass
@@ -53,9 +53,8 @@ def choose_precision(kind: str, device: torch.device) -> Precision:
     """
     if kind == "off":
         return Precision("32-true", "amp=off", device.type)
+    check_fp16(kind, device.type == "cuda")
     if kind == "fp16":
-        if device.type != "cuda":
-            raise ConfigError("amp=fp16 needs a GPU; this run is on the CPU", "use amp=bf16 or amp=auto")
         return Precision("16-mixed", "amp=fp16", "cuda", torch.amp.GradScaler("cuda"))
     if kind == "bf16":
         return Precision("bf16-mixed", "amp=bf16", device.type)

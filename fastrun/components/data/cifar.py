@@ -1,28 +1,27 @@
-"""Reads the CIFAR data sets in each of their formats. Source: Krizhevsky 2009, from the 80 million tiny images."""
+"""Reads the CIFAR data sets in each of their formats. Source: Krizhevsky 2009, from the 80 million tiny images.
+
+torch is imported when the files are read, so that a wrong folder is refused at once.
+"""
 
 from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import TensorDataset
 
-from fastrun.components.data.image_folder import build_splits
 from fastrun.components.data.listing import list_images
 from fastrun.components.data.picture import INSTALL_VISION, decode
-from fastrun.components.data.store import open_store
-from fastrun.components.data.stratified_split import stratified_split
 from fastrun.config.paths import cache
 from fastrun.errors import DataError
 
-_SHAPE = torch.Size([3, 32, 32])
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Pair = tuple[Tensor, Tensor]
+_SHAPE = (3, 32, 32)
+_VALUES = 3 * 32 * 32
 
 
 @dataclass(frozen=True)
@@ -69,17 +68,30 @@ class Cifar:
         splits = self._read(folder, val_fraction, split_seed)
         return splits | {"val": splits["test"]} if val_fraction == 0 else splits
 
-    def _read(self, root: Path, val_fraction: float, split_seed: int) -> dict[str, Any]:
+    def check_root(self, root: Path) -> None:
+        """Check that a folder has one of the formats, without reading it.
+
+        Raises:
+            DataError: it is not a folder, or has none of them.
+        """
         if not root.is_dir():
             raise DataError(f"data.root={root} is not a folder", self.hint)
+        packed = (root / self.pickles).is_dir() or (root / self.binaries).is_dir()
+        if not packed and not all((root / name).is_dir() for name in self.batches):
+            raise DataError(f"{self.name} is not in {root}", self.hint)
+
+    def _read(self, root: Path, val_fraction: float, split_seed: int) -> dict[str, Any]:
+        from torch.utils.data import TensorDataset
+
+        from fastrun.components.data.stratified_split import stratified_split
+
+        self.check_root(root)
         for folder, suffix in ((root / self.pickles, ""), (root / self.binaries, ".bin")):
             if folder.is_dir():
                 pairs = {name: self._read_batches(folder, suffix, name) for name in self.batches}
                 splits = stratified_split(*pairs["train"], {"val": val_fraction}, split_seed)
                 return splits | {"test": TensorDataset(*pairs["test"]), "classes": self.classes}
-        if all((root / name).is_dir() for name in self.batches):
-            return self._read_folders(root, val_fraction, split_seed)
-        raise DataError(f"{self.name} is not in {root}", self.hint)
+        return self._read_folders(root, val_fraction, split_seed)
 
     def _find_or_download(self) -> Path:
         downloads = cache()
@@ -94,12 +106,14 @@ class Cifar:
             raise DataError(f"{self.name} is not on this machine and cannot be downloaded", hint) from error
         return downloads
 
-    def _read_batches(self, folder: Path, suffix: str, split: str) -> Pair:
+    def _read_batches(self, folder: Path, suffix: str, split: str) -> tuple[Tensor, Tensor]:
+        import torch
+
         batches = [self._read_batch(folder / f"{name}{suffix}") for name in self.batches[split]]
         pixels, labels = zip(*batches, strict=True)
         return torch.cat(pixels), torch.cat(labels)
 
-    def _read_batch(self, path: Path) -> Pair:
+    def _read_batch(self, path: Path) -> tuple[Tensor, Tensor]:
         try:
             pixels, labels = self._read_binary(path) if path.suffix else self._read_pickle(path)
             return self._check_batch(pixels, labels)
@@ -110,7 +124,7 @@ class Cifar:
 
     def _read_binary(self, path: Path) -> tuple[Any, Any]:
         """Read records of the bytes of the label, followed by the 1,024 bytes of each channel."""
-        records = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, self.label_bytes + _SHAPE.numel())
+        records = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, self.label_bytes + _VALUES)
         return records[:, self.label_bytes :], records[:, self.label_bytes - 1]
 
     def _read_pickle(self, path: Path) -> tuple[Any, Any]:
@@ -119,7 +133,9 @@ class Cifar:
             content = _ArrayUnpickler(file, encoding="latin1").load()
         return content["data"], content[self.labels]
 
-    def _check_batch(self, pixels: Any, labels: Any) -> Pair:
+    def _check_batch(self, pixels: Any, labels: Any) -> tuple[Tensor, Tensor]:
+        import torch
+
         x = torch.from_numpy(np.array(pixels).reshape(-1, *_SHAPE))
         y = torch.from_numpy(np.array(labels).astype(np.int64, casting="safe"))
         highest = len(self.classes) - 1
@@ -129,6 +145,9 @@ class Cifar:
 
     def _read_folders(self, root: Path, val_fraction: float, split_seed: int) -> dict[str, Any]:
         """Read the images in the folders ``train`` and ``test``, which are decoded once if there is room."""
+        from fastrun.components.data.image_folder import build_splits
+        from fastrun.components.data.store import open_store
+
         listing = list_images(root)
         listing = replace(listing, splits={name: listing.splits[name] for name in self.batches})
         if len(listing.classes) != len(self.classes):

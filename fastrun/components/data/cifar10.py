@@ -7,7 +7,7 @@ from typing import Any
 from fastrun.components.data.cifar import Cifar
 from fastrun.config.constraints import BelowOne, Natural
 
-_CIFAR10 = Cifar(
+CIFAR10 = Cifar(
     name="CIFAR-10",
     torchvision="CIFAR10",
     pickles="cifar-10-batches-py",
@@ -35,4 +35,4 @@ def cifar10(root: str | None = None, val_fraction: BelowOne = 0.1, split_seed: N
     Raises:
         DataError: a file is missing or damaged.
     """
-    return _CIFAR10.load(root, val_fraction, split_seed)
+    return CIFAR10.load(root, val_fraction, split_seed)

@@ -17,7 +17,7 @@ _CLASSES = """
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 
-_CIFAR100 = Cifar(
+CIFAR100 = Cifar(
     name="CIFAR-100",
     torchvision="CIFAR100",
     pickles="cifar-100-python",
@@ -42,4 +42,4 @@ def cifar100(root: str | None = None, val_fraction: BelowOne = 0.1, split_seed: 
     Raises:
         DataError: a file is missing or damaged.
     """
-    return _CIFAR100.load(root, val_fraction, split_seed)
+    return CIFAR100.load(root, val_fraction, split_seed)

@@ -9,7 +9,7 @@ from fastrun.components.data.idx import Idx
 from fastrun.config.constraints import BelowOne, Natural
 
 _CLASSES = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
-_FASHION = Idx("Fashion-MNIST", "FashionMNIST", _CLASSES.split(", "), Path("/usr/share/datasets/fashion-mnist"))
+FASHION_MNIST = Idx("Fashion-MNIST", "FashionMNIST", _CLASSES.split(", "), Path("/usr/share/datasets/fashion-mnist"))
 
 
 def fashion_mnist(root: str | None = None, val_fraction: BelowOne = 1 / 12, split_seed: Natural = 0) -> dict[str, Any]:
@@ -26,4 +26,4 @@ def fashion_mnist(root: str | None = None, val_fraction: BelowOne = 1 / 12, spli
     Raises:
         DataError: a file is missing or damaged.
     """
-    return _FASHION.load(root, val_fraction, split_seed)
+    return FASHION_MNIST.load(root, val_fraction, split_seed)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from fastrun.components.data.text import read_utf8
-from fastrun.errors import ConfigError, DataError
+from fastrun.components.data.text_file import check_is_file, read_utf8
+from fastrun.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     import polars as pl
 
 _PARQUET, _TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".txt")
 _SEPARATORS = ",;\t|"
+_LISTED = 8  # columns that a line names at most
 _HINT = "data.root must be a table whose first line has the names: .csv, .tsv or .parquet"
 
 
@@ -46,10 +47,55 @@ def read_table(path: Path, missing: Sequence[str]) -> pl.DataFrame:
     return clean(frame, missing)
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the names of a table's columns without reading its rows.
+
+    Raises:
+        ConfigError: the suffix of the file is unknown.
+        DataError: the file cannot be read, has two columns of one name, or is Parquet and polars is not installed.
+    """
+    _check_file(path)
+    if path.suffix.lower() not in _PARQUET:
+        return _unique_header(path)[0]
+    polars = _import_polars()
+    try:
+        return list(polars.scan_parquet(path, glob=False).collect_schema().names())
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        raise _read_error(path, error) from error
+
+
+def check_columns(names: Sequence[str], target: str | None, drop: Sequence[str], categories: Sequence[str]) -> None:
+    """Check that a table has the columns that the config names.
+
+    Args:
+        names: the names of its columns.
+        target: the name of the target column.
+        drop: the names of columns to leave out.
+        categories: the names of columns that are words.
+
+    Raises:
+        ConfigError: the target is not set or left out, or there is no such column.
+    """
+    if target is None:
+        raise ConfigError("data.target is not set", f"choose one of {abbreviate(names)}")
+    for key, wanted in {"target": [target], "drop": drop, "categories": categories}.items():
+        for name in wanted:
+            if name not in names:
+                hint = nearest(name, names) or f"its columns are {abbreviate(names)}"
+                raise ConfigError(f"data.{key}={name}: the table has no such column", hint)
+    if target in drop:
+        raise ConfigError(f"data.target={target} is also in data.drop", "remove it from one of the two")
+
+
+def abbreviate(entries: Iterable[str]) -> str:
+    """Return the first entries as text, and how many more there are."""
+    whole = list(entries)
+    more = f" and {len(whole) - _LISTED} more" if len(whole) > _LISTED else ""
+    return ", ".join(whole[:_LISTED]) + more
+
+
 def _check_file(path: Path) -> None:
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"data.root={path} {problem}", _HINT)
+    check_is_file(path, _HINT)
     if path.suffix.lower() not in _PARQUET + _TEXT:
         raise ConfigError(f"data.root={path}: cannot read {path.suffix or 'files without a suffix'}", _HINT)
 
@@ -65,10 +111,7 @@ def _import_polars() -> ModuleType:
 
 
 def _read_text(polars: ModuleType, path: Path, missing: Sequence[str]) -> pl.DataFrame:
-    names, separator = _header(path)
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise DataError(f"{path} has {count} columns named {name}", "give each column its own name")
+    names, separator = _unique_header(path)
     frame: pl.DataFrame = polars.read_csv(
         path,
         separator=separator,
@@ -80,6 +123,15 @@ def _read_text(polars: ModuleType, path: Path, missing: Sequence[str]) -> pl.Dat
     if len(names) == frame.width:
         frame.columns = names
     return frame
+
+
+def _unique_header(path: Path) -> tuple[list[str], str]:
+    """Return the header as :func:`_header` does; it has no name twice."""
+    names, separator = _header(path)
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DataError(f"{path} has {count} columns named {name}", "give each column its own name")
+    return names, separator
 
 
 def _header(path: Path) -> tuple[list[str], str]:

@@ -1,4 +1,7 @@
-"""Data sets of small gray images in the four idx files of MNIST. Source: LeCun, Cortes & Burges 1998."""
+"""Data sets of small gray images in the four idx files of MNIST. Source: LeCun, Cortes & Burges 1998.
+
+torch is imported when the files are read, so that a wrong folder is refused at once.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,15 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.utils.data import TensorDataset
 
-from fastrun.components.data.stratified_split import stratified_split
 from fastrun.config.paths import cache
 from fastrun.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FILES = {part: (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte") for part in ("train", "t10k")}
 
@@ -52,11 +54,26 @@ class Idx:
         Raises:
             DataError: a file is missing or damaged.
         """
+        from torch.utils.data import TensorDataset
+
+        from fastrun.components.data.stratified_split import stratified_split
+
         folder = Path(root).expanduser() if root is not None else self._find_or_download()
-        if not folder.is_dir():
-            raise DataError(f"data.root={folder} is not a folder", self.hint)
+        self.check_root(folder)
         splits = stratified_split(*self._pair(folder, "train"), {"val": val_fraction}, split_seed)
         return splits | {"test": TensorDataset(*self._pair(folder, "t10k")), "classes": self.classes}
+
+    def check_root(self, root: Path) -> None:
+        """Check that a folder has the four files, without reading them.
+
+        Raises:
+            DataError: it is not a folder, or a file is missing.
+        """
+        if not root.is_dir():
+            raise DataError(f"data.root={root} is not a folder", self.hint)
+        for path in (_path(root, name) for names in _FILES.values() for name in names):
+            if not path.is_file():
+                raise DataError(f"{path} is missing", self.hint)
 
     def _find_or_download(self) -> Path:
         downloads = cache() / self.torchvision / "raw"
@@ -87,14 +104,14 @@ class Idx:
 
     def _read(self, path: Path, rank: int) -> Tensor:
         """Read an idx file: two zero bytes, type (8 for uint8), rank, sizes as big-endian int32, and the values."""
+        import torch
+
         try:
             raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             if raw[:4] != bytes([0, 0, 8, rank]):
                 raise ValueError(f"it is not an idx file of bytes in {rank} dimensions")
             shape = np.frombuffer(raw, ">i4", rank, 4)
             return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape).copy())
-        except FileNotFoundError as error:
-            raise DataError(f"{path} is missing", self.hint) from error
         except (OSError, EOFError, ValueError, zlib.error) as error:
             raise DataError(f"{path} cannot be read: {error}", "download it again") from error
 

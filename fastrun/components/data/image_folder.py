@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from fastrun.components.data.fingerprint import listing_fingerprint
 from fastrun.components.data.learned import NEW, DataState
-from fastrun.components.data.listing import LAYOUT, Listing, hash_names, list_images, relative_sizes
+from fastrun.components.data.listing import LAYOUT, Listing, list_images, relative_sizes
 from fastrun.components.data.picture import Size, check_shape, decode
 from fastrun.components.data.store import ImageStore, open_store
 from fastrun.components.data.stratified_split import check_fractions, split_indices
@@ -141,7 +143,7 @@ def build_splits(
     split: dict[str, Tensor] = {}
     if missing:
         paths, labels = store.listing.splits["train"]
-        hashes = hash_names(store.listing.root, paths)
+        hashes = _hash_names(store.listing.root, paths)
         if learned is None:
             indices = split_indices(torch.tensor(labels), missing, split_seed)
             _report_not_validated(store.listing, indices, fractions["val"], about)
@@ -152,6 +154,14 @@ def build_splits(
         split = {name: hashes[own] for name, own in indices.items() if name != "train"}
         splits |= {name: _select(splits["train"], own) for name, own in indices.items()}
     return splits | {"classes": store.listing.classes, "about": about, "split": split}
+
+
+def _hash_names(root: Path, paths: list[str]) -> Tensor:
+    """Return a hash of the name of each file, relative to the root, as int64 ``[files]``."""
+    prefix = len(str(root)) + 1
+    names = (os.fsencode(path[prefix:].replace(os.sep, "/")) for path in paths)
+    digests = b"".join(blake2b(name, digest_size=8).digest() for name in names)
+    return torch.frombuffer(bytearray(digests), dtype=torch.int64)
 
 
 def _learned_indices(hashes: Tensor, learned: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,19 +1,15 @@
-"""Lists the files of an image folder: its splits and classes, and the images of each."""
+"""Lists the files of an image folder: its splits and classes, and the images of each. Does not import torch."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
+from fastrun.components.data.class_names import unknown_classes
 from fastrun.components.data.picture import printable
-from fastrun.components.data.target import unknown_classes
 from fastrun.errors import DataError, nearest
 
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
@@ -81,11 +77,7 @@ def list_images(root: Path, skip_bad: bool = False, learned: list[str] | None = 
         DataError: a split has no images, or not in folders of classes that ``train`` has too; or a file is not an
             image by its name.
     """
-    if not root.is_dir():
-        raise DataError(f"data.root={root} is not a folder", LAYOUT)
-    folders = {name: root / name for name in ("train", "val", "test") if (root / name).is_dir()} or {"train": root}
-    if "train" not in folders:
-        raise DataError(f"{root} has {' and '.join(folders)} but no train", LAYOUT)
+    folders = _split_folders(root)
     classes, skipped = _class_names(folders["train"]), dict[str, str]()
     if learned is not None:
         if unknown := [name for name in classes if name not in learned]:
@@ -97,6 +89,15 @@ def list_images(root: Path, skip_bad: bool = False, learned: list[str] | None = 
     return Listing(root, classes, splits, skipped)
 
 
+def check_layout(root: Path) -> None:
+    """Check the folders of splits and classes, without looking at the images in them.
+
+    Raises:
+        DataError: there are none.
+    """
+    _class_names(_split_folders(root)["train"])
+
+
 def relative_sizes(listing: Listing) -> Iterator[tuple[str, int]]:
     """Yield the name of each file, relative to the root, and its size in bytes."""
     prefix = len(str(listing.root)) + 1
@@ -104,12 +105,14 @@ def relative_sizes(listing: Listing) -> Iterator[tuple[str, int]]:
         yield path[prefix:].replace(os.sep, "/"), os.stat(path).st_size  # noqa: PTH116 (faster for millions of files)
 
 
-def hash_names(root: Path, paths: list[str]) -> Tensor:
-    """Return a hash of the name of each file, relative to the root, as int64 ``[files]``."""
-    prefix = len(str(root)) + 1
-    names = (os.fsencode(path[prefix:].replace(os.sep, "/")) for path in paths)
-    digests = b"".join(blake2b(name, digest_size=8).digest() for name in names)
-    return torch.frombuffer(bytearray(digests), dtype=torch.int64)
+def _split_folders(root: Path) -> dict[str, Path]:
+    """Return the folder of each split; that of ``train`` may be the root."""
+    if not root.is_dir():
+        raise DataError(f"data.root={root} is not a folder", LAYOUT)
+    folders = {name: root / name for name in ("train", "val", "test") if (root / name).is_dir()} or {"train": root}
+    if "train" not in folders:
+        raise DataError(f"{root} has {' and '.join(folders)} but no train", LAYOUT)
+    return folders
 
 
 def _class_names(folder: Path) -> list[str]:

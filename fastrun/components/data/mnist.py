@@ -7,7 +7,7 @@ from typing import Any
 from fastrun.components.data.idx import Idx
 from fastrun.config.constraints import BelowOne, Natural
 
-_MNIST = Idx("MNIST", "MNIST", [str(digit) for digit in range(10)])
+MNIST = Idx("MNIST", "MNIST", [str(digit) for digit in range(10)])
 
 
 def mnist(root: str | None = None, val_fraction: BelowOne = 1 / 12, split_seed: Natural = 0) -> dict[str, Any]:
@@ -23,4 +23,4 @@ def mnist(root: str | None = None, val_fraction: BelowOne = 1 / 12, split_seed: 
     Raises:
         DataError: a file is missing or damaged.
     """
-    return _MNIST.load(root, val_fraction, split_seed)
+    return MNIST.load(root, val_fraction, split_seed)

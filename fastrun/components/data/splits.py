@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
+from fastrun.components.data.class_names import unknown_classes
 from fastrun.components.data.fingerprint import samples_fingerprint
 from fastrun.components.data.labels import as_labels, labels, stored_labels
 from fastrun.components.data.learned import DataState
-from fastrun.components.data.target import unknown_classes
 from fastrun.components.task import Task
 from fastrun.errors import DataError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from torch.utils.data import TensorDataset
 
 from fastrun.components.data.columns import ColumnEncoding, FittedColumn, fit_column, is_row_number
 from fastrun.components.data.fingerprint import file_fingerprint
-from fastrun.components.data.frame import as_words, read_table
+from fastrun.components.data.frame import abbreviate, as_words, check_columns, read_table
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.stratified_split import split_indices
 from fastrun.components.data.target import TargetColumn, TaskChoice, encode_target, read_target
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 log = logging.getLogger("fastrun")
-
-_LISTED = 8  # columns that a line names at most
 
 
 def table(
@@ -126,7 +124,7 @@ def encode_rows(frame: pl.DataFrame, encoding: dict[str, Any], origin: str) -> N
     for column in columns:
         if column.name not in frame.columns:
             hint = (
-                nearest(column.name, frame.columns) or f"the run was trained on {_abbreviate(c.name for c in columns)}"
+                nearest(column.name, frame.columns) or f"the run was trained on {abbreviate(c.name for c in columns)}"
             )
             raise DataError(f"{origin} has no column {column.name}", hint)
     encoded = [values for column in columns for values in column.encode(frame[column.name]).values()]
@@ -137,15 +135,8 @@ def _select_columns(
     frame: pl.DataFrame, target: str | None, drop: Sequence[str], categories: Sequence[str]
 ) -> tuple[pl.DataFrame, str]:
     """Return a table without the columns to drop and with categories as words, and the name of its target."""
-    if target is None:
-        raise ConfigError("data.target is not set", f"choose one of {_abbreviate(frame.columns)}")
-    for key, names in {"target": [target], "drop": drop, "categories": categories}.items():
-        for name in names:
-            if name not in frame.columns:
-                hint = nearest(name, frame.columns) or f"its columns are {_abbreviate(frame.columns)}"
-                raise ConfigError(f"data.{key}={name}: the table has no such column", hint)
-    if target in drop:
-        raise ConfigError(f"data.target={target} is also in data.drop", "remove it from one of the two")
+    check_columns(frame.columns, target, drop, categories)
+    assert target is not None
     return frame.with_columns(as_words(frame[name]) for name in categories).drop(drop), target
 
 
@@ -166,7 +157,7 @@ def _fit_columns(frame: pl.DataFrame, targets: TargetColumn, train: Tensor, max_
 def _stack_inputs(path: Path, columns: list[FittedColumn]) -> Tensor:
     inputs = [values for column in columns for values in column.inputs.values()]
     if not inputs:
-        reasons = _abbreviate(f"{column.encoding.name} ({column.encoding.kind})" for column in columns)
+        reasons = abbreviate(f"{column.encoding.name} ({column.encoding.kind})" for column in columns)
         raise DataError(f"{path} has no column to learn from", f"left out: {reasons}" if columns else "add columns")
     return torch.from_numpy(np.stack(inputs, axis=1))
 
@@ -199,16 +190,9 @@ def _log_summary(name: str, targets: TargetColumn, about: dict[str, Any], column
     }
     for title, entries in lists.items():
         if entries:
-            log.info(f"{name}: {title}: {_abbreviate(entries)}")
+            log.info(f"{name}: {title}: {abbreviate(entries)}")
 
 
 def _single_row_classes(targets: TargetColumn) -> list[str]:
     counts = torch.bincount(targets.y).tolist() if targets.classes else []
     return [name for name, count in zip(targets.classes or [], counts, strict=True) if count == 1]
-
-
-def _abbreviate(entries: Iterable[str]) -> str:
-    """Return the first entries as text, and how many more there are."""
-    whole = list(entries)
-    more = f" and {len(whole) - _LISTED} more" if len(whole) > _LISTED else ""
-    return ", ".join(whole[:_LISTED]) + more

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastrun.components.data.class_names import unknown_classes
 from fastrun.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 TaskChoice = Literal["auto", "classification", "regression"]
 
 _MAX_CLASSES = 20  # whole numbers are classes if at most so many differ, …
-_LISTED = 8  # classes that a message names at most
 _MAX_CLASS_SHARE = 0.1  # … in relation to the number of rows: a rating or a species, not a count
 
 
@@ -88,19 +88,6 @@ def encode_target(column: pl.Series, classes: list[str] | None) -> TargetColumn:
     if unknown := sorted(set(names) - label_of.keys()):
         raise unknown_classes(f"data.target={column.name}", unknown, classes)
     return TargetColumn(torch.tensor([label_of[name] for name in names]), classes, is_known)
-
-
-def unknown_classes(origin: str, unknown: list[str], classes: list[str]) -> DataError:
-    """Return the error about classes that a run was not trained on.
-
-    Args:
-        origin: what has the classes, for the message.
-        unknown: the names of these classes, at least one.
-        classes: the names of the run's classes.
-    """
-    listed = ", ".join(unknown[:_LISTED]) + (" …" if len(unknown) > _LISTED else "")
-    known = ", ".join(classes[:_LISTED]) + (" …" if len(classes) > _LISTED else "")
-    return DataError(f"{origin} has classes that the run was not trained on: {listed}", f"its classes are {known}")
 
 
 def _is_classes(different: NDArray[np.generic], rows: int, task: TaskChoice) -> bool:

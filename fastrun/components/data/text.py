@@ -13,10 +13,10 @@ from torch.utils.data import TensorDataset
 from fastrun.components.data.fingerprint import file_fingerprint
 from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.stratified_split import check_fractions
+from fastrun.components.data.text_file import TEXT_HINT, empty_error, read_utf8
 from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError, DataError
 
-_HINT = "data.root must be a text file"
 _UNICODE = 0x110000  # the number of code points
 
 
@@ -50,7 +50,7 @@ def text(
             each split, or has characters that the run does not know.
     """
     if root is None:
-        raise ConfigError("data.root is not set", _HINT)
+        raise ConfigError("data.root is not set", TEXT_HINT)
     check_fractions({"val": val_fraction, "test": test_fraction})
     path = Path(root).expanduser()
     characters = read_utf8(path)
@@ -64,22 +64,10 @@ def text(
     return found | splits | {"classes": classes, "about": about, "split": split}
 
 
-def read_utf8(path: Path) -> str:
-    """Return the text of a UTF-8 file, without the byte order mark that some programs put at its start.
-
-    Raises:
-        DataError: the file cannot be read, or is not UTF-8; the message says from which byte on.
-    """
-    if not path.is_file():
-        problem = "is a folder" if path.is_dir() else "does not exist"
-        raise DataError(f"data.root={path} {problem}", _HINT)
-    try:
-        return path.read_bytes().decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        hint = f"save it as UTF-8: iconv -f ENCODING -t UTF-8 {path}"
-        raise DataError(
-            f"{path} is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}", hint
-        ) from error
+def _nothing_to_predict(root: str, classes: list[str]) -> DataError:
+    if not classes:
+        return empty_error(root)
+    return DataError(f"{root} has one character only, {classes[0]!r}", f"there is nothing to predict; {TEXT_HINT}")
 
 
 def encode_characters(characters: str) -> tuple[Tensor, list[str]]:
@@ -118,8 +106,7 @@ def _encode(characters: str, origin: str, learned: DataState | None) -> tuple[Te
         return encode_known(characters, vocabulary, origin), vocabulary
     tokens, vocabulary = encode_characters(characters)
     if len(vocabulary) < 2:
-        problem = f"has one character only, {vocabulary[0]!r}" if vocabulary else "is empty"
-        raise DataError(f"{origin} {problem}", "there is nothing to predict; " + _HINT)
+        raise _nothing_to_predict(origin, vocabulary)
     return tokens, vocabulary
 
 

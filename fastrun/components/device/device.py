@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from fastrun.components.device.presence import no_gpu_error
 from fastrun.config.settings import DeviceConfig
 from fastrun.errors import ConfigError
 from fastrun.system.cores import allowed_cores
@@ -56,7 +57,7 @@ def choose_device(config: DeviceConfig) -> Device:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     use_gpu = config.accelerator == "gpu" or (config.accelerator == "auto" and gpus > 0)
     if config.accelerator == "gpu" and not gpus:
-        raise ConfigError("device=gpu: torch finds no GPU on this machine", "use device=auto or device=cpu")
+        raise no_gpu_error()
     if use_gpu and config.count > gpus:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
     rank = int(os.environ.get("LOCAL_RANK", 0)) if config.count > 1 else 0

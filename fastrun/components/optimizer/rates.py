@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import LBFGS, Optimizer
 
 from fastrun.components.optimizer.depth import depths
+from fastrun.components.optimizer.rate_values import check_rate_values
 from fastrun.errors import ConfigError, nearest
 
 
@@ -64,7 +65,7 @@ def rate_factors(net: nn.Module, layer_decay: float, lr_scale: Mapping[str, floa
     Raises:
         ConfigError: a value is out of range, or a pattern matches no parameter.
     """
-    _check(layer_decay, lr_scale)
+    check_rate_values(layer_decay, lr_scale)
     factors = {name: layer_decay**depth for name, depth in depths(net).items()}
     for pattern, factor in lr_scale.items():
         matching = [name for name in factors if fnmatch.fnmatchcase(name, str(pattern))]
@@ -75,25 +76,6 @@ def rate_factors(net: nn.Module, layer_decay: float, lr_scale: Mapping[str, floa
         for name in matching:
             factors[name] *= factor
     return factors
-
-
-def _check(layer_decay: object, lr_scale: object) -> None:
-    if not _is_number(layer_decay) or not 0 < layer_decay <= 1:  # type: ignore[operator]
-        raise ConfigError(
-            f"optimizer.layer_decay={layer_decay} is not in (0, 1]", "1 means no decay; 0.65 to 0.9 are usual"
-        )
-    if not isinstance(lr_scale, Mapping):
-        raise ConfigError(f"optimizer.lr_scale={lr_scale} is not a map", "write 'optimizer.lr_scale={head.*:10}'")
-    for pattern, factor in lr_scale.items():
-        if not _is_number(factor) or not factor >= 0:
-            raise ConfigError(
-                f"optimizer.lr_scale: the factor {factor} of {pattern} is not a number of at least 0",
-                "use for example 10",
-            )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _nearest(pattern: str, names: list[str]) -> str:

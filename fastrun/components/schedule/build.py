@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.length import RunLength, shares
+from fastrun.components.schedule.length import RunLength, lengths, shares
 from fastrun.components.schedule.rewarm import Extension, rewarmed
 from fastrun.components.schedule.warmup import after_warmup
-from fastrun.config import constraints, instantiate
+from fastrun.config import constraints, instantiate, registry
 from fastrun.errors import ConfigError
 
 ON_EXTEND = "continue", "rewarm"
@@ -33,13 +33,13 @@ def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps:
         ConfigError: an argument is missing, unknown or out of range.
     """
     arguments = dict(config)
-    run = _run_length(arguments.pop("warmup", 0), steps_per_epoch, total_steps)
+    run = RunLength(total_steps, steps_per_epoch).with_warmup(arguments.pop("warmup", 0))
     constraints.check_word("schedule.on_extend", arguments.pop("on_extend", ON_EXTEND[0]), ON_EXTEND)
     extended = arguments.pop("extended", None)
     if arguments.get("_target_") is None:
         raise ConfigError("schedule._target_ is not set", "use schedule=constant for a constant learning rate")
-    lengths = shares(instantiate.locate(arguments["_target_"], "schedule"), arguments, run)
-    bound = instantiate.bind("schedule", arguments | lengths)
+    converted = shares(instantiate.locate(arguments["_target_"], "schedule"), arguments, run)
+    bound = instantiate.bind("schedule", arguments | converted)
     assert bound is not None
     offered = instantiate.accepted(bound, steps=run.steps, steps_per_epoch=steps_per_epoch)
     instantiate.check_complete("schedule", bound, *offered)
@@ -47,10 +47,30 @@ def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps:
     return curve if extended is None else rewarmed(curve, Extension.read(extended), total_steps)
 
 
-def _run_length(warmup: Any, steps_per_epoch: int, total_steps: int) -> RunLength:
-    steps = round(RunLength(total_steps, steps_per_epoch).steps_of(warmup, "schedule.warmup"))
-    if steps >= total_steps:
-        raise ConfigError(
-            f"schedule.warmup={warmup} leaves no steps of the {total_steps} of the run", "use a shorter warmup"
-        )
-    return RunLength(total_steps, steps_per_epoch, steps)
+def check_early(config: Mapping[str, Any], *, epochs: int, total_steps: int | None) -> None:
+    """Check what can be said of a schedule before the data is loaded, when the steps of an epoch are not known.
+
+    Args:
+        config: the group ``schedule``.
+        epochs: the epochs of the run.
+        total_steps: the steps of the run if the config says; it then goes before ``epochs``.
+
+    Raises:
+        ConfigError: an argument is unknown or out of range, or longer than the run whatever the data is.
+    """
+    arguments = dict(config)
+    run = RunLength(total_steps, 0) if total_steps else RunLength(epochs, 1, unit="epochs")
+    warmup, target = arguments.pop("warmup", 0), arguments.get("_target_")
+    for name in ("on_extend", "extended"):  # what is no argument of a schedule
+        arguments.pop(name, None)
+    if run.knows(warmup, "schedule.warmup"):
+        run = run.with_warmup(warmup)
+    if registry.target_of("schedule", str(target)) is None:
+        return  # the user's own, which must be imported first
+    converted = []
+    for name, kind, _, values in lengths(instantiate.locate(str(target), "schedule"), arguments):
+        converted.append(name)
+        for value in values:
+            if run.knows(value, f"schedule.{name}"):
+                run.share(value, kind, f"schedule.{name}")
+    instantiate.check_early("schedule", arguments, *converted)

@@ -7,13 +7,13 @@ step of the run, which includes the warmup), alone or in a tuple. It then gets s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import nextafter
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from fastrun.config.duration import to_exact_steps
+from fastrun.config.duration import check_length, to_exact_steps
 from fastrun.errors import ConfigError
 
 
@@ -36,11 +36,13 @@ class RunLength:
         total_steps: the steps of the run.
         steps_per_epoch: the steps of an epoch.
         warmup: the steps of the warmup, which are a part of ``total_steps``.
+        unit: what a step is: ``epochs`` before the data is loaded, when the number of steps in an epoch is not known.
     """
 
     total_steps: int
     steps_per_epoch: int
     warmup: int = 0
+    unit: str = "steps"
 
     @property
     def steps(self) -> int:
@@ -65,6 +67,39 @@ class RunLength:
             raise ConfigError(f"{key}={value} is not a duration", f"write {_FORMS}")
         return to_exact_steps(str(value), steps_per_epoch=self.steps_per_epoch, total_steps=self.total_steps, key=key)
 
+    def knows(self, value: Any, key: str) -> bool:
+        """Say whether a duration can be converted: steps are not known in epochs, nor epochs in steps before the data.
+
+        Args:
+            value: as in :meth:`steps_of`.
+            key: the key of the value, for error messages.
+
+        Raises:
+            ConfigError: the text is not a duration.
+        """
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            return True
+        unit = check_length(str(value), f"{key}={value}", zero=True, minutes=False)[1]
+        return unit == "%" or (bool(self.steps_per_epoch) if unit == "ep" else self.unit == "steps")
+
+    def with_warmup(self, value: Any) -> RunLength:
+        """Return the length of the same run with a warmup.
+
+        Args:
+            value: the duration of the warmup, as in :meth:`steps_of`.
+
+        Raises:
+            ConfigError: the value is not a duration, or as long as the run.
+        """
+        exact = self.steps_of(value, "schedule.warmup")
+        warmup = round(exact) if self.unit == "steps" else int(exact)  # what is certain, before steps are known
+        if max(exact, warmup) >= self.total_steps:
+            total = f"{self.total_steps}{'' if self.unit == 'steps' else f' {self.unit}'}"
+            raise ConfigError(
+                f"schedule.warmup={value} leaves no steps of the {total} of the run", "use a shorter warmup"
+            )
+        return replace(self, warmup=warmup)
+
     def share(self, value: Any, kind: Kind, key: str) -> float:
         """Return a duration or a moment as a share of the curve.
 
@@ -82,7 +117,7 @@ class RunLength:
         if steps > self.steps:
             left = f"that the warmup leaves of {self.total_steps}" if self.warmup else "of the run"
             raise ConfigError(
-                f"{key}={value} is {steps:g} steps, more than the {self.steps} {left}",
+                f"{key}={value} is {steps:g} {self.unit}, more than the {self.steps} {left}",
                 "make it shorter, or the run longer: epochs=…",
             )
         if isinstance(value, float):
@@ -93,11 +128,11 @@ class RunLength:
     def _from_warmup(self, steps: float, setting: str) -> float:
         """Return a moment, in steps of the run, as steps of the curve."""
         if steps <= self.warmup:
-            before = f"not after the warmup of {self.warmup} steps" if self.warmup else "the start of the run"
+            before = f"not after the warmup of {self.warmup} {self.unit}" if self.warmup else "the start of the run"
             raise ConfigError(f"{setting} is {before}", "choose a later moment, or a shorter schedule.warmup")
         if steps >= self.total_steps:
             raise ConfigError(
-                f"{setting} is step {steps:g} of a run of {self.total_steps}",
+                f"{setting} is {self.unit[:-1]} {steps:g} of a run of {self.total_steps}",
                 "choose an earlier moment, or train longer: epochs=…",
             )
         return steps - self.warmup
@@ -118,15 +153,25 @@ def shares(function: Callable[..., Any], config: Mapping[str, Any], run: RunLeng
         ConfigError: a value is not a duration, or not within the curve.
     """
     arguments: dict[str, Any] = {}
+    for name, kind, is_tuple, values in lengths(function, config):
+        converted = [run.share(value, kind, f"schedule.{name}") for value in values]
+        arguments[name] = converted if is_tuple else converted[0]
+    return arguments
+
+
+def lengths(function: Callable[..., Any], config: Mapping[str, Any]) -> Iterator[tuple[str, Kind, bool, list[Any]]]:
+    """Yield the arguments of a schedule that are durations or moments: name, kind, whether it is a tuple, and values.
+
+    Args:
+        function: the schedule.
+        config: its arguments as the user wrote them; the schedule's defaults are used for the others.
+    """
     for name, (kind, is_tuple) in _annotated(function).items():
         value = config.get(name, inspect.signature(function).parameters[name].default)
-        key = f"schedule.{name}"
         if is_tuple:
-            values = value if isinstance(value, (list, tuple)) else [value]
-            arguments[name] = [run.share(one, kind, key) for one in values]
+            yield name, kind, True, list(value) if isinstance(value, (list, tuple)) else [value]
         elif value is not inspect.Parameter.empty:
-            arguments[name] = run.share(value, kind, key)
-    return arguments
+            yield name, kind, False, [value]
 
 
 def _annotated(function: Callable[..., Any]) -> dict[str, tuple[Kind, bool]]:

@@ -12,13 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from fastrun.components.transfer import pretrained
+from fastrun.components.transfer.source_file import find_source
 from fastrun.errors import CheckpointError, ConfigError
-from fastrun.storage.checkpoint.select import select
 from fastrun.storage.checkpoint.state import is_checkpoint, network_weights
-from fastrun.storage.run_dir import RunDir
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which a file may hold the weights
-_HINT = "use a run directory, a file of weights, timm:NAME or pretrained"
 
 
 def read_weights(source: str | None, net: nn.Module) -> tuple[dict[str, Tensor], str]:
@@ -37,25 +35,12 @@ def read_weights(source: str | None, net: nn.Module) -> tuple[dict[str, Tensor],
         CheckpointError: there is no such file, or it cannot be read without running code from it.
         DataError: the weights are not on this machine and cannot be downloaded.
     """
-    if not source:
-        raise ConfigError("transfer.source is not set", _HINT)
+    path = find_source(source)
     if source == "pretrained":
         return pretrained.weights_of_network(net)
-    if source.startswith("timm:"):
-        return pretrained.weights_of_timm(source.removeprefix("timm:"))
-    path = _file_of(source)
+    if path is None:
+        return pretrained.weights_of_timm(str(source).removeprefix("timm:"))
     return weights_in(path), str(path)
-
-
-def _file_of(source: str) -> Path:
-    """Return the file that a source names: the best checkpoint if it is a run directory."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        run = RunDir.open(path)
-        return select(run.checkpoints, "best", run.config()["target"]["metric"])
-    if not path.is_file():
-        raise CheckpointError(f"transfer.source={source}: no such file", _HINT)
-    return path
 
 
 def weights_in(path: Path) -> dict[str, Tensor]:

@@ -340,8 +340,8 @@ def test_cifar_100_in_folders_has_a_hundred(tmp_path):
 
 
 def test_the_classes_have_their_names():
-    assert cifar10_module._CIFAR10.classes == CLASSES
-    names = cifar100_module._CIFAR100.classes
+    assert cifar10_module.CIFAR10.classes == CLASSES
+    names = cifar100_module.CIFAR100.classes
     assert len(names) == len(set(names)) == 100
     assert names == sorted(names)
     assert (names[0], names[-1]) == ("apple", "worm")

@@ -14,11 +14,11 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "fashion-mnist"
 
 
 def test_without_a_root_debians_folder_is_read(tmp_path, monkeypatch):
-    assert str(module._FASHION.debian) == "/usr/share/datasets/fashion-mnist"
+    assert str(module.FASHION_MNIST.debian) == "/usr/share/datasets/fashion-mnist"
     for part in ("train", "t10k"):
         for name in ("images-idx3", "labels-idx1"):
             (tmp_path / f"{part}-{name}-ubyte.gz").write_bytes(b"no gzip file")
-    monkeypatch.setattr(module, "_FASHION", replace(module._FASHION, debian=tmp_path))
+    monkeypatch.setattr(module, "FASHION_MNIST", replace(module.FASHION_MNIST, debian=tmp_path))
     with pytest.raises(DataError, match=f"{tmp_path}/.* cannot be read"):
         fashion_mnist()
 

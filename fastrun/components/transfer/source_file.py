@@ -1,0 +1,34 @@
+"""Where trained weights are read from. Does not import torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastrun.errors import CheckpointError, ConfigError
+from fastrun.storage.checkpoint.select import select
+from fastrun.storage.run_dir import RunDir
+
+_HINT = "use a run directory, a file of weights, timm:NAME or pretrained"
+
+
+def find_source(source: str | None) -> Path | None:
+    """Return the file that ``transfer.source`` names: the best checkpoint if it is a run directory.
+
+    Returns:
+        The file; None for weights of timm.
+
+    Raises:
+        ConfigError: there is no source.
+        CheckpointError: there is no such file.
+    """
+    if not source:
+        raise ConfigError("transfer.source is not set", _HINT)
+    if source == "pretrained" or source.startswith("timm:"):
+        return None
+    path = Path(source).expanduser()
+    if path.is_dir():
+        run = RunDir.open(path)
+        return select(run.checkpoints, "best", run.config()["target"]["metric"])
+    if not path.is_file():
+        raise CheckpointError(f"transfer.source={source}: no such file", _HINT)
+    return path

@@ -1,0 +1,46 @@
+"""Checks that come before torch is imported and before the run directory exists, so that mistakes show at once.
+
+Whatever needs the data itself, the network or torch is checked later. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from fastrun.components.amp.fp16 import check_fp16
+from fastrun.components.data.early import check_early as check_data
+from fastrun.components.device.presence import check_early as check_device
+from fastrun.components.device.presence import has_no_gpu
+from fastrun.components.optimizer.rate_values import check_rate_values
+from fastrun.components.schedule.build import check_early as check_schedule
+from fastrun.components.transfer.source_file import find_source
+from fastrun.config import instantiate
+from fastrun.config.plan import total_steps
+from fastrun.config.settings import OPEN, Settings
+
+_NOT_ARGUMENTS = {"optimizer": ("layer_decay", "lr_scale")}  # keys of a component that its target does not get
+
+
+def check_early(settings: Settings, *, loads_weights: bool = True) -> None:
+    """Check the settings of a run against the machine, the files that it reads, and what components take.
+
+    Args:
+        settings: the settings of the run.
+        loads_weights: whether it reads the weights that ``transfer`` asks for; a run that goes on does not.
+
+    Raises:
+        ConfigError: a value is not allowed, or cannot be used on this machine or in a run of this length.
+        DataError: the data is not where ``data.root`` says.
+        CheckpointError: the weights are not where ``transfer.source`` says.
+    """
+    check_device(settings.device)
+    check_fp16(settings.amp.kind, settings.device.accelerator != "cpu" and not has_no_gpu())
+    for group in OPEN:
+        if group != "schedule":
+            instantiate.check_early(group, getattr(settings, group), *_NOT_ARGUMENTS.get(group, ()))
+    for name, config in settings.callbacks.items():
+        instantiate.check_early(f"callbacks.{name}", config)
+    rates = settings.optimizer
+    check_rate_values(rates.get("layer_decay", 1.0), {} if rates.get("lr_scale") is None else rates["lr_scale"])
+    check_schedule(settings.schedule, epochs=settings.epochs, total_steps=total_steps(settings))
+    check_data(settings.data)
+    if loads_weights and settings.transfer.kind != "none":
+        find_source(settings.transfer.source)
