@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.ema.swap import swapped
 from fastrun.components.model.buffers import keep_buffers
-from fastrun.components.optimizer.protocol import check_state, evaluation_weights
+from fastrun.components.optimizer.protocol import check_state
 from fastrun.components.pipeline import Batch
 from fastrun.components.schedule import Watching
 from fastrun.components.speed.compile import compile_network
@@ -232,17 +232,11 @@ class Training(pl.LightningModule):
             # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
             yield logits.clone() if self.speed.compile else logits, y
 
-    def _evaluation_pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
-        if self.update.average is not None:
-            return self.update.average.weights()
-        return evaluation_weights(self.update.optimizer) or []
-
     @contextmanager
     def _evaluation_weights(self) -> Iterator[None]:
         """Put the weights to evaluate with into the network for the duration of a block."""
         average = self.update.average
-        with swapped(self._evaluation_pairs()):
+        with swapped(self.update.evaluation_pairs()):
             if average is not None and average.batches_to_refit:
                 batches = islice(self.loaders.train.batches(self.state.step), average.batches_to_refit)
                 average.refit(self.stepper.to_memory_format(x) for x, _ in batches)
@@ -288,7 +282,7 @@ class Training(pl.LightningModule):
         ).put_into(checkpoint)
 
     def _copy_evaluation_weights(self) -> dict[str, Tensor] | None:
-        if not self._evaluation_pairs():
+        if not self.update.evaluation_pairs():
             return None
         with self._evaluation_weights():
             return {name: value.clone() for name, value in self.net.state_dict().items()}
