@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -56,11 +56,18 @@ class Comparison:
     change: Callable[[Settings, float], Settings]
     name: str
     tried: dict[float, Candidate] = field(default_factory=dict)
+    _announced: set[float] = field(default_factory=set)
+
+    def announce(self, values: Iterable[float]) -> None:
+        """Expect the steps of values that will be measured."""
+        new = set(values) - self._announced
+        self._announced |= new
+        self.meter.expect(len(new) * self.effort.seeds * self.effort.steps)
 
     def measure(self, value: float) -> Candidate:
         """Return the losses with a value; each is measured once."""
         if value not in self.tried:
-            self.meter.expect(self.effort.seeds * self.effort.steps)
+            self.announce([value])
             self.tried[value] = Candidate(value, tuple(self._run(value, seed) for seed in self._seeds))
         return self.tried[value]
 
@@ -94,8 +101,8 @@ class Comparison:
         Returns:
             The rung of the best value.
         """
-        rungs = list(start)
-        losses = {rung: self.measure(value_at(rung)).loss for rung in rungs}
+        self.announce(map(value_at, start))
+        losses = {rung: self.measure(value_at(rung)).loss for rung in start}
         for end, step in ((min, -start.step), (max, start.step)):
             for _ in range(more):
                 best = min(sorted(losses), key=lambda rung: losses[rung])

@@ -63,6 +63,7 @@ def find_value(
     total = subject.plan.total_steps
     effort = plan_effort(subject.seconds_per_step, total, len(grid), seeds=seeds, steps=steps)
     comparison = Comparison(subject, effort, meter, number.change, number.key)
+    comparison.announce(grid)
     for value in grid:
         comparison.measure(value)
     _go_beyond(comparison, number)

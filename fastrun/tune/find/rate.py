@@ -18,6 +18,7 @@ KEY = "optimizer.lr"
 _MANTISSAS = (1, 2, 3, 5)  # of the rates that are tried, in each decade
 _VALUES = 7  # that are tried if the range tests were right: five coarse ones and two beside the best
 _MORE = 4  # rungs beyond the five, at each end
+_AS_GOOD = 0.01  # of the lowest loss
 _UNSET = 1e-3  # stands for a rate of 0, which nothing can be multiplied by
 
 
@@ -29,7 +30,7 @@ class RateResult:
         tests: the range tests.
         fall: where their losses fall, the median over the tests.
         candidates: the rates that were tried in short runs, with their losses.
-        best: the one with the lowest loss.
+        best: the one that is suggested: that with the lowest loss, or a lower one that is about as good.
         steps: the steps of a short run.
         test_steps: the steps of a range test.
         total_steps: the steps of the run.
@@ -56,32 +57,50 @@ def find_rate(subject: Subject, meter: Meter, *, seeds: int | None = None, steps
     Raises:
         ConfigError: the optimizer has no rate, no rate makes the loss fall, or it diverges with every one.
     """
-    present = _present_rate(subject.settings)
+    present, total = _present_rate(subject.settings), subject.plan.total_steps
     tested = plan_tests(subject.seconds_per_step, seeds=seeds, steps=steps)
     meter.expect(tested.seeds * tested.steps)
     tests = [_test(subject, seed, present, tested.steps, meter) for seed in subject.seeds(tested.seeds)]
-    fall = _fall(tests, tested.steps)
-    effort = plan_effort(
-        subject.seconds_per_step,
-        subject.plan.total_steps,
-        _VALUES,
-        seeds=seeds,
-        steps=steps,
-        taken=tested.seeds * tested.steps,
-    )
-    comparison = Comparison(subject, effort, meter, _with_rate, KEY)
-    middle = _nearest_rung(fall.steepest)
-    best = comparison.search(range(middle - 4, middle + 5, 2), _rate_at, _MORE)
+    fall, taken = _fall(tests, tested.steps), tested.seeds * tested.steps
+    effort = plan_effort(subject.seconds_per_step, total, _VALUES, seeds=seeds, steps=steps, taken=taken)
+    candidates = _compare(Comparison(subject, effort, meter, _with_rate, KEY), fall.steepest)
+    best = _choose(candidates, is_whole=effort.steps >= total)
+    return RateResult(tests, fall, candidates, best, effort.steps, tested.steps, total)
+
+
+def _compare(comparison: Comparison, middle: float) -> list[Candidate]:
+    """Return rates around one, with those beside the best of them, and the losses of short runs with each.
+
+    Raises:
+        ConfigError: the loss diverges with every rate.
+    """
+    rung = _nearest_rung(middle)
+    best = comparison.search(range(rung - 4, rung + 5, 2), _rate_at, _MORE)
     if comparison.best.loss == inf:
         raise ConfigError(
             f"the loss diverges with every rate from {comparison.candidates[0].value:g} on",
             "check the data and the loss: `fastrun train` says at which step, and clip=norm may help",
         )
-    for rung in (best - 1, best + 1):
-        comparison.measure(_rate_at(rung))
-    return RateResult(
-        tests, fall, comparison.candidates, comparison.best, effort.steps, tested.steps, subject.plan.total_steps
-    )
+    beside = _rate_at(best - 1), _rate_at(best + 1)
+    comparison.announce(beside)
+    for rate in beside:
+        comparison.measure(rate)
+    return comparison.candidates
+
+
+def _choose(candidates: list[Candidate], *, is_whole: bool) -> Candidate:
+    """Return the rate with the lowest loss; where the runs were shorter, the lowest of those that are about as good.
+
+    The best rate falls as runs get longer: Bjorck et al. 2024, "Scaling optimal LR across token horizons".
+
+    Args:
+        candidates: the rates that were tried, in order.
+        is_whole: whether the runs were as long as the run that the rate is for.
+    """
+    best = min(candidates, key=lambda candidate: candidate.loss)
+    if is_whole:
+        return best
+    return next(one for one in candidates if one.loss <= best.loss + _AS_GOOD * abs(best.loss))
 
 
 def _present_rate(settings: Settings) -> float:

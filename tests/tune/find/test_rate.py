@@ -87,6 +87,15 @@ def test_the_search_goes_on_down_while_rates_diverge(monkeypatch: pytest.MonkeyP
         search(seeds=1)
 
 
+def test_of_rates_that_are_about_as_good_in_shorter_runs_the_lowest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(subject: Subject, settings, steps: int, meter: Meter) -> float:
+        return 1 + 0.02 * abs(log10(settings.optimizer["lr"] / 0.01))
+
+    monkeypatch.setattr(comparison, "short_run", loss)
+    assert search(seeds=1).best.value == 0.01
+    assert search(seeds=1, steps=30).best.value == 0.005
+
+
 def test_groups_keep_the_ratio_of_their_rates() -> None:
     ends = subject("optimizer.layer_decay=0.5", "optimizer.lr_scale={*.bias:3}")
     test = run_range_test(ends, 0, 3e-3, 20, Meter())
