@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from fastrun.cli.plot.chart import Chart
 from fastrun.cli.plot.found import batch_chart, number_chart, rate_chart
+from fastrun.errors import UsageError
 from fastrun.tune.find import batch as find_batch
 from fastrun.tune.find import number as find_number
 from fastrun.tune.find import rate as find_rate
@@ -29,7 +31,7 @@ class Finding:
     """What was found.
 
     Attributes:
-        chart: what was measured.
+        chart: what was measured; None where there is nothing to draw.
         overrides: what sets the suggestion.
         record: everything as plain values.
         before: lines above the chart.
@@ -37,7 +39,7 @@ class Finding:
         after: lines below the table.
     """
 
-    chart: Chart
+    chart: Chart | None
     overrides: list[str]
     record: dict[str, Any]
     before: list[str]
@@ -51,15 +53,33 @@ class Finding:
             console = Console(highlight=False, soft_wrap=True, width=100)
         for line in self.before:
             console.print(line, markup=False)
+        self._show_chart()
+        console.print(self.table)
+        for line in self.after:
+            console.print(line, markup=False)
+
+    def _show_chart(self) -> None:
+        if self.chart is None:
+            return
         try:
             from fastrun.cli.plot.terminal import render_chart
 
             print(f"\n{render_chart(self.chart)}\n")
         except ImportError:
-            console.print("(pip install 'fastrun[report]' draws the curve)", markup=False)
-        console.print(self.table)
-        for line in self.after:
-            console.print(line, markup=False)
+            print("(pip install 'fastrun[report]' draws the curve)")
+
+    def save_picture(self, path: Path) -> None:
+        """Draw the chart as a PNG file.
+
+        Raises:
+            UsageError: the file exists, or there is nothing to draw.
+            StorageError: the file cannot be written.
+        """
+        from fastrun.cli.plot.picture import save_chart
+
+        if self.chart is None:
+            raise UsageError("there is no curve to draw: no value above 0 has a loss", "leave --png out")
+        save_chart(self.chart, path)
 
 
 def rate(subject: Subject, meter: Meter, *, seeds: int | None, steps: int | None) -> Finding:

@@ -1,4 +1,4 @@
-"""Find a learning rate, a batch size or another number by short trainings: find lr, find batch, find KEY."""
+"""Find a learning rate, a batch size or another number by short trainings, and print the command that uses it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastrun import redaction
 from fastrun.errors import UsageError
+from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def run(arguments: list[str]) -> int:
     _check(given)
     finding = _find(given)
     if given.png is not None:
-        from fastrun.cli.plot import picture
-
-        picture.save_chart(finding.chart, given.png)
+        finding.save_picture(given.png)
     command = _command(given.overrides, finding.overrides)
     if given.json:
         import json
@@ -46,7 +45,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser("fastrun find", __doc__)
     parser.add_argument("what", nargs="?", metavar="WHAT", help="lr, batch, momentum, or a key: optimizer.weight_decay")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the run, as for `fastrun train`")
-    seeds = "networks that each value is tried with (default: 3, fewer where steps are expensive)"
+    seeds = "networks that each value is tried with (default: 1 to 9, as many as take about a minute in all)"
     parser.add_argument("--seeds", type=_at_least(1), metavar="N", help=seeds)
     steps = "steps of each short training (default: those of the run, or as many as take about a minute in all)"
     parser.add_argument("--steps", type=_at_least(_LEAST_STEPS), metavar="N", help=steps)
@@ -106,6 +105,8 @@ def _find(given: Namespace) -> Finding:
     from fastrun.tune.find.subject import prepare
 
     settings = compose(given.overrides)
+    if settings.callbacks:
+        streams.say_error(f"note: callbacks take no part in a search: {', '.join(settings.callbacks)}")
     is_rate, is_batch = given.what in ("lr", "optimizer.lr"), given.what in ("batch", "batch.size")
     number = None if is_rate or is_batch else find_number(settings, given.what)
     options = {"seeds": given.seeds, "steps": given.steps}

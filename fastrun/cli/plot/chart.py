@@ -20,7 +20,8 @@ class Chart:
         lines_name: what the lines are; empty where there are none.
         points: the points.
         points_name: what the points are.
-        mark: the horizontal value that is suggested.
+        mark: a horizontal value to point out; 0, which has no logarithm, is not drawn.
+        mark_name: what it is.
         bottom: the lower end of the vertical axis.
         top: its upper end; what is above is drawn there.
         ticks: the horizontal values with a number.
@@ -33,6 +34,7 @@ class Chart:
     points: Points
     points_name: str
     mark: float
+    mark_name: str
     bottom: float
     top: float
     ticks: list[float]

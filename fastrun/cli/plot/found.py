@@ -26,17 +26,23 @@ def rate_chart(result: RateResult) -> Chart:
         points=points,
         points_name="short runs (validation loss)",
         mark=result.best.value,
+        mark_name="suggestion",
         bottom=min(0.0, *points[1]),
         top=top,
         ticks=decades(min(xs), max(xs)),
     )
 
 
-def number_chart(result: NumberResult) -> Chart:
-    """Return the losses of the short runs; where the scale is the distance from 1, that is along the axis."""
+def number_chart(result: NumberResult) -> Chart | None:
+    """Return the losses of the short runs; where the scale is the distance from 1, that is along the axis.
+
+    There is no chart where no value above 0 has a loss.
+    """
     number = result.number
     measured = [(number.distance(one.value), one.loss) for one in result.candidates]
     points = finite([(x, y) for x, y in sorted(measured) if x > 0])
+    if not points[0]:
+        return None
     margin = _MARGIN * (max(points[1]) - min(points[1]))
     return Chart(
         x_name=f"1 - {number.key}" if number.is_kept_share else number.key,
@@ -46,6 +52,7 @@ def number_chart(result: NumberResult) -> Chart:
         points=points,
         points_name="short runs (validation loss)",
         mark=number.distance(result.suggestion.value),
+        mark_name="suggestion",
         bottom=min(points[1]) - margin,
         top=max(points[1]) + margin,
         ticks=points[0],
@@ -63,6 +70,7 @@ def batch_chart(result: BatchResult) -> Chart:
         points=points,
         points_name="samples for the same progress",
         mark=float(result.critical),
+        mark_name="critical size",
         bottom=0.0,
         top=_HEADROOM * max(points[1]),
         ticks=points[0],

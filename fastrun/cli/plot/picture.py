@@ -117,7 +117,9 @@ def save_chart(chart: Chart, path: Path) -> None:
         label = chart.lines_name if index == 0 and chart.lines_name else None
         axes.plot(xs, ys, color=_RATE, linewidth=1.4, alpha=0.6, solid_joinstyle="round", label=label)
     axes.plot(*chart.points, "o", color=_MOMENTUM, markersize=5, label=chart.points_name)
-    axes.axvline(chart.mark, color=_FAINT, linewidth=1, linestyle="--", label=f"suggestion: {chart.mark:g}")
+    if chart.mark > 0:
+        label = f"{chart.mark_name}: {chart.mark:g}"
+        axes.axvline(chart.mark, color=_FAINT, linewidth=1, linestyle="--", label=label)
     low, high = chart.x_range
     bottom, top = chart.y_range
     axes.set(xscale="log", xlim=(10**low / 1.1, 10**high * 1.1), ylim=(bottom, top))

@@ -18,6 +18,7 @@ from fastrun.tune.find.subject import Subject
 
 LEAST_SAMPLES = 64  # of a training set whose batches can be compared
 _LEAST_STEPS, _MOST_STEPS = 30, 100  # before branching, and of the present size after it
+_MOST_SEEDS = 3  # the loss is measured on the same samples for each size, so the orders of samples differ little
 _WORK = 9  # branches of all sizes cost about so many times the steps of the present one
 
 
@@ -91,7 +92,8 @@ def find_batch(subject: Subject, meter: Meter, *, seeds: int | None = None, step
 
 def _plan(subject: Subject, seeds: int | None, steps: int | None) -> Effort:
     most = min(_MOST_STEPS, subject.plan.total_steps)
-    return plan_effort(subject.seconds_per_step, most, _WORK, seeds=seeds, steps=steps, least=_LEAST_STEPS)
+    effort = plan_effort(subject.seconds_per_step, most, _WORK, seeds=seeds, steps=steps, least=_LEAST_STEPS)
+    return Effort(seeds or min(_MOST_SEEDS, effort.seeds), effort.steps)
 
 
 def _measure_branches(branching: Branching) -> bool:

@@ -16,13 +16,14 @@ from fastrun.training.builders.parts import Parts
 
 SECONDS = 60.0  # that a search should take on a usual machine
 TEST_STEPS = 100  # of a range test
-SEEDS = 3  # networks that each value is tried with, where they are cheap
+TESTS = 3  # range tests, where they are cheap
+MOST_SEEDS = 9  # that each value is tried with, where runs are cheap: losses on small data differ much
 _SHARE = 1 / 3  # of the time that range tests may take, beyond those of one network
 LEAST_STEPS = 100  # of a short run: shorter ones prefer rates that are too high
 _PASSES = 3  # a backward pass costs about two forward passes
 _FLOPS_PER_SECOND = {"cpu": 6e10}  # of two cores of a laptop or server
 _GPU_FLOPS_PER_SECOND = 2e13
-_OVERHEAD = 7e-4  # seconds of a step beside its arithmetic
+_OVERHEAD = 3e-4, 8e-5  # seconds of a step beside its arithmetic, and of each layer in it
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def plan_tests(seconds_per_step: float, *, seeds: int | None, steps: int | None)
     """
     steps = steps or TEST_STEPS
     affordable = int(SECONDS * _SHARE / seconds_per_step / steps)
-    return Effort(seeds or min(SEEDS, max(1, affordable)), steps)
+    return Effort(seeds or min(TESTS, max(1, affordable)), steps)
 
 
 def plan_effort(
@@ -78,7 +79,8 @@ def plan_effort(
     if steps is None:
         steps = min(total_steps, max(least, allowed // (seeds or 1)))
     if seeds is None:
-        seeds = min(SEEDS, max(1, allowed // steps))
+        affordable = min(MOST_SEEDS, allowed // steps)
+        seeds = max(1, affordable - (affordable + 1) % 2)  # an odd number, whose median is one of the losses
     return Effort(seeds, steps)
 
 
@@ -89,7 +91,9 @@ def nominal_seconds(parts: Parts) -> float:
     positions = x.shape[1] if parts.setup.splits.task.name == "language" else 1
     flops = max(_count_flops(parts, x), 2 * weights * len(x) * positions)
     rate = _FLOPS_PER_SECOND.get(x.device.type, _GPU_FLOPS_PER_SECOND)
-    return _OVERHEAD + _PASSES * flops / rate
+    layers = sum(1 for module in parts.net.modules() if not any(module.children()))
+    own, layer = _OVERHEAD
+    return own + layers * layer + _PASSES * flops / rate
 
 
 def _count_flops(parts: Parts, x: Tensor) -> int:

@@ -23,6 +23,7 @@ CHART = Chart(
     points=([1e-3, 1e-2], [0.5, 0.2]),
     points_name="short runs",
     mark=1e-2,
+    mark_name="suggestion",
     bottom=0.0,
     top=2.4,
     ticks=decades(1e-6, 10),
@@ -40,9 +41,10 @@ def test_the_text_has_the_line_the_points_and_the_decades(monkeypatch: pytest.Mo
     assert lines[0].startswith("2.4┤")
 
 
-def test_a_single_point_and_equal_losses_are_drawn() -> None:
+def test_a_single_point_and_equal_losses_are_drawn(tmp_path: Path) -> None:
     flat = replace(CHART, lines=[], lines_name="", points=([3.0], [1.0]), bottom=1.0, top=1.0, ticks=[3.0])
     assert render_chart(flat).count("o") > 1
+    save_chart(replace(flat, mark=0.0), tmp_path / "a.png")
 
 
 def test_the_picture_shows_line_points_and_suggestion(tmp_path: Path) -> None:

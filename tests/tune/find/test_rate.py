@@ -137,7 +137,8 @@ def test_what_cannot_be_repeated_is_refused(overrides: list[str], words: str) ->
 def test_cheap_runs_are_tried_whole_and_with_several_seeds_and_others_as_far_as_a_minute_goes() -> None:
     assert plan_effort(1e-3, 400, 7, seeds=None, steps=None) == plan_effort(1e-4, 400, 7, seeds=None, steps=None)
     whole = plan_effort(1e-3, 400, 7, seeds=None, steps=None)
-    assert (whole.seeds, whole.steps) == (3, 400)
+    assert (whole.seeds, whole.steps) == (9, 400)
+    assert plan_effort(1e-2, 200, 7, seeds=None, steps=None).seeds == 3
     part = plan_effort(1e-2, 10_000, 7, seeds=None, steps=None)
     assert (part.seeds, part.steps) == (1, 857)
     least = plan_effort(1.0, 10_000, 7, seeds=None, steps=None)
