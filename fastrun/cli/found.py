@@ -25,6 +25,8 @@ from fastrun.tune.find.number import NumberResult
 from fastrun.tune.find.rate import KEY, RateResult
 from fastrun.tune.find.subject import Subject
 
+_FEW_SEEDS = 3  # whose losses are shown one by one
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -182,13 +184,20 @@ def _format_loss(loss: float) -> str:
 
 def _table(key: str, candidates: Sequence[Candidate], chosen: Candidate) -> Table:
     """Return the losses of the short runs with each value."""
-    table = Table(key, "loss", "times the best", "each seed")
+    table = Table(key, "loss", "times the best", "each seed" if len(chosen.losses) <= _FEW_SEEDS else "of all seeds")
     best = min(candidate.loss for candidate in candidates)
     for one in candidates:
         ratio = f"{one.loss / best:.2f}" if isfinite(one.loss) and best > 0 else "-"
-        losses = " ".join(map(_format_loss, one.losses))
+        losses = _format_seeds(one.losses)
         table.add_row(f"{one.value:.9g}", _format_loss(one.loss), ratio, losses, style="bold" if one is chosen else "")
     return table
+
+
+def _format_seeds(losses: Sequence[float]) -> str:
+    """Return each of a few losses, or the lowest and the highest of more."""
+    if len(losses) <= _FEW_SEEDS:
+        return " ".join(map(_format_loss, losses))
+    return f"{_format_loss(min(losses))} to {_format_loss(max(losses))}"
 
 
 def _describe_runs(steps: int, total_steps: int, seeds: int) -> str:

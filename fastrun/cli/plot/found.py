@@ -10,6 +10,7 @@ from fastrun.tune.find.rate import KEY, RateResult
 
 _HEADROOM = 1.15  # above the highest value that a chart has to show
 _MARGIN = 0.15  # the same above and below, where a chart does not begin at 0
+_NEAR_ZERO = 1 / 3  # of the highest value: lower losses are drawn above 0
 
 
 def rate_chart(result: RateResult) -> Chart:
@@ -18,6 +19,7 @@ def rate_chart(result: RateResult) -> Chart:
     points = finite([(candidate.value, candidate.loss) for candidate in result.candidates])
     top = _HEADROOM * max([ys[0] for _, ys in lines] + [min(points[1])])
     xs = [x for part, _ in (*lines, points) for x in part]
+    low = min(y for _, part in (*lines, points) for y in part)
     return Chart(
         x_name=KEY,
         y_name="loss",
@@ -27,7 +29,7 @@ def rate_chart(result: RateResult) -> Chart:
         points_name="short runs (validation loss)",
         mark=result.best.value,
         mark_name="suggestion",
-        bottom=min(0.0, *points[1]),
+        bottom=min(0.0, low) if low < _NEAR_ZERO * top else low - _MARGIN * (top - low),
         top=top,
         ticks=decades(min(xs), max(xs)),
     )
