@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -26,6 +29,14 @@ Shell = Callable[..., subprocess.CompletedProcess[str]]
 
 
 QUICK_SHARE = 6
+
+
+def pytest_configure() -> None:
+    """Keep what runs measure and decode out of the user's cache folder."""
+    if "FASTRUN_CACHE" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="fastrun-cache-")
+        os.environ["FASTRUN_CACHE"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -16,7 +16,7 @@ from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.on_divergence.nan_guard import NanGuard, can_raise_at_once
 from fastrun.components.optimizer.direct import build_step
 from fastrun.components.optimizer.gradient import gradients
-from fastrun.components.optimizer.protocol import lay_out_state, needs_closure
+from fastrun.components.optimizer.protocol import evaluation_weights, lay_out_state, needs_closure
 from fastrun.components.schedule import Curve, Cycling
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
 from fastrun.components.task import Loss
@@ -92,6 +92,16 @@ class UpdateRule:
         """Return the factor of every learning rate at a step."""
         lowered = self.on_divergence.lr_factor(step) if self.on_divergence is not None else 1.0
         return self.curve(self.position(step)) * lowered
+
+    def with_curve(self, curve: Curve) -> UpdateRule:
+        """Return the same update rule with another learning-rate schedule."""
+        return replace(self, curve=curve)
+
+    def evaluation_pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
+        if self.average is not None:
+            return self.average.weights()
+        return evaluation_weights(self.optimizer) or []
 
 
 class StepResult(NamedTuple):

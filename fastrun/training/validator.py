@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from fastrun.components.ema.swap import swapped
-from fastrun.components.optimizer.protocol import evaluation_weights
 from fastrun.components.pipeline import Batch
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
 from fastrun.components.test_time_augmentation import averaged_logits
@@ -60,22 +59,16 @@ class Validator:
         Args:
             step: the optimizer steps done.
         """
-        if not self._pairs():
+        if not self._update.evaluation_pairs():
             return None
         with self._evaluation_weights(step):
             return {name: value.clone() for name, value in self._net.state_dict().items()}
-
-    def _pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """Return pairs of a tensor of the network and the one that replaces it for an evaluation."""
-        if self._update.average is not None:
-            return self._update.average.weights()
-        return evaluation_weights(self._update.optimizer) or []
 
     @contextmanager
     def _evaluation_weights(self, step: int) -> Iterator[None]:
         """Put the weights to evaluate with into the network for the duration of a block."""
         average = self._update.average
-        with swapped(self._pairs()):
+        with swapped(self._update.evaluation_pairs()):
             if average is not None and average.batches_to_refit:
                 memory_format = memory_format_of(self._net)
                 batches = islice(self._loaders.train.batches(step), average.batches_to_refit)

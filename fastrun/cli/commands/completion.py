@@ -29,6 +29,7 @@ compdef _fastrun fastrun"""
 
 
 _SHELLS = ("bash", "zsh")
+_FINDABLE = ("lr", "batch", "momentum", "optimizer.weight_decay", "clip.max")  # any key of a number may follow
 
 
 def run(arguments: list[str]) -> int:
@@ -57,7 +58,7 @@ def words(line: str) -> list[str]:
     earlier = before.split()
     if len(earlier) < 2:
         return _starting_with(current, verbs())
-    if earlier[1] == "train":
+    if earlier[1] == "train" or (earlier[1] == "find" and len(earlier) > 2):
         return _starting_with(current, _train_words(current))
     return _starting_with(current, _argument_words(earlier[1]))
 
@@ -68,6 +69,8 @@ def _argument_words(verb: str) -> Iterable[str]:
         return registry.recipes()
     if verb == "options":
         return registry.groups()
+    if verb == "find":
+        return _FINDABLE
     return _SHELLS if verb == "completion" else ()
 
 

@@ -1,1 +1,1 @@
-"""Plots of the learning-rate schedules, in the terminal and as a picture. They need the extra ``report``."""
+"""Plots of schedules and of what a search measured. They need the extra ``report``."""

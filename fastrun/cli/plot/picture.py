@@ -1,4 +1,4 @@
-"""Plots the schedules as a picture: a panel for each, all with the same axes."""
+"""Plots as a picture: the schedules, a panel for each with the same axes, and the chart of a search."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import fill, wrap
 from typing import Any
 
+from fastrun.cli.plot.chart import Chart
 from fastrun.cli.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 from fastrun.errors import StorageError, UsageError
 
@@ -95,6 +96,42 @@ def _label_axes(panels: Any, columns: int, count: int) -> None:
         if index + columns >= count:
             axes.set_xlabel("epoch", fontsize=8)
             axes.tick_params(labelbottom=True)
+
+
+def save_chart(chart: Chart, path: Path) -> None:
+    """Write the chart of a search as a PNG file.
+
+    Args:
+        chart: the chart.
+        path: the file, which must not exist yet.
+
+    Raises:
+        UsageError: the file exists.
+        StorageError: the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for index, (xs, ys) in enumerate(chart.lines):
+        label = chart.lines_name if index == 0 and chart.lines_name else None
+        axes.plot(xs, ys, color=_RATE, linewidth=1.4, alpha=0.6, solid_joinstyle="round", label=label)
+    axes.plot(*chart.points, "o", color=_MOMENTUM, markersize=5, label=chart.points_name)
+    if chart.mark > 0:
+        label = f"{chart.mark_name}: {chart.mark:g}"
+        axes.axvline(chart.mark, color=_FAINT, linewidth=1, linestyle="--", label=label)
+    low, high = chart.x_range
+    bottom, top = chart.y_range
+    axes.set(xscale="log", xlim=(10**low / 1.1, 10**high * 1.1), ylim=(bottom, top))
+    axes.set_xlabel(chart.x_name, fontsize=9)
+    axes.set_ylabel(chart.y_name, fontsize=9)
+    axes.set_xticks(chart.ticks, [f"{x:g}" for x in chart.ticks], minor=False)
+    axes.minorticks_off()
+    axes.grid(color=_GRID, linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8, color=_FAINT)
+    axes.legend(fontsize=8, frameon=False)
+    _write(figure, path)
 
 
 def _write(figure: Any, path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from fastrun.components.schedule import Curve
-from fastrun.components.schedule.warmup import other_methods
+from fastrun.components.schedule.resample import following
 from fastrun.errors import ConfigError
 
 SHARE = 0.05
@@ -85,5 +85,4 @@ def rewarmed(curve: Curve, extension: Extension, total_steps: int) -> Curve:
         share = (step - start + 1) / (end - start + 1)
         return extension.factor + (curve(end) - extension.factor) * share
 
-    vars(factor).update(other_methods(curve, 0))
-    return factor
+    return following(curve, factor, lambda step: step)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastrun.components.schedule import Curve, Cycling, Watching
+from fastrun.components.schedule import Curve
+from fastrun.components.schedule.resample import following
 
 
 def after_warmup(curve: Curve, warmup: int) -> Curve:
@@ -23,21 +22,4 @@ def after_warmup(curve: Curve, warmup: int) -> Curve:
     def warmed(step: int) -> float:
         return curve(0) * (step + 1) / (warmup + 1) if step < warmup else curve(step - warmup)
 
-    vars(warmed).update(other_methods(curve, warmup))
-    return warmed
-
-
-def other_methods(curve: Curve, warmup: int) -> dict[str, Any]:
-    """Return the methods of a curve beside its call, for a curve that calls it ``warmup`` steps later.
-
-    Args:
-        curve: the curve.
-        warmup: the steps that come before its first one.
-    """
-    methods: dict[str, Any] = {}
-    if isinstance(curve, Cycling):
-        cycled = curve.momentum
-        methods["momentum"] = lambda step: cycled(max(0, step - warmup))
-    if isinstance(curve, Watching):
-        methods |= {"judge": curve.judge, "state": curve.state, "load": curve.load}
-    return methods
+    return following(curve, warmed, lambda step: max(0, step - warmup))

@@ -35,18 +35,37 @@ def choose_batch_size(settings: Settings, setup: Setup) -> Settings:
         ConfigError: not even the smallest batch fits into memory.
     """
     shares = setup.device.world_size * settings.batch.accumulate
-    result = _search(settings, setup, max(1, size_of(setup.splits.train) // shares // _STEPS))
-    memory.release_unused()  # of the network that was tried out, which may have filled a GPU
+    has_gpu = setup.device.torch_device.type == "cuda"
+    most = max(1, size_of(setup.splits.train) // shares // _STEPS)
+    result = measure_sizes(settings, setup, most, to_the_limit=has_gpu)
     log.info(f"batch: {result.describe()}")
     batch = replace(settings.batch, kind="fixed", size=result.size * shares, found=result.describe())
     return replace(settings, batch=batch)
 
 
-def _search(settings: Settings, setup: Setup, most: int) -> BatchSizeResult:
+def measure_sizes(settings: Settings, setup: Setup, most: int, *, to_the_limit: bool) -> BatchSizeResult:
+    """Measure the throughput of batch sizes by steps of a network that is thrown away, which frees its memory.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        most: the largest size to try.
+        to_the_limit: go on to the largest size that fits even where larger ones are not faster.
+
+    Raises:
+        ConfigError: not even the smallest size fits into memory.
+    """
+    try:
+        return _search(settings, setup, most, to_the_limit)
+    finally:
+        memory.release_unused()  # of the network that was tried out, which may have filled a GPU
+
+
+def _search(settings: Settings, setup: Setup, most: int, to_the_limit: bool) -> BatchSizeResult:
     """Measure sizes up to ``most``; the network that takes the steps is not referred to any more on return."""
     has_gpu = setup.device.torch_device.type == "cuda"
     trial = _build_trial(settings, setup)
-    return search(trial if has_gpu else within_free_memory(trial), most, to_the_limit=has_gpu)
+    return search(trial if has_gpu else within_free_memory(trial), most, to_the_limit)
 
 
 def _build_trial(settings: Settings, setup: Setup) -> Trial:

@@ -55,10 +55,8 @@ class Parts:
 
         The network is in training mode afterwards, and a body that a run freezes at first is frozen.
         """
-        if self.update.frozen is not None:
-            self.update.frozen.freeze()
         self.net.train()
-        return Stepper(
+        stepper = Stepper(
             self.net,
             self.metrics.loss,
             self.update,
@@ -68,6 +66,9 @@ class Parts:
             clock=Clock(time.time()),
             backward=Tensor.backward,
         )
+        if self.update.frozen is not None:
+            self.update.frozen.freeze()  # last: the stepper clips the body's gradients, too, and norms keep their mode
+        return stepper
 
 
 def build_parts(
