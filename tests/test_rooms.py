@@ -21,6 +21,7 @@ ROOMS = (
     "storage",
     "components",
     "training",
+    "tune",
     "run",
     "search",
     "compose",

@@ -87,6 +87,7 @@ NUMBERS = {  # what a number that is given to a group most likely means
 VERBS = {
     "compare": "runs", "ls": "runs", "list": "runs", "fit": "train", "run": "train", "test": "eval",
     "evaluate": "eval", "validate": "eval", "continue": "resume", "restart": "resume",
+    "profile": "diagnose", "bottleneck": "diagnose",
 }  # fmt: skip
 
 _CHOOSING = ("name", "type", "class", "algorithm", "kind")  # of a group's option, in other tools

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import Protocol, cast
 
-_ORDER = ("train", "resume", "eval", "runs", "recipes", "options", "completion", "version")
+_ORDER = ("train", "resume", "eval", "runs", "diagnose", "recipes", "options", "completion", "version")
 
 
 class Verb(Protocol):
