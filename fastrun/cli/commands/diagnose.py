@@ -81,7 +81,7 @@ def _diagnose(settings: Settings, typed: list[str], given: Namespace) -> None:
     from rich.console import Console
 
     from fastrun.tune.diagnose.diagnosis import diagnose
-    from fastrun.tune.diagnose.recipe_file import without, write_recipe
+    from fastrun.tune.diagnose.recipe_file import train_command, without, write_recipe
     from fastrun.tune.diagnose.report import as_data, show
 
     with _progress(is_shown=not given.json) as say:
@@ -97,7 +97,7 @@ def _diagnose(settings: Settings, typed: list[str], given: Namespace) -> None:
     show(diagnosis, typed, console)
     if written is not None and best is not None:
         rest = [text for text in without(typed, best.candidate.overrides) if not text.startswith("+recipe=")]
-        command = " ".join(["fastrun train", f"+recipe={given.apply}", *rest])
+        command = train_command([f"+recipe={given.apply}", *rest], [])
         console.print(f"written to {written}: {command}", markup=False)
     elif given.apply is not None:
         console.print(f"nothing was measured to help, so recipes/{given.apply}.yaml is not written", markup=False)

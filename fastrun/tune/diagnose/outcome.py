@@ -51,8 +51,15 @@ class Outcome:
 
 
 def best_outcome(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """Return the outcome that helps most; None where none helps."""
-    return max(filter(lambda one: one.helps, outcomes), key=lambda one: one.factor or 0.0, default=None)
+    """Return the outcome that helps most; None where none helps.
+
+    Of two that help about as much, the first is taken: simpler values are tried before others.
+    """
+    best: Outcome | None = None
+    for outcome in outcomes:
+        if outcome.helps and (best is None or (outcome.factor or 0.0) >= HELPS * (best.factor or 0.0)):
+            best = outcome
+    return best
 
 
 def try_all(
@@ -89,10 +96,9 @@ def try_all(
 
 def _best_by_key(outcomes: list[Outcome]) -> list[Outcome]:
     """Return the outcomes that help, the best one first; of those that set the same key, the best alone."""
-    best: dict[str, Outcome] = {}
-    for outcome in sorted(filter(lambda one: one.helps, outcomes), key=lambda one: -(one.factor or 0.0)):
-        best.setdefault(next(iter(outcome.candidate.changes)), outcome)
-    return list(best.values())
+    keys = dict.fromkeys(next(iter(outcome.candidate.changes)) for outcome in outcomes)
+    best = [best_outcome(one for one in outcomes if next(iter(one.candidate.changes)) == key) for key in keys]
+    return sorted(filter(None, best), key=lambda one: -(one.factor or 0.0))
 
 
 def _together(outcomes: list[Outcome]) -> Candidate:

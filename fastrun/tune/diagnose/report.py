@@ -125,7 +125,9 @@ def _pace_table(measured: Measured) -> Table:
         "forward": "forward alone",
     }
     for name, pace in _paces(measured):
-        table.add_row(names[name], f"{pace:,.0f}", f"{1e3 * measured.steps.batch / pace:,.3g}")
+        milliseconds = 1e3 * measured.steps.batch / pace
+        digits = 0 if milliseconds >= 100 else 3 if milliseconds < 1 else 2
+        table.add_row(names[name], f"{pace:,.0f}", f"{milliseconds:,.{digits}f}")
     return table
 
 

@@ -146,8 +146,7 @@ def whole_step(trial: Trial, seconds: float) -> float:
     """Return the seconds of a step as a run takes it, its data included."""
     trial.use_threads()
     with closing(trial.batches()) as batches:
-        for _ in range(trial.workers + 1):  # worker processes start, and the first batches are late
-            trial.step(*next(batches))
+        _empty_queue(trial, lambda: trial.step(*next(batches)), seconds)
         return trial.timer.per_call(lambda: trial.step(*next(batches)), seconds)
 
 
@@ -155,8 +154,7 @@ def _turn(trial: Trial, batches: dict[int, Batch], seconds: float) -> Turn:
     """Measure everything once, for about so many seconds each. Worker processes end before the step is timed alone."""
     per_call = trial.timer.per_call
     with closing(trial.batches()) as loaded:
-        for _ in range(trial.workers + 1):
-            next(loaded)
+        _empty_queue(trial, lambda: next(loaded), seconds)
         loader = per_call(lambda: next(loaded), seconds)
         whole, waited = _whole_and_waiting(trial, loaded, seconds)
     cpu = CpuShare()
@@ -168,6 +166,22 @@ def _turn(trial: Trial, batches: dict[int, Batch], seconds: float) -> Turn:
     is_apart = trial.workers > 0 or trial.device.type == "cuda"
     waiting = max(0.0, 1 - step / whole) if is_apart else waited / whole
     return Turn(loader, whole, waiting, step, forward, sizes, cpu.share())
+
+
+def _empty_queue(trial: Trial, take: Callable[[], object], seconds: float) -> None:
+    """Take the first batches, which are late, and those that worker processes have prepared by then, which are free.
+
+    Args:
+        trial: the training.
+        take: takes a batch.
+        seconds: the time after which no queue has built up, if so many batches are not taken by then.
+    """
+    clock = trial.timer.clock
+    begin = clock()
+    for taken in range(trial.queue + 1):
+        if taken > trial.workers and clock() - begin > seconds:
+            break
+        take()
 
 
 def _whole_and_waiting(trial: Trial, loaded: Iterator[Batch], seconds: float) -> tuple[float, float]:

@@ -74,6 +74,11 @@ class Trial:
         return loader.num_workers if isinstance(loader, WorkerLoader) else 0
 
     @property
+    def queue(self) -> int:
+        """Return the number of batches that worker processes prepare ahead."""
+        return self.workers * self.settings.pipeline.prefetch
+
+    @property
     def validation_batches(self) -> int:
         """Return the number of batches of a validation."""
         return -(-size_of(self.parts.setup.splits.val) // self.parts.loaders.val.size)

@@ -45,7 +45,7 @@ def judge(measured: Measured) -> list[Verdict]:
     On a busy machine that comes first, since it makes the other numbers rough. The others come by the share of the time
     that they take.
     """
-    busy = [Verdict("busy machine", _busy_reason(measured), _BUSY_ADVICE)] if is_busy(measured) else []
+    busy = [Verdict("busy machine", _busy_reason(measured), _busy_advice(measured))] if is_busy(measured) else []
     shares = measured.shares()
     parts = [part for part in LIMITS if shares[part] >= LIMITS[part]]
     if shares["host"] <= shares["compute"]:
@@ -87,6 +87,11 @@ def _busy_reason(measured: Measured) -> str:
     return f"other work takes the cores: this process got {percent(share)} of the CPU time that it asked for"
 
 
+def _busy_advice(measured: Measured) -> str:
+    fewer = "; beside other work one thread is faster: OMP_NUM_THREADS=1" if measured.machine.threads > 1 else ""
+    return f"measure again when the machine is quiet{fewer}"
+
+
 def _compute_reason(measured: Measured, share: float) -> str:
     reached = measured.peak_share
     of_peak = f", at {percent(reached)} of what a matrix product reaches here" if reached is not None else ""
@@ -102,7 +107,6 @@ def _host_reason(measured: Measured, share: float) -> str:
     return f"{percent(share)} of the time is Python code outside of torch's operations"
 
 
-_BUSY_ADVICE = "measure again when the machine is quiet; beside other work one thread is faster: OMP_NUM_THREADS=1"
 _REASONS = {
     "data": lambda measured, share: f"{percent(share)} of the time a step waits for data",
     "validation": lambda measured, share: (
