@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from fastrun.components.data.splits import size_of
+from fastrun.components.pipeline.resident import ResidentLoader
+from fastrun.components.pipeline.workers import WorkerLoader
 from fastrun.config.settings import Settings
 from fastrun.training.builders.loaders import why_not_resident
 from fastrun.tune.diagnose.shares import Measured
@@ -68,11 +70,11 @@ def candidates(bottlenecks: Sequence[str], trial: Trial, measured: Measured) -> 
 
 
 def _for_input(trial: Trial, measured: Measured) -> Iterator[Candidate]:
-    splits, config = trial.parts.setup.splits, trial.settings.pipeline
-    is_resident = why_not_resident([splits.train, splits.val], trial.parts.setup.device) is None
-    if is_resident and config.kind != "resident":
+    splits = trial.parts.setup.splits
+    can_be_resident = why_not_resident([splits.train, splits.val], trial.parts.setup.device) is None
+    if can_be_resident and not isinstance(trial.loader, ResidentLoader):
         yield Candidate({"pipeline.kind": "resident"})
-    now = trial.workers if config.kind != "plain" else None
+    now = trial.workers if isinstance(trial.loader, WorkerLoader) else None
     cores = available_cores()
     for count in dict.fromkeys((cores, 2 * cores, max(1, cores // 2))):
         if count != now:

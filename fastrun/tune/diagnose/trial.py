@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fastrun.components.data.splits import size_of
 from fastrun.components.model.buffers import keep_buffers
-from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline import Batch, TrainLoader
 from fastrun.components.pipeline.mixed import MixedLoader
 from fastrun.components.pipeline.workers import WorkerLoader
 from fastrun.components.speed.compile import compile_network
@@ -67,11 +67,15 @@ class Trial:
             torch.set_num_threads(self.threads)
 
     @property
+    def loader(self) -> TrainLoader:
+        """Return the loader of training, without the mixing of its batches."""
+        loader = self.parts.loaders.train
+        return loader.loader if isinstance(loader, MixedLoader) else loader
+
+    @property
     def workers(self) -> int:
         """Return the number of processes that load samples for training; 0 where the process that trains does."""
-        loader = self.parts.loaders.train
-        loader = loader.loader if isinstance(loader, MixedLoader) else loader
-        return loader.num_workers if isinstance(loader, WorkerLoader) else 0
+        return self.loader.num_workers if isinstance(self.loader, WorkerLoader) else 0
 
     @property
     def queue(self) -> int:
