@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastrun.errors import UsageError, nearest
+from fastrun.errors import ConfigError, UsageError, nearest
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.system.argument_parser import ArgumentParser
@@ -57,7 +57,7 @@ def _compose(training: list[str]) -> tuple[Settings, list[str]]:
 
     first = training[0] if training else "="
     if "=" in first or first.startswith(("+", "~")):
-        return compose.compose(training), training
+        return _compose_one(training), training
     path = Path(first)
     if is_sweep(path):
         raise UsageError(f"{first} is a sweep, not a run", "name one of the runs in it")
@@ -66,6 +66,18 @@ def _compose(training: list[str]) -> tuple[Settings, list[str]]:
     directory, overrides = RunDir.open(path), training[1:]
     settings = compose.from_config(directory.config() | _UNUSED, overrides)
     return settings, [*directory.overrides(), *overrides]
+
+
+def _compose_one(overrides: list[str]) -> Settings:
+    """Return the settings that overrides compose to, each of which has one value."""
+    from fastrun import compose
+
+    try:
+        return compose.compose(overrides)
+    except ConfigError as error:
+        if error.hint and error.hint.startswith("add -m "):  # as for a sweep
+            raise ConfigError(error.message, "one training is diagnosed at a time: give one value") from error
+        raise
 
 
 def _hint(word: str) -> str:

@@ -106,6 +106,7 @@ def _measure(settings: Settings, setup: Setup, seconds: float, say: Say) -> tupl
     """Return the training, what was measured of it, and notes."""
     notes = []
     say("building the training")
+    release_unused()
     before = _resident_memory()
     trial = Trial(settings, setup)
     for _ in range(_FIRST_STEPS):

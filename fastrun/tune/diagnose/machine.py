@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.speed.compile import restore
 from fastrun.tune.diagnose.trial import Trial
 
 _SECONDS = 0.15  # for each of the product and the copy, and half as much again to warm up
@@ -59,11 +62,23 @@ def count_flops(trial: Trial) -> Flops:
     counter = FlopCounterMode(display=False, custom_mapping=_recorders(seen))
 
     def count() -> None:
-        with counter:
+        with counter, _uncompiled(trial.parts.net):
             torch.autograd.backward(trial.stepper.forward(x, y))
 
     keep_buffers(trial.parts.net, count)
     return Flops(counter.get_total_flops() * len(trial.y) / len(y), tuple(sorted(seen)))
+
+
+@contextmanager
+def _uncompiled(net: nn.Module) -> Iterator[None]:
+    """Let a network use its class's ``forward`` during a block, where each operation can be seen."""
+    compiled = vars(net).get("forward")
+    restore(net)
+    try:
+        yield
+    finally:
+        if compiled is not None:
+            net.forward = compiled
 
 
 def _recorders(seen: set[str]) -> dict[Any, Callable[..., int]]:

@@ -78,6 +78,7 @@ def test_a_run_is_diagnosed_and_what_helps_is_written_into_a_recipe(shell, folde
         (["+recipe=mlp_fats"], "hint: did you mean mlp_fast?"),
         (["optimzer=adam"], "hint: did you mean optimizer?"),
         (["epochs=3", "nowhere"], "write key=value"),
+        (["seed=1,2"], "seed has several values\nhint: one training is diagnosed at a time: give one value"),
         (["--sconds", "3"], "hint: see `fastrun diagnose --help`"),
         (["--seconds", "0"], "--seconds 0 is too short"),
         (["--seconds", "nan"], "--seconds nan is too short"),
