@@ -160,6 +160,8 @@ def _facts(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     if flops is not None and measured.peak_share is not None:
         rate = f"{_scaled(flops.total / steps.step)}FLOP/s, {percent(measured.peak_share)} of that product's"
         yield "model", f"{_scaled(flops.total)}FLOP a step: {rate}"
+    elif flops is not None and flops.total:
+        yield "model", f"{_scaled(flops.total)}FLOP a step in the operations that can be counted"
     yield "memory", f"{format_mebibytes(measured.memory)} at the peak"
     share = f"{percent(steps.cpu_share)} of the CPU time asked for, " if steps.cpu_share is not None else ""
     yield "quiet", f"{share}steps differ by {percent(steps.drift)} over {steps.turns} turns"

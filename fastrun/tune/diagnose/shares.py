@@ -80,7 +80,10 @@ class Measured:
 
     @property
     def peak_share(self) -> float | None:
-        """Return the share of the matrix product's operations a second that a step reaches; None where not counted."""
-        if self.flops is None or not self.flops.total:
+        """Return the share of the matrix product's operations a second that a step reaches.
+
+        It is None where not all of the step's operations are counted.
+        """
+        if self.flops is None or self.flops.uncounted or not self.flops.total:
             return None
         return self.flops.total / self.steps.step / self.machine.flops

@@ -117,7 +117,7 @@ _REASONS = {
     "compute": _compute_reason,
 }
 _ADVICE = {
-    "data": "let the data set compute less for each sample, or once for all; more cores, with pipeline=workers",
+    "data": "let the data set compute less a sample, or once for all (data.cache=true in an image folder); more cores",
     "validation": "a smaller validation set, or val_every=…",
     "checkpoint": "checkpoint.every=…, or outputs=… on a faster disk",
     "host": "larger batches; fewer and larger operations in the model's forward",

@@ -85,7 +85,6 @@ def test_a_run_is_diagnosed_and_what_helps_is_written_into_a_recipe(shell, folde
         (["--seconds", "long"], "invalid float value"),
         (["--apply", "../x"], "no recipe can have that name"),
         (["--apply", "mlp_fast"], "there is a recipe of that name"),
-        (["device=gpu"], "finds no GPU"),
         (["model.depth=9"], "the nearest is 8"),
     ],
 )

@@ -103,3 +103,4 @@ def test_rough_numbers_and_uncounted_operations_are_said() -> None:
     assert "cannot be counted" in notes(replace(COMPUTING, flops=None))[0]
     assert "mkldnn_rnn_layer" in notes(replace(COMPUTING, flops=Flops(0, ("mkldnn_rnn_layer",))))[0]
     assert replace(COMPUTING, flops=Flops(0)).peak_share is None
+    assert replace(COMPUTING, flops=Flops(1e9, ("mkldnn_rnn_layer",))).peak_share is None
