@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 
 import torch
 
+from fastrun.components.pipeline import Batch
+from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.files import checkpoint_path
 from fastrun.storage.checkpoint.io import AtomicCheckpointIO
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
-from fastrun.system.clock import Clock
-from fastrun.training.module import Training
 from fastrun.tune.diagnose.trial import Trial
 
 _SAVES = 3
@@ -45,22 +44,20 @@ def measure_validation(trial: Trial, seconds: float) -> float:
         seconds: the time that measuring may take, about.
     """
     trial.use_threads()
-    module = Training(trial.parts, Clock(time.time()))
-    module.stepper = trial.stepper
-    module.eval()
+    trial.parts.net.eval()
     try:
         with torch.inference_mode():
-            return _evaluate(trial, module, seconds) + _refitting(trial)
+            return _evaluate(trial, seconds) + _refitting(trial)
     finally:
-        module.train()
+        trial.parts.net.train()
 
 
-def _evaluate(trial: Trial, module: Training, seconds: float) -> float:
+def _evaluate(trial: Trial, seconds: float) -> float:
     """Evaluate 1, 2, 4 … batches until the time is over, and return the seconds that all batches would take."""
     total, count = trial.validation_batches, 1
 
     def evaluate() -> dict[str, float]:
-        return module.evaluate(islice(iter(trial.parts.loaders.val), count))
+        return trial.parts.metrics.measure(_outputs(trial, islice(iter(trial.parts.loaders.val), count)))
 
     evaluate()  # not measured: it chooses kernels, and worker processes start
     taken = trial.timer.once(evaluate)
@@ -68,6 +65,16 @@ def _evaluate(trial: Trial, module: Training, seconds: float) -> float:
         count = min(2 * count, total)
         taken = trial.timer.once(evaluate)
     return taken * total / count
+
+
+def _outputs(trial: Trial, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield the logits and the targets of batches, as a validation of a run computes them."""
+    parts = trial.parts
+    for x, y in batches:
+        with parts.update.precision.autocast():
+            logits = averaged_logits(parts.net, trial.stepper.to_memory_format(x), parts.settings.views)
+        # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
+        yield logits.clone() if parts.settings.speed.compile else logits, y
 
 
 def _refitting(trial: Trial) -> float:
@@ -88,14 +95,13 @@ def measure_save(trial: Trial, outputs: Path) -> Save:
     Raises:
         StorageError: the disk is full.
     """
-    module = Training(trial.parts, Clock(time.time()))
     writer = AtomicCheckpointIO()
     with tempfile.TemporaryDirectory(prefix=".fastrun-", dir=_writable(outputs)) as folder:
         checkpoints = Path(folder) / "checkpoints"
         checkpoints.mkdir()
         try:
             saves = [
-                _save(trial, writer, lambda: _content(trial, module), checkpoint_path(checkpoints, step))
+                _save(trial, writer, lambda: _content(trial), checkpoint_path(checkpoints, step))
                 for step in range(_SAVES)
             ]
         finally:
@@ -113,10 +119,10 @@ def _save(trial: Trial, writer: AtomicCheckpointIO, content: Callable[[], dict[s
     return Save(blocking, clock() - begin)
 
 
-def _content(trial: Trial, module: Training) -> dict[str, Any]:
+def _content(trial: Trial) -> dict[str, Any]:
     """Return a checkpoint as Lightning and the run make it."""
     parts, update = trial.parts, trial.parts.update
-    checkpoint = {"state_dict": module.state_dict(), "optimizer_states": [update.optimizer.state_dict()]}
+    checkpoint = {"state_dict": parts.net.state_dict(), "optimizer_states": [update.optimizer.state_dict()]}
     CheckpointState(
         train_state=TrainState().state(),
         world_size=1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import closing
 from time import perf_counter
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -89,7 +88,7 @@ class Trial:
 
     def batches(self) -> Generator[Batch, None, None]:
         """Return the batches of training from the next step on. Closing them ends worker processes."""
-        return cast(Generator[Batch, None, None], self.parts.loaders.train.batches(self._taken))
+        yield from self.parts.loaders.train.batches(self._taken)
 
     def part(self) -> Batch:
         """Return the part of the kept batch that is computed at once."""
