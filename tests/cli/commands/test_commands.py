@@ -26,7 +26,7 @@ def test_help_names_every_verb(capfd, flag: str) -> None:
     assert all(f"\n  {verb} " in out for verb in verbs())
 
 
-@pytest.mark.parametrize("verb", ["resume", "eval", "recipes", "options", "runs", "completion", "version"])
+@pytest.mark.parametrize("verb", ["resume", "eval", "recipes", "options", "runs", "diagnose", "completion", "version"])
 def test_every_verb_has_help_of_its_own(capfd, verb: str) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])
@@ -125,6 +125,7 @@ def test_runs_lists_the_newest_first(folder: Path, capfd) -> None:
         ("fastrun train +recipe=res", "+recipe=resnet_amp"),
         ("fastrun train batch.s", "batch.size="),
         ("fastrun train optimizer.l", "optimizer.lr="),
+        ("fastrun diagnose +recipe=mlp", "+recipe=mlp_fast"),
         ("fastrun options sch", "schedule"),
         ("fastrun recipes mlp", "mlp_fast"),
         ("fastrun completion z", "zsh"),

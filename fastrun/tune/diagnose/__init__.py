@@ -1,0 +1,1 @@
+"""What a training spends its time on, and which values were measured to make it faster."""
