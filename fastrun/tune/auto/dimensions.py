@@ -37,10 +37,11 @@ class Dimension:
 
 
 def with_choice(settings: Settings, choice: Choice) -> Settings:
-    """Return settings with some keys of closed groups set."""
+    """Return settings with some keys set, those of closed groups or those that belong to no group."""
     for key, value in choice.items():
         group, _, name = key.partition(".")
-        settings = replace(settings, **{group: replace(getattr(settings, group), **{name: value})})
+        new = replace(getattr(settings, group), **{name: value}) if name else value
+        settings = replace(settings, **{group: new})
     return settings
 
 

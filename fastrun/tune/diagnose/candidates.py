@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +12,9 @@ from fastrun.components.data.splits import size_of
 from fastrun.components.pipeline.resident import ResidentLoader
 from fastrun.components.pipeline.workers import WorkerLoader
 from fastrun.config.settings import Settings
+from fastrun.system.cores import allowed_cores
 from fastrun.training.builders.loaders import why_not_resident
+from fastrun.tune.auto.dimensions import rows_of, with_choice
 from fastrun.tune.diagnose.shares import Measured
 from fastrun.tune.diagnose.trial import Trial
 from fastrun.tune.diagnose.verdict import LIMITS
@@ -40,19 +41,11 @@ class Candidate:
     @property
     def overrides(self) -> list[str]:
         """Return the values as overrides of a command line: ``pipeline=workers``, ``pipeline.num_workers=4``."""
-        return [f"{key.removesuffix('.kind')}={_text(value)}" for key, value in self.changes.items()]
+        return list(rows_of(self.changes))
 
     def apply(self, settings: Settings) -> Settings:
         """Return settings with these values."""
-        for key, value in self.changes.items():
-            group, _, name = key.partition(".")
-            new = replace(getattr(settings, group), **{name: value}) if name else value
-            settings = replace(settings, **{group: new})
-        return settings
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        return with_choice(settings, self.changes)
 
 
 def candidates(bottlenecks: Sequence[str], trial: Trial, measured: Measured) -> list[Candidate]:
@@ -75,7 +68,7 @@ def _for_input(trial: Trial, measured: Measured) -> Iterator[Candidate]:
     if can_be_resident and not isinstance(trial.loader, ResidentLoader):
         yield Candidate({"pipeline.kind": "resident"})
     now = trial.workers if isinstance(trial.loader, WorkerLoader) else None
-    cores = available_cores()
+    cores = allowed_cores()
     for count in dict.fromkeys((cores, 2 * cores, max(1, cores // 2))):
         if count != now:
             yield Candidate({"pipeline.kind": "workers", "pipeline.num_workers": count})
@@ -96,10 +89,10 @@ def _precision(trial: Trial) -> Iterator[Candidate]:
 
 
 def _threads(trial: Trial) -> Iterator[Candidate]:
-    """Yield one thread for the operations on a CPU, where the settings have a key for it."""
-    has_key = any(entry.name == "threads" for entry in fields(trial.settings.speed))
-    if has_key and trial.threads > 1 and trial.device.type == "cpu":
-        yield Candidate({"speed.threads": 1})
+    """Yield one thread for the operations on a CPU, or all that there may be."""
+    cores = allowed_cores()
+    if trial.device.type == "cpu" and cores > 1:
+        yield Candidate({"speed.threads": 1 if trial.threads > 1 else cores})
 
 
 def _for_host(trial: Trial, measured: Measured) -> Iterator[Candidate]:
@@ -162,13 +155,6 @@ def _less_often(
 
 def _for_busy(trial: Trial, measured: Measured) -> Iterator[Candidate]:
     yield from _threads(trial)
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 _BY_BOTTLENECK: dict[str, Callable[[Trial, Measured], Iterator[Candidate]]] = {

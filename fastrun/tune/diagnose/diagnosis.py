@@ -15,13 +15,16 @@ import torch
 from fastrun.config.duration import to_minutes
 from fastrun.config.settings import EarlyStoppingConfig, Settings
 from fastrun.errors import ConfigError, OutOfMemory, StorageError
+from fastrun.system.cores import allowed_cores
 from fastrun.system.memory import describe_peak, is_out_of_memory, release_unused
 from fastrun.system.proc import fields
 from fastrun.system.seed import seeded
 from fastrun.training.builders.batch_size import choose_batch_size
 from fastrun.training.builders.setup import Setup, set_up
+from fastrun.tune.auto.choose import choose
+from fastrun.tune.auto.dimensions import with_choice
 from fastrun.tune.diagnose import verdict as rules
-from fastrun.tune.diagnose.candidates import available_cores, candidates
+from fastrun.tune.diagnose.candidates import candidates
 from fastrun.tune.diagnose.evaluation import Save, measure_save, measure_validation
 from fastrun.tune.diagnose.machine import Flops, count_flops, measure_machine
 from fastrun.tune.diagnose.outcome import Outcome, best_outcome, try_all
@@ -88,12 +91,14 @@ def diagnose(settings: Settings, seconds: float = 30.0, say: Say = lambda text: 
     with _state_kept(settings), _explained(settings):
         say("loading the data")
         setup = set_up(settings)
-        if processes > 1 and setup.device.torch_device.type == "cpu":
-            torch.set_num_threads(max(1, available_cores() // processes))
         if settings.batch.kind == "auto":
             say("choosing the batch size")
             settings = choose_batch_size(settings, setup)
             notes.append(f"batch=auto chooses batch.size={settings.batch.size} here")
+        if processes > 1 and settings.speed.threads is None:
+            settings = with_choice(settings, {"speed.threads": max(1, allowed_cores() // processes)})
+        say("choosing what is fastest")
+        settings = choose(settings, setup)
         trial, measured, more = _measure(settings, setup, seconds, say)
         verdicts = rules.judge(measured)
         found = candidates([verdict.name for verdict in verdicts], trial, measured)

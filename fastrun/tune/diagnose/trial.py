@@ -43,9 +43,9 @@ class Trial:
     def __init__(self, settings: Settings, setup: Setup, clock: Callable[[], float] = perf_counter) -> None:
         self.settings = settings
         self.device, self.timer = setup.device.torch_device, Timer(setup.device.torch_device, clock)
-        self.threads = getattr(settings.speed, "threads", None) or torch.get_num_threads()
+        self.threads = settings.speed.threads or torch.get_num_threads()
         self.use_threads()
-        self.parts = build_parts(settings, setup, Resolved({}))
+        self.parts = build_parts(settings, setup, Resolved({}, is_silent=True))
         self.parts.metrics.to(self.device)
         rates = self.parts.update.base_lrs
         rates[:] = [rate * _STANDSTILL for rate in rates]

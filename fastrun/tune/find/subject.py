@@ -54,7 +54,7 @@ def prepare(settings: Settings) -> Subject:
     setup = set_up(settings)
     settings = choose(settings, setup)
     set_threads(settings.speed.threads, setup.device)
-    parts = build_parts(settings, setup, Resolved({}))
+    parts = build_parts(settings, setup, Resolved({}, is_silent=True))
     settings = replace(settings, batch=parts.settings.batch)
     return Subject(settings, setup, parts.plan, nominal_seconds(parts))
 

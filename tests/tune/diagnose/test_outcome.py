@@ -62,7 +62,7 @@ def overrides_for(bottleneck: str, *overrides: str) -> list[str]:
 def test_what_is_tried_goes_by_the_bottleneck(
     monkeypatch, bottleneck: str, overrides: list[str], expected: str
 ) -> None:
-    monkeypatch.setattr(candidates_module, "available_cores", lambda: 2)
+    monkeypatch.setattr(candidates_module, "allowed_cores", lambda: 2)
     assert expected in overrides_for(bottleneck, "epochs=100", *overrides)
 
 
@@ -83,7 +83,7 @@ def test_what_is_tried_goes_by_the_bottleneck(
 def test_nothing_is_tried_that_is_so_already(
     monkeypatch, bottleneck: str, overrides: list[str], unexpected: str
 ) -> None:
-    monkeypatch.setattr(candidates_module, "available_cores", lambda: 2)
+    monkeypatch.setattr(candidates_module, "allowed_cores", lambda: 2)
     assert unexpected not in " ".join(overrides_for(bottleneck, *overrides))
 
 
