@@ -17,6 +17,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from measure import Values, in_turn, machine, parser, ratio, show
 
 from fastrun.compose import compose
 from fastrun.config.settings import Settings
-from fastrun.system.cores import allowed_cores
+from fastrun.system.cores import allowed_cores, wait_briefly
 from fastrun.training.builders.setup import set_up
 from fastrun.tune.auto.choose import measure
 from fastrun.tune.auto.dimensions import with_choice
@@ -164,6 +165,9 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     asked = options()
+    if "GOMP_SPINCOUNT" not in os.environ:  # as the command line sets it, which must be before torch is imported
+        wait_briefly()
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     machine(torch.device("cpu"))
     with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as folder:
         os.environ["FASTRUN_CACHE"] = folder
