@@ -68,7 +68,7 @@ def wait_briefly(environ: MutableMapping[str, str] = os.environ) -> None:
     is imported. What the user has set stays as it is.
     """
     if not any(name in environ for name in _WAITING):
-        # Of GNU's OpenMP, which torch's packages have: some 30 microseconds. Twice as many make a resnet's step 1.2 times
-        # as fast on two quiet cores, and 2.6 times as slow beside two busy processes.
+        # Of GNU's OpenMP, which torch's packages have: some 30 microseconds. Twice as many make the step of a small
+        # resnet 1.2 times as fast on two quiet cores, and 2.6 times as slow beside two busy processes.
         environ["GOMP_SPINCOUNT"] = "2000"
         environ["KMP_BLOCKTIME"] = "0"  # milliseconds, of LLVM's and Intel's
