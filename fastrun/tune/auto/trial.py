@@ -22,6 +22,8 @@ _GAP = 1.05  # less is not worth a number
 _HOPELESS = 4.0  # times the fastest: a candidate whose first step takes longer is not timed again
 _MOST_ROUNDS = 7
 _LEAST_ROUNDS = 3
+_LONG_STEP = 0.05  # seconds: from here on, fewer steps have to be enough
+_CLEAR = 1.3  # times as long in every round: more rounds would not change the answer
 
 
 class Candidate(Protocol):
@@ -177,12 +179,14 @@ class Trial:
         for value in racing:
             if steps[value] > 1:
                 times[value] = []
+        least = _least_rounds(fastest)
         for number in range(_MOST_ROUNDS if len(racing) > 1 else 1):
             begin = self._clock()
             for value, seconds in self._round(racing, steps, failed).items():
                 times[value] += seconds
-            is_enough = number + 1 >= _LEAST_ROUNDS and self.left < self._clock() - begin
-            if is_enough or self.left <= 0:
+            if self.left <= 0 or (number + 1 >= least and self.left < self._clock() - begin):
+                break
+            if _is_clear({value: times[value] for value in racing if value not in failed}):
                 break
         return {value: seconds for value, seconds in times.items() if seconds and value not in failed}
 
@@ -212,7 +216,10 @@ class Trial:
         name = _name(choice)
         if name not in self._built:
             candidate = self._build({key: value for key, value in choice.items() if key != "speed.threads"})
-            candidate.take(_WARM_STEPS, choice["speed.threads"])
+            begin = self._clock()
+            candidate.take(_WARM_STEPS - 1, choice["speed.threads"])
+            if self._clock() - begin < _LONG_STEP:
+                candidate.take(1, choice["speed.threads"])
             self._built[name] = candidate
         return self._built[name]
 
@@ -222,11 +229,28 @@ class Trial:
         self._built = {} if kept is None else {_name(choice): kept}
 
 
+def _warm_steps(step_seconds: float) -> int:
+    """Return how many steps a candidate takes before it is timed: the second already has its own kernels."""
+    return _WARM_STEPS if step_seconds < _LONG_STEP else _WARM_STEPS - 1
+
+
+def _least_rounds(step_seconds: float) -> int:
+    """Return how many rounds candidates are timed in at least: those of long steps vary less."""
+    return _LEAST_ROUNDS if step_seconds < _LONG_STEP else _LEAST_ROUNDS - 1
+
+
 def _least_seconds(dimension: Dimension, step_seconds: float) -> float:
-    """Return the seconds that it takes at least to measure the values of a dimension."""
-    block = max(step_seconds, _BLOCK_SECONDS)
-    warm = 0 if dimension.key == "speed.threads" else _WARM_STEPS
-    return len(dimension.values) * (warm * step_seconds + _LEAST_ROUNDS * block)
+    """Return the seconds that it takes at least to measure the values of a dimension, the first of which is built."""
+    count = len(dimension.values)
+    warm = 0 if dimension.key == "speed.threads" else (count - 1) * _warm_steps(step_seconds) * step_seconds
+    return warm + count * _least_rounds(step_seconds) * max(step_seconds, _BLOCK_SECONDS)
+
+
+def _is_clear(times: Mapping[Any, list[float]]) -> bool:
+    """Say whether one arm has been faster than each other one in all rounds so far, and by far."""
+    best = min(times, key=lambda value: median(times[value]), default=None)
+    others = (seconds for value, seconds in times.items() if value != best)
+    return all(min(seconds) > _CLEAR * max(times[best]) for seconds in others)
 
 
 def _name(choice: Choice) -> tuple[Any, ...]:
