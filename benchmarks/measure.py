@@ -1,6 +1,6 @@
 """What every benchmark shares: contestants that take turns, medians, and a small table with the machine.
 
-A machine's speed drifts, and other programs use it. So contestants take turns (A B C A B C …) and are compared within
+A machine's speed drifts, and other programs use it. So contestants take turns (A B C, B C A, C A B …) and are compared within
 a round: the ratio of two is the median of their ratios round by round, and ratios are what a benchmark claims.
 """
 
@@ -23,11 +23,13 @@ ROUNDS = 5  # fewer say nothing
 
 
 def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> Values:
-    """Measure every contestant once a round."""
+    """Measure every contestant once a round; each round begins with the next one, so that none is always the first."""
     values: Values = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, contestant in contestants.items():
-            values[name].append(contestant())
+    names = list(contestants)
+    for number in range(rounds):
+        start = number % len(names)
+        for name in names[start:] + names[:start]:
+            values[name].append(contestants[name]())
     return values
 
 
