@@ -1,6 +1,6 @@
 """What every benchmark shares: contestants that take turns, medians, and a small table with the machine.
 
-A machine's speed drifts, and other programs use it. So contestants take turns (A B C, B C A, C A B …) and are compared within
+A machine's speed drifts, and other programs use it. So contestants take turns (A B C, B C A, …) and are compared within
 a round: the ratio of two is the median of their ratios round by round, and ratios are what a benchmark claims.
 """
 

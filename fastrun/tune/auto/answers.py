@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,8 @@ except ImportError:  # not on Windows, where two runs may measure at the same ti
     fcntl = None  # type: ignore[assignment]
 
 _FORMAT = 1
+_BUSY_SHARE = 0.8  # of the CPU time: a trial that gets less has neighbors
+_BUSY_SECONDS = 3600.0
 
 log = logging.getLogger("fastrun")
 
@@ -42,6 +45,8 @@ class Answer:
         step_seconds: the seconds of a step with it; None if that is not known.
         rows: what was measured, as plain data.
         cpu_share: the share of CPU time that the trial got; None if that is not known.
+        budget: the seconds that the trial was given.
+        is_whole: whether they were enough to measure all that there is to choose.
     """
 
     choice: dict[str, Any]
@@ -49,6 +54,13 @@ class Answer:
     step_seconds: float | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     cpu_share: float | None = None
+    budget: float = 0.0
+    is_whole: bool = True
+
+    @property
+    def was_busy(self) -> bool:
+        """Say whether other work took much of the CPU time of the trial."""
+        return self.cpu_share is not None and self.cpu_share < _BUSY_SHARE
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:
@@ -107,11 +119,17 @@ def _path(asked: dict[str, Any]) -> Path:
 
 
 def recall(asked: dict[str, Any]) -> Answer | None:
-    """Return the answer to a question; None if there is none, or its file is damaged."""
+    """Return the answer to a question; None if there is none, if its file is damaged, or if it has expired.
+
+    One that was measured on a busy machine holds for an hour, so that the jobs of a sweep share it.
+    """
+    path = _path(asked)
     try:
-        return Answer.of(json.loads(_path(asked).read_bytes()))
+        answer = Answer.of(json.loads(path.read_bytes()))
+        has_expired = answer.was_busy and time.time() - path.stat().st_mtime > _BUSY_SECONDS
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    return None if has_expired else answer
 
 
 def keep(asked: dict[str, Any], answer: Answer) -> None:

@@ -42,6 +42,7 @@ from fastrun.tune.auto.workers import choose_workers
 _SHORT_SECONDS = 5.0  # a planned training below this takes what is known, or the rule
 _SHARE = 0.03  # of the planned training is the most that a trial takes
 _COMPILING_SECONDS = 1800.0  # a planned training below this is not compiled, which takes up to a minute
+_MORE = 2.0  # times the time of an earlier trial that could not measure everything is worth another one
 _FEW_STEPS = 100  # of a run that has fewer, a trial would take more than that share
 
 log = logging.getLogger("fastrun")
@@ -145,10 +146,17 @@ class _Run:
         return self.settings.early_stopping.seconds or step_seconds * self.plan.total_steps
 
     def is_settled_by(self, known: Answer) -> bool:
-        """Say whether an answer is enough: one by the rule is not for a run that is long enough for a trial."""
-        if known.by == "measured" or self._has_few_steps():
+        """Say whether an answer is enough: a run that is long enough measures what earlier ones had no time for."""
+        if self._has_few_steps() or (known.by == "measured" and known.is_whole):
             return True
-        return known.step_seconds is not None and self.planned_seconds(known.step_seconds) < _SHORT_SECONDS
+        if known.step_seconds is None:
+            return False
+        planned = self.planned_seconds(known.step_seconds)
+        return planned < _SHORT_SECONDS or (known.by == "measured" and self._budget(planned) < _MORE * known.budget)
+
+    def _budget(self, planned_seconds: float) -> float:
+        """Return the seconds that a trial may take."""
+        return min(self.settings.speed.trial_seconds, _SHARE * planned_seconds)
 
     def _has_few_steps(self) -> bool:
         return self.plan.total_steps < _FEW_STEPS or self.settings.speed.trial_seconds == 0
@@ -168,14 +176,15 @@ class _Run:
             planned = self.planned_seconds(seconds)
             if planned < _SHORT_SECONDS:
                 return Answer(self.first, "rule", seconds)
-            trial.budget = min(self.settings.speed.trial_seconds, _SHARE * planned)
+            trial.budget = self._budget(planned)
         result = trial.run(self._dimensions(), self.first, seconds)
         if budget is None and self._is_worth_compiling(result.step_seconds):
             trial.try_compiled(result, self.plan.total_steps)
         rows = [row.plain() for row in result.rows]
         if "pipeline.num_workers" in open_keys(self.settings):
             rows += self._choose_workers(result.choice, trial, candidates)
-        return Answer(result.choice, "measured", result.step_seconds, rows, share.share())
+        is_whole = all(len(dimension.values) == 1 or result.has(dimension.key) for dimension in self._dimensions())
+        return Answer(result.choice, "measured", result.step_seconds, rows, share.share(), trial.budget, is_whole)
 
     def _dimensions(self) -> list[Dimension]:
         device = self.setup.device
@@ -225,7 +234,7 @@ def _with_answer(settings: Settings, answer: Answer, is_known: bool) -> Settings
     if answer.step_seconds is not None:
         found["step_ms"] = float(f"{1e3 * answer.step_seconds:.4g}")
     log.info(f"auto: {', '.join(describe(key, value) for key, value in choice.items())} ({_how(found)})")
-    if answer.cpu_share is not None and answer.cpu_share < 0.8 and not is_known:
+    if answer.was_busy and not is_known:
         log.info(f"auto: the machine was busy meanwhile: the trial got {answer.cpu_share:.0%} of the CPU time")
     return with_choice(settings, choice | {"speed.found": found})
 

@@ -69,6 +69,10 @@ class TrialResult:
     step_seconds: float
     rows: list[Row] = field(default_factory=list)
 
+    def has(self, key: str) -> bool:
+        """Say whether values of a key were measured."""
+        return any(row.key == key for row in self.rows)
+
 
 class Trial:
     """Chooses a value of each dimension.

@@ -1,6 +1,8 @@
 """That a run takes what was measured, that it leaves no trace, and what happens where measuring is not possible."""
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,8 @@ def test_a_trial_changes_no_bit(folder: Path) -> None:
     tried = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0.5"], quiet=True)
     found = config(tried)
     assert found["speed"]["found"]["by"] == "measured"
-    by_hand = [f"speed.threads={found['speed']['threads']}", f"amp={found['amp']['kind']}"]
+    fused = str(found["speed"]["fused"]).lower()
+    by_hand = [f"speed.threads={found['speed']['threads']}", f"amp={found['amp']['kind']}", f"speed.fused={fused}"]
     given = fastrun.train([*SMALL, "steps=120", "speed.trial_seconds=0", *by_hand], quiet=True)
     assert same(weights(tried), weights(given))
 
@@ -143,3 +146,30 @@ def test_another_step_has_another_answer(folder: Path, cache: Path, extra: list[
     for overrides in ([], extra):
         fastrun.train([*SMALL, "steps=5", *overrides], quiet=True)
     assert len(list(cache.glob("*.json"))) == 2
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_a_longer_run_measures_what_an_earlier_one_had_no_time_for(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = [*SMALL, "steps=120", "speed.trial_seconds=0.5"]
+    fastrun.train(overrides, quiet=True)
+    (path,) = cache.glob("*.json")
+    content = json.loads(path.read_text())
+    for budget, by in ((0.4, "known"), (0.1, "measured")):
+        content["answer"] |= {"is_whole": False, "budget": budget, "by": "measured"}
+        path.write_text(json.dumps(content))
+        assert config(fastrun.train(overrides, quiet=True))["speed"]["found"]["by"] == by
+
+
+@pytest.mark.usefixtures("long_runs")
+def test_what_was_measured_on_a_busy_machine_holds_for_an_hour(folder: Path, cache: Path) -> None:
+    overrides = [*SMALL, "steps=120", "speed.trial_seconds=0.5"]
+    fastrun.train(overrides, quiet=True)
+    (path,) = cache.glob("*.json")
+    content = json.loads(path.read_text())
+    content["answer"] |= {"cpu_share": 0.4, "is_whole": True}
+    for age, by in ((60, "known"), (4000, "measured")):
+        path.write_text(json.dumps(content))
+        os.utime(path, (time.time() - age, time.time() - age))
+        assert config(fastrun.train(overrides, quiet=True))["speed"]["found"]["by"] == by
