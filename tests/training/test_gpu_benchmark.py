@@ -74,6 +74,7 @@ def test_every_measurement_has_numbers(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_the_speedrun_runs_beside_the_other_one_on_the_same_tensors(folder: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     (folder / "set/cifar-10-batches-bin").mkdir(parents=True)

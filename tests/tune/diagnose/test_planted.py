@@ -16,7 +16,7 @@ from fastrun.compose import compose
 from fastrun.tune.diagnose.diagnosis import Diagnosis, diagnose
 from fastrun.tune.diagnose.verdict import judge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.full]
 
 SECONDS = 4.0
 RARELY = ["val_every=100%", "checkpoint=none", "epochs=50", "amp=off"]
