@@ -130,13 +130,14 @@ def _advised(error: Diverged, settings: Settings, run: RunDir, step: int) -> Div
 
 def _advice(settings: Settings, run: RunDir, step: int) -> str:
     rate = settings.optimizer.get("lr")
-    lower = f"optimizer.lr={rate / 2:g}" if isinstance(rate, (int, float)) else "a lower rate"
+    lower = f"optimizer.lr={rate / (2 if step else 10):g}" if isinstance(rate, (int, float)) else "a lower rate"
     answer = settings.on_divergence
     more = f"on_divergence.times={2 * answer.times}" if answer.kind == "rewind" else "on_divergence.kind=rewind"
     others = " or ".join([*([] if settings.clip.kind == "norm" else ["clip.kind=norm"]), more])
     if step:
         return f"fastrun resume {run.path} {lower} goes on from step {step}; {others} may help, too"
-    return f"nothing was saved: start again with {lower}; schedule.warmup=5%, {others} may help, too"
+    others = others.replace(".kind=", "=")  # as options are chosen for a new run
+    return f"nothing was saved: start again with {lower} (`fastrun find lr` looks for one); {others} may help, too"
 
 
 def carry_clock(clock: Clock, path: Path | None) -> Clock:

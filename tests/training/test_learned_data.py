@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 from collections.abc import Callable
@@ -90,7 +91,7 @@ def test_other_data_is_measured_whole_and_a_copy_as_the_run_split_its_own(folder
     [
         ("x,z,y\n1,2,c\n3,4,a\n", "classes that the run was not trained on: c"),
         ("x,y\n1,a\n3,b\n", "has no column z"),
-        ("x,z,y\n2020-01-01,2,a\n2021-01-01,4,b\n", "the column x holds Date; it held numbers"),
+        ("x,z,y\n2020-01-01,2,a\n2021-01-01,4,b\n", "the column x holds Date values; it held numbers"),
     ],
 )
 def test_data_of_another_kind_is_refused_by_name(folder: Path, run: Path, capfd, content: str, words: str) -> None:
@@ -154,7 +155,7 @@ def test_a_model_is_loaded_without_its_data_from_a_run_or_a_checkpoint(folder: P
     torch.testing.assert_close(model(rows.to_dicts()[0]), expected[:1])
     assert torch.equal(fastrun.load(max(moved.glob("checkpoints/*.ckpt")))(rows), fastrun.load(moved, "last")(rows))
     assert model.classes == ["a", "b"]
-    with pytest.raises(DataError, match="has no column z"):
+    with pytest.raises(DataError, match="has no z"):
         model({"x": 1})
 
 
@@ -203,3 +204,64 @@ def test_a_set_whose_splits_differ_in_type_can_be_gone_on_with_as_it_could_be_tr
     own = ["data._target_=mixed.data", "model=mlp", "model.hidden=[4]", "batch.size=16"]
     run = fastrun.train([*own, "steps=2"], quiet=True).directory
     assert main(["resume", str(run), "steps=4"]) == 0
+
+
+CITIES = "bern", "rome"
+ROWS = [f"{20 + number % 37},{CITIES[number % 2]},2024-0{1 + number % 9}-11,{number % 2}" for number in range(60)]
+ROW = {"size": 30, "city": "rome", "when": "2024-03-11"}
+
+
+@pytest.fixture
+def mixed(folder: Path) -> Path:
+    """The directory of a run on numbers, words and dates."""
+    (folder / "it.csv").write_text("\n".join(["size,city,when,y", *ROWS]) + "\n")
+    return fastrun.train(TABLE, quiet=True).directory
+
+
+def test_rows_spelled_as_in_the_file_are_those_of_the_file(mixed: Path) -> None:
+    model = fastrun.load(mixed)
+    spelled = model({"size": "30", "city": "rome", "when": "2024-03-11"})
+    assert torch.equal(spelled, model({"size": 30, "city": "rome", "when": datetime.date(2024, 3, 11)}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([ROW | {"size": "big"}], "words in the column size, which held numbers"),
+        ([ROW | {"when": "soon"}], "the column when holds words; it held dates"),
+        (
+            [ROW, {"size": 30, "when": "2024-03-11"}],
+            "row 2 of 2 has no city",
+        ),
+        ([], "there are no rows"),
+    ],
+)
+def test_rows_that_would_be_taken_for_something_else_are_refused(mixed: Path, rows: list[dict], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        fastrun.load(mixed)(rows)
+
+
+def test_a_word_that_was_never_seen_is_named(mixed: Path, caplog) -> None:
+    fastrun.load(mixed)({"size": 30, "city": "oslo", "when": "2024-03-11"})
+    assert "city was never 'oslo' when the run was trained" in caplog.text
+
+
+def test_words_that_stood_among_the_numbers_of_train_are_missing_values_again(folder: Path, measure) -> None:
+    rows = [f"{'unknown' if number % 30 == 7 else number},{number % 2}" for number in range(120)]
+    (folder / "it.csv").write_text("\n".join(["size,y", *rows]) + "\n")
+    run = fastrun.train(TABLE, quiet=True).directory
+    assert measure(str(run))
+    with pytest.raises(DataError, match="words in the column size"):
+        fastrun.load(run)([{"size": "huge"}])
+    assert fastrun.load(run)([{"size": "unknown"}]).shape == (1, 2)
+
+
+def test_pictures_of_a_run_on_other_whites_are_brought_to_its_range(folder: Path) -> None:
+    model = fastrun.load(fastrun.train(["+recipe=mlp_fast", "epochs=1"], quiet=True).directory)
+    pixels = (torch.arange(64).reshape(1, 8, 8) * 255 // 63).to(torch.uint8)
+    picture = Image.fromarray(pixels[0].numpy())
+    assert torch.equal(model([picture]), model((pixels * (16 / 255)).round().to(torch.uint8)))
+    with pytest.raises(DataError, match="nearly black"):
+        model([Image.fromarray((pixels[0].numpy() // 16).astype(np.uint8))])
+    with pytest.raises(DataError, match="whole numbers must be in 0 to 16"):
+        model(pixels)

@@ -40,7 +40,10 @@ def run(arguments: list[str]) -> int:
         from fastrun.tune.diagnose.recipe_file import check_new_recipe
 
         check_new_recipe(given.apply)
+    from fastrun.run.early import check_early
+
     settings, typed = _compose(given.training)
+    check_early(settings)
     _diagnose(settings, typed, given)
     return 0
 

@@ -97,18 +97,21 @@ def _check(given: Namespace) -> None:
 
 
 def _find(given: Namespace) -> Finding:
-    from fastrun.cli import found
     from fastrun.compose import compose
-    from fastrun.tune.find.isolation import isolated
+    from fastrun.run.early import check_early
     from fastrun.tune.find.key import find_number
+
+    settings = compose(given.overrides)
+    is_rate, is_batch = given.what in ("lr", "optimizer.lr"), given.what in ("batch", "batch.size")
+    number = None if is_rate or is_batch else find_number(settings, given.what)
+    check_early(settings)
+    from fastrun.cli import found
+    from fastrun.tune.find.isolation import isolated
     from fastrun.tune.find.meter import Meter
     from fastrun.tune.find.subject import prepare
 
-    settings = compose(given.overrides)
     if settings.callbacks:
         streams.say_error(f"note: callbacks take no part in a search: {', '.join(settings.callbacks)}")
-    is_rate, is_batch = given.what in ("lr", "optimizer.lr"), given.what in ("batch", "batch.size")
-    number = None if is_rate or is_batch else find_number(settings, given.what)
     options = {"seeds": given.seeds, "steps": given.steps}
     with isolated(settings.deterministic), _showing_progress() as progress:
         meter = Meter(progress, given.seconds)

@@ -49,8 +49,10 @@ def _measure(overrides: list[str], seconds: float) -> Answer:
         UsageError: nothing is left to measure.
     """
     from fastrun import compose
+    from fastrun.run.early import check_early
 
     settings = compose.compose(overrides)
+    check_early(settings)
     from fastrun.training.builders.setup import set_up
     from fastrun.tune.auto.choose import measure
 
@@ -81,6 +83,6 @@ def _show(answer: Answer) -> None:
     for row in answer.rows:
         table.add_row(row["setting"], "" if row["ms"] is None else f"{row['ms']:g}", row["verdict"])
     console.print(table if answer.rows else "there is only one candidate for each setting on this machine")
-    if answer.was_busy:
+    if answer.rows and answer.was_busy:
         console.print(f"the machine was busy: measuring got {answer.cpu_share:.0%} of the CPU time")
     console.print(f"\nruns of this training take {' '.join(rows_of(answer.choice))}", markup=False)

@@ -7,7 +7,8 @@ alone, so that no information about the other rows reaches the inputs. What was 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,20 @@ class ColumnEncoding:
         if self.kind in _NUMBERS:
             return self._encode_numbers(_numbers(column, self.kind))
         return self._encode_words(_words(column)) if self.kind == "category" else {}
+
+    def unknown_words(self, column: pl.Series) -> list[str]:
+        """Return the words of a column that the encoding knows nothing of: words among numbers, or other categories.
+
+        Words that stood among the numbers of the training data count as missing values, as they did there.
+        """
+        import polars
+
+        if self.kind not in ("number", "category") or self.has_other or _kind(column) != "category":
+            return []
+        words = column.drop_nulls().unique()
+        if self.kind == "number":
+            words = words.filter(words.cast(polars.Float64, strict=False).is_null())
+        return sorted(set(words) - set(self.words))
 
     def _encode_numbers(self, values: Values) -> dict[str, NDArray[np.float32]]:
         is_missing, inputs = np.isnan(values), {}
@@ -180,15 +195,27 @@ def _numbers(column: pl.Series, kind: str) -> Values:
     import polars
 
     own = _kind(column)
-    if kind == "number" and own == "category":
-        own, column = "number", column.cast(polars.Float64, strict=False)
+    if own == "category" and kind in ("number", "date"):
+        column = column.cast(polars.Float64, strict=False) if kind == "number" else _dates(column)
+        own = _kind(column)
     is_empty = column.null_count() == len(column)
     if not is_empty and kind != own and not (kind == "number" and own == "boolean"):
-        raise DataError(f"the column {column.name} holds {column.dtype}; it held {kind}s when the run was trained")
+        held = "words" if own == "category" else f"{column.dtype} values"
+        raise DataError(f"the column {column.name} holds {held}; it held {kind}s when the run was trained")
     if own == "date":
         column = _microseconds(column)
     values = column.cast(polars.Float64).to_numpy()
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _dates(column: pl.Series) -> pl.Series:
+    """Return the dates or times that a column of words spells, as a CSV file does; the column itself if it does not."""
+    import polars
+
+    for kind in (polars.Date, polars.Datetime("us"), polars.Time):
+        with suppress(polars.exceptions.PolarsError):
+            return column.str.strptime(kind)
+    return column
 
 
 def _microseconds(column: pl.Series) -> pl.Series:
@@ -265,6 +292,7 @@ def _fit_numbers_with_words(column: pl.Series, train: Rows) -> FittedColumn | No
     if not 0 < len(words) <= _MAX_WORD_SHARE * column.count():
         return None
     fitted = _fit_numbers(numbers, "number", train)
+    fitted.encoding = replace(fitted.encoding, words=tuple(sorted(words.unique())))
     fitted.note = f"{len(words)} words among its numbers, such as {words[0]!r}"
     return fitted
 

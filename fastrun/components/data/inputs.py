@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from fastrun.components.data.learned import DataState
-from fastrun.components.data.picture import decode, to_pixels
-from fastrun.errors import DataError
+from fastrun.components.data.picture import Pixels, decode, to_pixels
+from fastrun.errors import DataError, nearest
 
 
 class InputKind(Protocol):
@@ -76,7 +76,13 @@ class Images:
     def describe(self) -> str:
         """Return what is taken, in words."""
         shape = _shape(self.learned.in_shape)
-        return f"uint8 images or float images in [0, 1] {shape}, paths of image files, or images of Pillow"
+        bright = "" if self._white == 255 else f" in 0 to {self._white}"
+        return f"uint8 images{bright} or float images in [0, 1] {shape}, paths of image files, or images of Pillow"
+
+    @property
+    def _white(self) -> int:
+        """Return the value of the brightest pixel in the run's data."""
+        return int(self.learned.encoding.get("white", 255))
 
     def prepare(self, inputs: Any) -> Tensor:
         """Return uint8 images ``[batch, channels, height, width]``.
@@ -88,6 +94,8 @@ class Images:
         if isinstance(images, (list, tuple)) and images and all(map(_is_image, images)):
             return torch.stack([self._read(image) for image in images])
         x = _as_tensor(inputs, self.describe())
+        if x.numel() == 0:
+            raise DataError("there are no images", f"the model takes {self.describe()}")
         if self.learned.in_shape == (1, *x.shape[-2:]) and x.ndim < 4:  # gray images often have no axis of channels
             x = x.reshape(-1, *self.learned.in_shape)
         return self._to_bytes(_as_batch(x, self.learned.in_shape, self.describe()))
@@ -101,18 +109,30 @@ class Images:
         if pixels.shape != self.learned.in_shape:
             name = str(image) if is_path else "an image"
             raise DataError(f"{name} has shape {list(pixels.shape)}", f"the model takes {self.describe()}")
-        return torch.from_numpy(pixels)
+        return torch.from_numpy(self._rescaled(pixels, str(image) if is_path else "an image"))
+
+    def _rescaled(self, pixels: Pixels, name: str) -> Pixels:
+        """Return the pixels of a picture, whose white is 255, in the range of the run's data."""
+        white = self._white
+        if white == 255:
+            return pixels.copy()  # Pillow's own memory cannot be written
+        if 0 < pixels.max() <= white:
+            problem = f"{name} is nearly black: its brightest pixel is {pixels.max()} of 255"
+            raise DataError(problem, f"give images in 0 to {white} as an array of uint8")
+        return np.round(pixels * (white / 255)).astype(np.uint8)
 
     def _to_bytes(self, x: Tensor) -> Tensor:
-        white = int(self.learned.encoding.get("white", 255))  # the value of the brightest pixel
+        white = self._white
         low, high = (float(value) for value in x.aminmax())
         if x.is_floating_point() and low >= 0 and high <= 1:
             return (x * white).round().to(torch.uint8)
         if not x.is_floating_point() and low >= 0 and high <= white:
             return x.to(torch.uint8)
         kind, allowed = ("float images", "[0, 1]") if x.is_floating_point() else ("whole numbers", f"0 to {white}")
-        allowed = f"{kind} must be in {allowed}"
-        raise DataError(f"the images hold values from {low:g} to {high:g}", allowed)
+        raise DataError(
+            f"the images hold values from {low:g} to {high:g}: {kind} must be in {allowed}",
+            f"the model takes {self.describe()}",
+        )
 
 
 def _is_image(value: Any) -> bool:
@@ -152,11 +172,21 @@ class Rows:
         if type(inputs).__module__.startswith("pandas"):
             inputs = polars.from_pandas(inputs)
         if isinstance(inputs, Sequence) and inputs and all(isinstance(row, Mapping) for row in inputs):
+            self._check_keys(inputs)
             inputs = polars.from_dicts([dict(row) for row in inputs], infer_schema_length=None)
+        if isinstance(inputs, Sequence) and not inputs:
+            raise DataError("there are no rows", f"the model takes {self.describe()}")
         if not isinstance(inputs, polars.DataFrame):
             raise DataError(f"the inputs are a {type(inputs).__name__}", f"the model takes {self.describe()}")
         frame = clean(inputs, self.learned.encoding["missing"])
         return torch.from_numpy(encode_rows(frame, self.learned.encoding, "the table"))
+
+    def _check_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Check that each row has each column; a value that is missing is None."""
+        for number, row in enumerate(rows, 1):
+            if absent := [name for name in self.columns if name not in row]:
+                hint = nearest(absent[0], list(row)) or "give None for a value that is missing"
+                raise DataError(f"row {number} of {len(rows)} has no {', '.join(absent)}", hint)
 
 
 @dataclass(frozen=True)

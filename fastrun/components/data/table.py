@@ -127,8 +127,26 @@ def encode_rows(frame: pl.DataFrame, encoding: dict[str, Any], origin: str) -> N
                 nearest(column.name, frame.columns) or f"the run was trained on {abbreviate(c.name for c in columns)}"
             )
             raise DataError(f"{origin} has no column {column.name}", hint)
+        _check_words(column, column.unknown_words(frame[column.name]), origin)
     encoded = [values for column in columns for values in column.encode(frame[column.name]).values()]
     return np.stack(encoded, axis=1)
+
+
+def _check_words(column: ColumnEncoding, unknown: list[str], origin: str) -> None:
+    """Refuse words in a column of numbers, and say which words the training data did not have.
+
+    Raises:
+        DataError: there are words in a column of numbers.
+    """
+    if not unknown:
+        return
+    listed = abbreviate(map(repr, unknown))
+    if column.kind == "number":
+        raise DataError(
+            f"{origin} has words in the column {column.name}, which held numbers when the run was trained: {listed}",
+            "correct them, or leave values out that are missing",
+        )
+    log.warning(f"{origin}: {column.name} was never {listed} when the run was trained: it counts as none of its words")
 
 
 def _select_columns(

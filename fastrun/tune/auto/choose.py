@@ -243,7 +243,7 @@ def _how(found: dict[str, Any]) -> str:
     """Return in words how an answer came about."""
     if found["by"] == "rule":
         return "by rule: the run is too short to measure"
-    return "measured" if found["by"] == "measured" else "measured by an earlier run"
+    return "measured" if found["by"] == "measured" else "measured before"
 
 
 @contextmanager

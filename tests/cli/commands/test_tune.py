@@ -24,7 +24,7 @@ def test_tune_prints_a_table_and_later_runs_take_its_answer(shell, folder: Path,
     assert "runs of this training take" in done.stdout
     assert not (folder / "outputs").exists()
     run = shell("train", *SMALL, "steps=3", **given)
-    assert "measured by an earlier run" in run.stdout
+    assert "measured before" in run.stdout
     assert shell("tune", "--clear", **given).stdout.startswith("forgot 1 answer in ")
     assert list(cache.glob("*.json")) == []
 
