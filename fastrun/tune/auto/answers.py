@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
+import importlib.util
 import json
 import logging
 import time
@@ -106,10 +105,11 @@ def question(settings: Settings, learned: DataState, device: Device) -> dict[str
 
 def _source_of(target: Any) -> str:
     """Return a hash of the file that a model is defined in, so that an answer is for the code that it was found for."""
-    module, _, name = str(target).rpartition(".")
-    with suppress(Exception):  # the user's code; the run itself reports what is wrong with it
-        source = inspect.getsourcefile(getattr(importlib.import_module(module), name))
-        return hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()[:16]
+    module = str(target).rpartition(".")[0]
+    with suppress(Exception, SystemExit):  # a package of the user's; the run itself reports what is wrong with it
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.origin is not None:
+            return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]
     return ""
 
 

@@ -163,10 +163,15 @@ class _Run:
 
     def answer(self, budget: float | None) -> Answer:
         """Return the answer, by the rule or by a trial."""
+        first = self.first
         if budget is None and self._has_few_steps():
-            return Answer(self.first, "rule")
-        share, candidates = CpuShare(), Candidates(self.settings, self.setup, self.net)
-        trial = Trial(candidates, budget or 0.0)
+            return Answer(first, "rule")
+        with _kernels_of(self.settings):
+            return self._measure(Candidates(self.settings, self.setup, self.net), budget)
+
+    def _measure(self, candidates: Candidates, budget: float | None) -> Answer:
+        """Return the answer of a trial, or that of the rule where the run turns out to be too short for one."""
+        share, trial = CpuShare(), Trial(candidates, budget or 0.0)
         try:
             seconds = trial.first_step(self.first)
         except Exception as error:  # the network is the user's; the run itself says what is wrong with it
@@ -248,13 +253,22 @@ def _how(found: dict[str, Any]) -> str:
 
 @contextmanager
 def _nothing_left_behind(settings: Settings) -> Iterator[None]:
-    """Give torch its threads, its generators and its flags back after a block, and free the memory that it took."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(settings.deterministic)
+    """Give torch its threads and its generators back after a block, and free the memory that it took."""
+    threads = torch.get_num_threads()
     try:
         with seeded(settings.seed, "trial"):
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
         memory.release_unused()
+
+
+@contextmanager
+def _kernels_of(settings: Settings) -> Iterator[None]:
+    """Let torch use the kernels of a run for the duration of a block."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(settings.deterministic)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
