@@ -139,6 +139,9 @@ class EmaConfig:
     refit: Natural = 0  # training batches that refit batch norms before a validation; 0: none
 
 
+_ROW = {"setting", "ms", "verdict"}  # of a candidate, as a trial describes it
+
+
 @dataclass
 class SpeedConfig:
     """Optimizations for speed, which change how something is computed, but not the result."""
@@ -155,9 +158,15 @@ class SpeedConfig:
     trial_seconds: NotNegative = 10.0  # to measure candidates for at most, and 3 % of the run; 0: no trial
     found: dict[str, Any] = field(default_factory=dict)  # the outcome of the trial, written by fastrun
 
+    def has_valid_outcome(self) -> bool:
+        """Say whether ``found`` is of the form in which fastrun writes it."""
+        rows, step = self.found.get("rows", []), self.found.get("step_ms")
+        are_rows = isinstance(rows, list) and all(isinstance(row, dict) and row.keys() >= _ROW for row in rows)
+        return are_rows and (step is None or (type(step) in (int, float) and step > 0))
+
     def why(self, group: str) -> str:
         """Return why a trial chose the option of a group, in words; an empty text if none did."""
-        rows = [row for row in self.found.get("rows", ()) if row["setting"].startswith(f"{group}=")]
+        rows = [row for row in self.found.get("rows", ()) if str(row["setting"]).startswith(f"{group}=")]
         times = [
             f"{row['setting']} {row['verdict'] if row['ms'] is None else format(row['ms'], 'g') + ' ms'}"
             for row in rows

@@ -41,6 +41,8 @@ def _check_together(settings: Settings) -> None:
         Monitor.of(settings.target.metric).check_target(settings.target.value)
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "each part needs at least one sample")
+    if not settings.speed.has_valid_outcome():
+        raise ConfigError("speed.found is not what fastrun writes there", "use speed.found={} to measure again")
     zipped = settings.sweep.zip
     if not isinstance(zipped, (bool, list, type(None))):
         raise ConfigError(

@@ -181,11 +181,12 @@ class Training(pl.LightningModule):
         begin = perf_counter()
         if budget is not None:
             budget.begin(steps.start, self._agreed_train_seconds())
-        self.clock.add_data_wait(self._take_steps(steps))
+        waited = self._take_steps(steps)
+        self.clock.add_data_wait(waited)
         self.state.step = steps.stop
         seconds = perf_counter() - begin
         self.tuner.update(len(steps), seconds)
-        if line := self._pace.update(len(steps), seconds):
+        if line := self._pace.update(len(steps), seconds - waited):
             log.warning(line)
         if self.trainer.world_size > 1:
             self.tuner.agree(self.device)

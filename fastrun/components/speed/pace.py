@@ -32,7 +32,7 @@ class Pace:
 
         Args:
             steps: the steps of the call.
-            seconds: how long it took.
+            seconds: how long it took, without waiting for data, which no trial measures.
         """
         if self._is_told:
             return None
@@ -41,8 +41,7 @@ class Pace:
             self._settle(pace)
             return None
         if pace < _FACTOR * self._expected:
-            if self._slow_calls:
-                self._slow_calls = 0
+            self._slow_calls = 0
             return None
         self._slow_calls += 1
         if self._slow_calls == 1:

@@ -30,6 +30,7 @@ except ImportError:  # not on Windows, where two runs may measure at the same ti
 _FORMAT = 1
 _BUSY_SHARE = 0.8  # of the CPU time: a trial that gets less has neighbors
 _BUSY_SECONDS = 3600.0
+_LOCK_SECONDS = 60.0  # a trial takes 10 s, and its first steps some more
 
 log = logging.getLogger("fastrun")
 
@@ -162,6 +163,19 @@ def one_at_a_time(asked: dict[str, Any]) -> Iterator[None]:
         return
     with file:
         if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
+            _wait_for_lock(file.fileno())
         yield
+
+
+def _wait_for_lock(file: int) -> None:
+    """Lock a file. A process that holds it for long may have been suspended, so this one goes on without it then."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
@@ -131,15 +130,19 @@ class Trial:
         """
         key, choice, begin = "speed.compile", {**result.choice, "speed.compile": True}, self._clock()
         failed: dict[Any, str] = {}
+        result.choice[key] = False
         try:
             self._candidate(choice)
         except Exception as error:  # a compiler can fail in any way
-            result.choice[key] = False
-            result.rows.append(Row(key, True, None, f"failed: {_reason(error)}"))
-            return
+            failed[True] = _reason(error)
         cost = self._clock() - begin
-        times = [median(self._round({True: choice}, {True: 1}, failed).get(True, [inf])) for _ in range(_MOST_ROUNDS)]
-        seconds = median(times)
+        times = [
+            seconds for _ in range(_MOST_ROUNDS) for seconds in self._round({True: choice}, {True: 1}, failed).values()
+        ]
+        if failed:
+            result.rows.append(Row(key, True, None, f"failed: {failed[True]}"))
+            return
+        seconds = median(seconds for (seconds,) in times)
         saved = (result.step_seconds - seconds) * steps
         result.choice[key] = saved > cost
         verdict = f"{'chosen: ' if saved > cost else ''}takes {cost:.0f} s and saves {max(0.0, saved):.0f} s"

@@ -1,5 +1,6 @@
 """That a run takes what was measured, that it leaves no trace, and what happens where measuring is not possible."""
 
+import fcntl
 import json
 import os
 import time
@@ -11,6 +12,7 @@ import torch
 import yaml
 
 import fastrun
+from fastrun.cli.main import main
 from fastrun.tune.auto import answers, choose
 from fastrun.tune.auto.answers import Answer
 
@@ -30,8 +32,12 @@ def long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "_SHARE", 100.0)
 
 
+def config_of(directory: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((directory / "config.yaml").read_text()))
+
+
 def config(run: Any) -> dict[str, Any]:
-    return dict(yaml.safe_load((run.directory / "config.yaml").read_text()))
+    return config_of(run.directory)
 
 
 def weights(run: Any) -> dict[str, torch.Tensor]:
@@ -173,3 +179,25 @@ def test_what_was_measured_on_a_busy_machine_holds_for_an_hour(folder: Path, cac
         path.write_text(json.dumps(content))
         os.utime(path, (time.time() - age, time.time() - age))
         assert config(fastrun.train(overrides, quiet=True))["speed"]["found"]["by"] == by
+
+
+@pytest.mark.parametrize("found", [{"rows": [1]}, {"rows": 3}, {"step_ms": "fast"}, {"rows": [{"setting": "amp=off"}]}])
+def test_an_outcome_that_a_trial_did_not_write_is_refused(folder: Path, found: dict[str, Any], capsys: Any) -> None:
+    run = fastrun.train([*SMALL, "steps=4"], quiet=True).directory
+    content = config_of(run)
+    content["speed"]["found"] = found
+    (run / "config.yaml").write_text(yaml.safe_dump(content))
+    assert main(["resume", str(run), "steps=8"]) == 2
+    assert "speed.found is not what fastrun writes there" in capsys.readouterr().err
+
+
+def test_a_process_that_never_lets_go_of_the_lock_is_not_waited_for(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fastrun.train([*SMALL, "steps=20"], quiet=True)
+    (path,) = cache.glob("*.json")
+    path.unlink()
+    monkeypatch.setattr(answers, "_LOCK_SECONDS", 0.2)
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert fastrun.train([*SMALL, "steps=20"], quiet=True).summary["status"] == "finished"
