@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.cli.plot.chart import Chart
-from fastrun.cli.plot.found import batch_chart, number_chart, rate_chart
 from fastrun.errors import UsageError
+from fastrun.report.plot.chart import Chart
+from fastrun.report.plot.found import batch_chart, number_chart, rate_chart
 from fastrun.tune.find import batch as find_batch
 from fastrun.tune.find import number as find_number
 from fastrun.tune.find import rate as find_rate
@@ -64,7 +64,7 @@ class Finding:
         if self.chart is None:
             return
         try:
-            from fastrun.cli.plot.terminal import render_chart
+            from fastrun.report.plot.terminal import render_chart
 
             print(f"\n{render_chart(self.chart)}\n")
         except ImportError:
@@ -77,7 +77,7 @@ class Finding:
             UsageError: the file exists, or there is nothing to draw.
             StorageError: the file cannot be written.
         """
-        from fastrun.cli.plot.picture import save_chart
+        from fastrun.report.plot.picture import save_chart
 
         if self.chart is None:
             raise UsageError("there is no curve to draw: no value above 0 has a loss", "leave --png out")

@@ -75,8 +75,8 @@ def _plot(group: str | None, overrides: list[str], png: Path | None) -> None:
     """Plot the schedules in the terminal and as a PNG file; no existing file is overwritten."""
     if group != "schedule":
         raise UsageError("--plot is for the schedules", _PLOT)
-    from fastrun.cli.plot import picture, terminal
-    from fastrun.cli.plot.curves import schedule_curves
+    from fastrun.report.plot import picture, terminal
+    from fastrun.report.plot.curves import schedule_curves
 
     _check_plotting()
     curves = schedule_curves(overrides)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastrun.cli.plot.chart import Chart, decades, finite
+from fastrun.report.plot.chart import Chart, decades, finite
 from fastrun.tune.find.batch import BatchResult
 from fastrun.tune.find.fall import smooth
 from fastrun.tune.find.number import NumberResult

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from fastrun.cli.plot.curves import PlottedCurve
-from fastrun.cli.plot.terminal import render
+from fastrun.report.plot.curves import PlottedCurve
+from fastrun.report.plot.terminal import render
 
 FALLING = PlottedCurve(
     "falling", {}, 10.0, [now / 100 for now in range(1000)], [1 - now / 1000 for now in range(1000)], [], ""

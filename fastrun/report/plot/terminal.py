@@ -9,8 +9,8 @@ from itertools import cycle
 from math import log10
 from typing import Any
 
-from fastrun.cli.plot.chart import Chart
-from fastrun.cli.plot.curves import STEPS_PER_EPOCH, PlottedCurve
+from fastrun.report.plot.chart import Chart
+from fastrun.report.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 
 _MIN_WIDTH, _MAX_WIDTH, _GAP = 26, 44, 3  # characters of a panel, and between two panels
 _HEIGHT = 9  # lines of a panel, including the axis and its numbers

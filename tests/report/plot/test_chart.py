@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastrun.cli.plot.chart import Chart, decades, finite
-from fastrun.cli.plot.picture import save_chart
-from fastrun.cli.plot.terminal import render_chart
+from fastrun.report.plot.chart import Chart, decades, finite
+from fastrun.report.plot.picture import save_chart
+from fastrun.report.plot.terminal import render_chart
 
 RATES = [10.0**exponent for exponent in range(-6, 2)]
 CHART = Chart(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastrun.cli.plot.curves import PlottedCurve
-from fastrun.cli.plot.picture import save, unused_path
 from fastrun.errors import StorageError, UsageError
+from fastrun.report.plot.curves import PlottedCurve
+from fastrun.report.plot.picture import save, unused_path
 
 CURVE = PlottedCurve(
     "one", {"rise": 0.3, "momentum": None}, 10.0, [0.0, 5.0, 10.0], [0.0, 1.0, 0.0], [0.9, 0.8, 0.9], "a note"

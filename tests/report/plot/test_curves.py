@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fastrun.cli.plot.curves import schedule_curves
 from fastrun.components.schedule.build import build_curve
 from fastrun.compose import compose
 from fastrun.config import registry
+from fastrun.report.plot.curves import schedule_curves
 
 
 def test_every_schedule_of_the_menu_is_drawn_a_users_too(folder: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from textwrap import fill, wrap
 from typing import Any
 
-from fastrun.cli.plot.chart import Chart
-from fastrun.cli.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 from fastrun.errors import StorageError, UsageError
+from fastrun.report.plot.chart import Chart
+from fastrun.report.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 
 _COLUMNS = 5  # panels side by side, at most
 _RATE, _MOMENTUM, _FAINT, _GRID = "#1f5fbf", "#c2410c", "#6b7280", "#e5e7eb"

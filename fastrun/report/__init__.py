@@ -1,0 +1,1 @@
+"""Looking at what ran: runs found, compared and drawn, from their files alone."""

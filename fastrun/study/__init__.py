@@ -1,0 +1,1 @@
+"""Proving what a heuristic buys, by runs that are paired over seeds."""
