@@ -220,15 +220,15 @@ def _describe_choice(result: NumberResult) -> str:
 
 
 def _batch_table(result: BatchResult) -> Table:
-    table = Table("batch.size", "samples/s", "rates times", "samples for the same progress")
+    table = Table("batch.size", "samples/s", "learning rate times", "samples for the same progress")
     branches = {branch.size: branch for branch in result.branches}
     for size in sorted({*branches, *result.sizes.throughput}):
         branch, speed = branches.get(size), result.sizes.throughput.get(size)
-        needed = "" if branch is None else f"{branch.samples:,.0f}" if isfinite(branch.samples) else "too many"
+        needed = "-" if branch is None else f"{branch.samples:,.0f}" if isfinite(branch.samples) else "too many"
         table.add_row(
             str(size),
-            "" if speed is None else f"{speed:,.0f}",
-            "" if branch is None else f"{branch.factor:.3g}",
+            "-" if speed is None else f"{speed:,.0f}",
+            "-" if branch is None else f"{branch.factor:.3g}",
             needed,
             style="bold" if size == result.size else "",
         )

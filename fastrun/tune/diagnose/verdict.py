@@ -67,6 +67,10 @@ def notes(measured: Measured) -> list[str]:
     if steps.drift > _ROUGH and not is_busy(measured):
         why = "other work, or a network that computes something else each time"
         found.append(f"steps differ by {percent(steps.drift)} from turn to turn, so the shares are rough: {why}")
+    shares = measured.shares()
+    if over := [part for part in LIMITS if LIMITS[part] <= shares[part] < shares["compute"] and part != "host"]:
+        limits = ", ".join(f"{NAMES[part]} from {percent(LIMITS[part])}" for part in over)
+        found.append(f"computation takes more, {percent(shares['compute'])}, but that is what the time is for: {limits}")
     if measured.flops is None:
         found.append("the model's operations cannot be counted")
     elif measured.flops.uncounted:
