@@ -22,6 +22,7 @@ _HOPELESS = 4.0  # times the fastest: a candidate whose first step takes longer 
 _MOST_ROUNDS = 7
 _LEAST_ROUNDS = 3
 _LONG_STEP = 0.05  # seconds: from here on, fewer steps have to be enough
+_VERY_LONG_STEP = 0.1  # seconds: from here on, a single one of each is enough if they differ clearly
 _CLEAR = 1.3  # times as long in every round: more rounds would not change the answer
 
 
@@ -167,7 +168,7 @@ class Trial:
         times = self._in_turns(arms, failed)
         if len(times) + len(failed) > 1 and times:
             seconds = {value: median(values) for value, values in times.items()}
-            best = _best(seconds, dimension)
+            best = _best(seconds, dimension.values, _least_gain(dimension, times))
             result.choice[key], result.step_seconds = best, seconds[best]
             result.rows += [Row(key, value, seconds[value], _verdict(value, best, seconds)) for value in seconds]
         result.rows += [Row(key, value, None, f"failed: {reason}") for value, reason in failed.items()]
@@ -187,7 +188,9 @@ class Trial:
             if steps[value] > 1:
                 times[value] = []
         least = _least_rounds(fastest)
-        for number in range(_MOST_ROUNDS if len(racing) > 1 else 1):
+        if fastest >= _VERY_LONG_STEP and (_is_clear(times) or self.left < _sum(times)):
+            racing = {}  # these steps are all there is time for
+        for number in range(_MOST_ROUNDS if len(racing) > 1 else len(racing)):
             begin = self._clock()
             for value, seconds in self._round(racing, steps, failed).items():
                 times[value] += seconds
@@ -243,7 +246,7 @@ def _warm_steps(step_seconds: float) -> int:
 
 def _least_rounds(step_seconds: float) -> int:
     """Return how many rounds candidates are timed in at least: those of long steps vary less."""
-    return _LEAST_ROUNDS if step_seconds < _LONG_STEP else _LEAST_ROUNDS - 1
+    return _LEAST_ROUNDS - (step_seconds >= _LONG_STEP) - (step_seconds >= _VERY_LONG_STEP)
 
 
 def _least_seconds(dimension: Dimension, step_seconds: float) -> float:
@@ -260,6 +263,11 @@ def _is_clear(times: Mapping[Any, list[float]]) -> bool:
     return all(min(seconds) > _CLEAR * max(times[best]) for seconds in others)
 
 
+def _sum(times: Mapping[Any, list[float]]) -> float:
+    """Return the seconds of a round of steps, from those of the first round."""
+    return sum(first for (first,) in times.values())
+
+
 def _name(choice: Choice) -> tuple[Any, ...]:
     return tuple(sorted((key, value) for key, value in choice.items() if key != "speed.threads"))
 
@@ -269,12 +277,18 @@ def _steps_of_block(seconds: float) -> int:
     return max(1, min(_MOST_STEPS, int(_BLOCK_SECONDS / max(seconds, 1e-9))))
 
 
-def _best(seconds: Mapping[Any, float], dimension: Dimension) -> Any:
-    """Return the first value that no later one is better than by the gain of the dimension."""
-    values = [value for value in dimension.values if value in seconds]
+def _least_gain(dimension: Dimension, times: Mapping[Any, Sequence[float]]) -> float:
+    """Return how many times as fast another value must be; values that were timed once have to differ clearly."""
+    is_once = max(map(len, times.values())) == 1
+    return max(dimension.gain, _CLEAR) if is_once else dimension.gain
+
+
+def _best(seconds: Mapping[Any, float], order: Sequence[Any], gain: float) -> Any:
+    """Return the first value that no later one is that many times as fast as."""
+    values = [value for value in order if value in seconds]
     best = values[0]
     for value in values[1:]:
-        if seconds[value] * dimension.gain < seconds[best]:
+        if seconds[value] * gain < seconds[best]:
             best = value
     return best
 

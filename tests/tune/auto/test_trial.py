@@ -98,6 +98,17 @@ def test_the_budget_ends_the_trial_before_a_dimension_that_it_cannot_pay() -> No
     assert machine.now < 1.5
 
 
+def long_steps(bf16: float) -> Any:
+    """Seconds of steps that leave a trial of 1.2 s time for one of each precision."""
+    return lambda choice: (bf16 if choice["amp.kind"] == "bf16" else 0.16) * (3 - choice["speed.threads"])
+
+
+@pytest.mark.parametrize(("bf16", "amp"), [(0.1, "bf16"), (0.14, "off")])
+def test_one_very_long_step_of_each_is_enough_where_they_differ_clearly(bf16: float, amp: str) -> None:
+    result, _ = tried(long_steps(bf16), budget=1.2)
+    assert result.choice == {"speed.threads": 2, "amp.kind": amp}
+
+
 def test_nothing_is_measured_without_time() -> None:
     result, _ = tried(lambda choice: 0.1, budget=0.0)
     assert result.rows == []
