@@ -142,7 +142,7 @@ def trainer(settings: Settings, sets: Splits, steps: int) -> float:
 
     clock, parts = Clock(steps), parts_of(settings, sets, steps)
 
-    class Count(transformers.TrainerCallback):
+    class Count(transformers.TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Counts steps."""
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -237,7 +237,7 @@ def contestants(settings: Settings, sets: Splits) -> dict[str, Callable[[], floa
     found: dict[str, Callable[[], float]] = {
         "fastrun": partial(milliseconds, chosen(settings), STEPS),
         "loop": partial(quietly, partial(hand_written, usual), usual_settings, sets),
-        "lightning": partial(quietly, stock_lightning, usual_settings, sets),
+        "lightning": partial(quietly, partial(stock_lightning, loader=loader_of), usual_settings, sets),
     }
     others: dict[str, Contestant] = {"accelerate": accelerate, "trainer": trainer, "composer": composer}
     for name, contestant in others.items():

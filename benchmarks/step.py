@@ -66,6 +66,7 @@ CASES = {
         "at most 1.02",
     ),
 }
+Loader = Callable[[Twin], DataLoader[Any]]
 SMALL_VAL = ("data.val_fraction=0.02", "data.test_fraction=0.01")
 CHECKED_STEPS = 20
 
@@ -167,10 +168,16 @@ class Stopwatch(pl.Callback):
         self.seconds = perf_counter() - self.start
 
 
-def stock_lightning(settings: Settings, sets: Splits, steps: int) -> float:
-    parts = twin(halves(settings, steps), sets, fast_kernels=False)
+def whole_batches(parts: Twin) -> DataLoader[Any]:
+    """Return a DataLoader that slices a batch at a time."""
     samples = TensorDataset(parts.data.x, parts.data.y)
-    whole_batches = BatchSampler(RandomSampler(samples), parts.data.batch, drop_last=True)
+    return DataLoader(
+        samples, sampler=BatchSampler(RandomSampler(samples), parts.data.batch, drop_last=True), batch_size=None
+    )
+
+
+def stock_lightning(settings: Settings, sets: Splits, steps: int, loader: Loader | None = None) -> float:
+    parts = twin(halves(settings, steps), sets, fast_kernels=False)
     watch = Stopwatch(steps, parts.device)
     with quiet():
         trainer = pl.Trainer(
@@ -184,7 +191,7 @@ def stock_lightning(settings: Settings, sets: Splits, steps: int) -> float:
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(Stock(parts), DataLoader(samples, sampler=whole_batches, batch_size=None))
+        trainer.fit(Stock(parts), (loader or whole_batches)(parts))
     return 1e3 * watch.seconds / steps
 
 

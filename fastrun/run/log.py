@@ -61,6 +61,7 @@ class _ConsoleHandler(logging.Handler):
 def logging_to(run: RunDir, console: Console) -> Iterator[None]:
     """Write the messages of a run to the console and to its log for the duration of a block."""
     handlers: list[logging.Handler] = [RunLog(run.path / "run.log"), _ConsoleHandler(console)]
+    level, propagate = log.level, log.propagate
     log.setLevel(logging.DEBUG)
     log.propagate = False
     log.addFilter(redact_record)
@@ -72,6 +73,8 @@ def logging_to(run: RunDir, console: Console) -> Iterator[None]:
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+        log.setLevel(level)
+        log.propagate = propagate
 
 
 def show(rows: list[tuple[str, str]], console: Console) -> None:
