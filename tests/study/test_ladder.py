@@ -1,10 +1,15 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from fastrun.study.ladder import LOWEST, length, nearest_rung, next_rung, reaches, steps_to_target
+from fastrun.study.verdict.contrast import Contrast
+from fastrun.study.verdict.judge import Rule, judge
+from fastrun.study.verdict.observation import Observation
 
 BASE = 1000
 
@@ -37,14 +42,14 @@ def test_a_number_of_steps_has_a_nearest_rung():
 @pytest.mark.parametrize(
     ("needed", "runs"),
     [
-        (900, [0, -1]),  # as the last seed: two runs
+        (900, [0, -1]),  # the guess is right: two runs
         (1100, [0, 1]),
         (600, [0, -1, -3, -2]),
         (1900, [0, 1, 3, 2]),
         (400, [0, -1, -3, -2]),
     ],
 )
-def test_the_ladder_is_walked_from_the_last_answer(needed, runs):
+def test_the_ladder_is_walked_from_the_guess(needed, runs):
     assert list(climb(accuracy(needed), 0.9, guess=0)) == runs
 
 
@@ -89,6 +94,29 @@ def test_a_rung_with_no_number_is_a_miss_and_lends_nothing_to_the_interpolation(
 
 def test_a_metric_on_the_target_needs_the_rung_itself():
     assert steps_to_target({0: 0.9, -1: 0.8}, 0.9, True, BASE) == pytest.approx(BASE)
+
+
+def false_alarms(noise, studies, seed):
+    """Count the studies of two equal arms that claim a difference; noise is in units of what a rung gains."""
+    random = np.random.default_rng(seed)
+    contrast = Contrast("nothing", "without", "arm", "full")
+    found = 0
+    for _ in range(studies):
+        blocks = []
+        for needed in random.normal(0.5, 0.2, 9):
+            walks = [climb(lambda rung, needed=needed: rung - needed + noise * random.normal(), 0, 0) for _ in range(2)]
+            steps = [steps_to_target(known, 0, True, BASE) for known in walks]
+            blocks.append({arm: Observation(one, 0.01) for arm, one in zip(("arm", "full"), steps, strict=True)})
+        (verdict,) = judge(blocks, [contrast], Rule())
+        found += verdict.verdict in ("faster", "slower")
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_a_ladder_with_noise_leaves_equal_arms_equal(noise):
+    found = false_alarms(noise, 400, seed=1)
+    assert stats.binomtest(found, 400, 0.05, alternative="greater").pvalue > 1e-3
 
 
 @given(needed=st.floats(150, 2700), guess=st.integers(-8, 5))

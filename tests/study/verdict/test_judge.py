@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import asdict, replace
 
@@ -275,6 +276,7 @@ def test_a_verdict_is_consistent(blocks, sequential):
         assert verdict.p_adjusted <= 0.05
         assert verdict.ratio is None or not low <= 1 <= high
     assert (verdict.more_blocks is None) or (verdict.verdict == "undecided" and verdict.more_blocks > 0)
+    assert json.loads(json.dumps(asdict(verdict), allow_nan=False)) == asdict(verdict)
 
 
 @given(st.lists(paired, min_size=1, max_size=12), st.data())
