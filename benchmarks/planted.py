@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrun.study.ladder import LOWEST, lowest_reaching, next_rung, steps_to_target
 from fastrun.study.verdict.contrast import WITHOUT, Contrast
 from fastrun.study.verdict.judge import FASTER, SLOWER, Rule, Verdict, judge
 from fastrun.study.verdict.observation import Observation
@@ -19,6 +20,7 @@ Vector = NDArray[np.float64]
 
 STEPS = 1000.0  # of the full recipe, without noise
 BASELINE = "full"
+HIGHEST = 3  # the rung of the cap: 2.8 times the usual steps
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,29 @@ def looked_at(truth: Truth, random: np.random.Generator) -> tuple[list[Verdict],
         if not running:
             break
     return judge(blocks, truth.contrasts, truth.rule), len(blocks)
+
+
+def ladder_study(noise: float, carried: bool, random: np.random.Generator) -> tuple[list[Block], float]:
+    """Return nine blocks of two equal arms that climb the ladder of lengths, and how many runs an arm took in a block.
+
+    Args:
+        noise: the spread of a run's metric, in units of what the next rung gains.
+        carried: whether an arm begins at its answer in the last block, or always at the same rung.
+        random: where chance comes from.
+    """
+    guesses, blocks, runs = {"arm": 0, BASELINE: 0}, [], 0
+    for needed in random.normal(0.5, 0.2, 9):
+        block = {}
+        for name, guess in guesses.items():
+            known: dict[int, float] = {}
+            while (rung := next_rung(known, 0.0, True, guess, LOWEST, HIGHEST)) is not None:
+                known[rung] = rung - needed + noise * random.normal()
+            answer = lowest_reaching(known, 0.0, True)
+            guesses[name] = guess if not carried else HIGHEST if answer is None else answer
+            block[name] = Observation(steps_to_target(known, 0.0, True, STEPS), 0.01)
+            runs += len(known)
+        blocks.append(block)
+    return blocks, runs / 18
 
 
 def false_alarm(found: list[Verdict], truth: Truth) -> bool:

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from planted import STEPS, Truth, false_alarm, holds, looked_at, study, verdicts
+from planted import BASELINE, STEPS, Truth, false_alarm, holds, ladder_study, looked_at, study, verdicts
 
+from fastrun.study.verdict.contrast import WITHOUT, Contrast
 from fastrun.study.verdict.judge import FASTER, SAME_TIME, SLOWER, Rule, judge
 from fastrun.system.processor import cpu_name
 
@@ -75,6 +76,22 @@ def ever_wrong(truth: Truth, random: np.random.Generator) -> bool:
     return any(
         false_alarm(judge(blocks[:number], truth.contrasts, truth.rule), truth) for number in range(6, len(blocks) + 1)
     )
+
+
+def ladders(studies: int) -> None:
+    """Print what the guess that a ladder begins with does to equal arms whose metrics are noisy."""
+    contrast = Contrast("nothing", WITHOUT, "arm", BASELINE)
+    print("\n| equal arms that climb the ladder, 9 blocks: studies with a false claim, runs an arm and block | | |")
+    print("| --- | --- | --- |\n| noise of a metric, in rungs | always the same guess | the last block's answer |")
+    for noise in (0.3, 1.0, 3.0):
+        cells = []
+        for carried in (False, True):
+            random = np.random.default_rng(6)
+            drawn = [ladder_study(noise, carried, random) for _ in range(studies)]
+            words = [judge(blocks, [contrast], Rule())[0].verdict for blocks, _ in drawn]
+            wrong = sum(word in (FASTER, SLOWER) for word in words)
+            cells.append(f"{percent(wrong, studies)}, {np.mean([runs for _, runs in drawn]):.1f}")
+        print(f"| {noise:g} | " + " | ".join(cells) + " |", flush=True)
 
 
 def coverage(studies: int) -> None:
@@ -147,6 +164,7 @@ def main() -> None:
     studies = parser.parse_args().studies
     print(f"{cpu_name()}, {studies} studies a row")
     false_alarms(studies)
+    ladders(studies)
     coverage(studies)
     power(studies)
     speed()
