@@ -57,8 +57,8 @@ POWER = (1.05, 1.1, 1.2, 1.5, 2.0)
 def false_alarms(studies: int) -> None:
     """Print how many studies claim anything that is not so."""
     print("\n| studies with a false claim | share |\n| --- | --- |")
-    for name, truth in FALSE_ALARMS.items():
-        wrong = sum(false_alarm(found, truth) for found in verdicts(truth, studies, seed=1))
+    for seed, (name, truth) in enumerate(FALSE_ALARMS.items()):
+        wrong = sum(false_alarm(found, truth) for found in verdicts(truth, studies, seed))
         print(f"| {name} | {percent(wrong, studies)} |", flush=True)
     peeking = Truth((1.0,) * 3, blocks=20)
     few = max(1, studies // 10)
@@ -97,8 +97,8 @@ def ladders(studies: int) -> None:
 def coverage(studies: int) -> None:
     """Print how many intervals hold the planted ratio, of those studies that give a ratio."""
     print("\n| intervals that hold the planted ratio | share | studies that give a ratio |\n| --- | --- | --- |")
-    for name, truth in COVERAGE.items():
-        rated = [one for (one,) in verdicts(truth, studies, seed=2) if one.ratio is not None]
+    for seed, (name, truth) in enumerate(COVERAGE.items(), start=100):
+        rated = [one for (one,) in verdicts(truth, studies, seed) if one.ratio is not None]
         held = sum(holds(one, truth.ratios[0]) for one in rated)
         print(f"| {name} | {percent(held, len(rated))} | {percent(len(rated), studies)} |", flush=True)
 
@@ -112,7 +112,7 @@ def power(studies: int) -> None:
         print(
             f"| {contrasts} contrast{'s' * (contrasts > 1)}, {blocks} blocks | " + " | ".join(shares) + " |", flush=True
         )
-    few = max(1, studies // 20)
+    few = max(1, studies // 10)
     shares = [found_early(Truth((ratio, 1.0), blocks=20, rule=LOOKED_AT), few) for ratio in POWER]
     print("| 2 contrasts, looked at after each of 20 blocks: found, and after how many | " + " | ".join(shares) + " |")
     truth = Truth((1.0,), steps_noise=0.0, seconds_noise=0.01)
@@ -123,9 +123,8 @@ def power(studies: int) -> None:
 
 
 def found(truth: Truth, studies: int) -> str:
-    """Return the share of contrasts that are found to differ, in the right direction."""
+    """Return the share of contrasts whose heuristic is found to be faster."""
     words = [one.verdict for every in verdicts(truth, max(1, studies), seed=3) for one in every]
-    assert SLOWER not in words
     return percent(words.count(FASTER), len(words))
 
 
@@ -160,7 +159,7 @@ def percent(part: int, whole: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=2000, help="how many are drawn for each row")
+    parser.add_argument("--studies", type=int, default=4000, help="how many are drawn for each row; looked at, a tenth")
     studies = parser.parse_args().studies
     print(f"{cpu_name()}, {studies} studies a row")
     false_alarms(studies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from planted import Truth, false_alarm, holds, looked_at, verdicts
 
 sys.path.pop(0)
 
+BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 MORE = 10 if "FASTRUN_FULL" in os.environ else 1
 LOOKED_AT = Rule(sequential=True)
 
@@ -133,3 +135,11 @@ def test_a_study_that_is_looked_at_stops_early_where_the_difference_is_large():
         found, blocks = looked_at(truth, random)
         assert [one.verdict for one in found] == ["faster", "faster"]
         assert blocks < 20
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_a_row_for_each_case():
+    command = [sys.executable, str(BENCHMARKS / "verdicts.py"), "--studies", "10"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.count(" % |") >= 30
+    assert "judging 12 contrasts" in done.stdout
