@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastrun.errors import CheckpointError, ConfigError, UsageError, nearest
+from fastrun.redaction import redact_override
 from fastrun.report.find_run import find_run
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
@@ -55,8 +57,14 @@ def compose_training(words: list[str], purpose: str) -> Training:
     if run is None:
         overrides = with_source(words)
         return Training(_compose_one(overrides, purpose), overrides)
-    settings = compose.from_config(run.config() | UNUSED, words[1:])
-    return Training(settings, [*run.overrides(), *words[1:]], run)
+    overrides = [*run.overrides(), *words[1:]]
+    try:
+        return Training(compose.from_config(run.config() | UNUSED, words[1:]), overrides, run)
+    except ConfigError as error:
+        if error.hint and error.hint.startswith("a run can resume with other values"):
+            typed = shlex.join(map(redact_override, overrides))
+            raise ConfigError(error.message, f"for other options, type the training: {typed}") from error
+        raise
 
 
 def _run_of(words: list[str]) -> RunDir | None:

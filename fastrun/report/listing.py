@@ -136,7 +136,7 @@ def _varied_keys(jobs: Sequence[RunRecord]) -> list[str]:
 
 
 def render(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int | None) -> str:
-    """Return lines below their titles, without characters that would change the terminal.
+    """Return lines below their titles, without characters that would change the terminal and without empty columns.
 
     Args:
         titles: the titles of the columns.
@@ -144,6 +144,8 @@ def render(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int | N
         width: the characters of a line of the terminal; those two texts are cut to fit. None for as many as it takes.
     """
     rows = [titles, *([text if text.isprintable() else _printable(text) for text in line] for line in lines)]
+    is_empty = [lines and all(text == "-" for text in column[1:]) for column in zip(*rows, strict=True)]
+    rows = [[text for text, empty in zip(row, is_empty, strict=True) if not empty] for row in rows]
     widths = [max(map(_length, column)) for column in zip(*rows, strict=True)]
     if width is not None:
         widths = _fitted(widths, width - _GAP * (len(widths) - 1))
@@ -155,7 +157,7 @@ def _fitted(widths: Sequence[int], total: int) -> list[int]:
     fitted = list(widths)
     room = max(2 * _LEAST, total - sum(widths) + widths[1] + widths[2])
     if widths[1] + widths[2] > room:
-        fitted[2] = min(widths[2], max(_LEAST, room // 3, room - widths[1]))
+        fitted[2] = min(widths[2], max(_LEAST, 2 * room // 5, room - widths[1]))
         fitted[1] = room - fitted[2]
     return fitted
 
