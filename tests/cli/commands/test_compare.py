@@ -1,0 +1,78 @@
+"""``fastrun compare`` as it is typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastrun.cli.main import main
+
+
+@pytest.fixture
+def sweep(folder: Path, capfd) -> Path:
+    """A sweep of two optimizers and two seeds."""
+    short = ("data=synthetic", "data.samples=64", "data.shape=[4]", "model=mlp", "model.hidden=[8]", "batch.size=8")
+    assert main(["train", *short, "steps=8", "val_every=2", "amp=off", "optimizer=sgd,adamw", "seed=0,1", "-m"]) == 0
+    capfd.readouterr()
+    (found,) = folder.glob("outputs/*/sweep-*")
+    return found
+
+
+def said(capfd, *arguments: str) -> str:
+    assert main(["compare", *arguments]) == 0, capfd.readouterr().err
+    return capfd.readouterr().out
+
+
+def test_a_sweep_is_compared_in_every_form(sweep: Path, folder: Path, capfd) -> None:
+    out = said(capfd, str(sweep), "--csv", "a.csv", "--png", "a.png", "--html", "a.html", "--over", "samples")
+    assert out.split()[:3] == ["run", "optimizer", "val/acc"]
+    assert "95 % interval" in out
+    assert "val/acc over samples" in out
+    assert "written: a.csv" in out
+    found = json.loads(said(capfd, str(sweep), "--json"))
+    assert (found["differs"], [row["seeds"] for row in found["rows"]]) == (["optimizer"], [[0, 1], [0, 1]])
+    assert found["rows"][0]["best"]["mean"] >= found["rows"][1]["best"]["mean"]
+    with (folder / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["optimizer"], row["seed"]) for row in rows} == {
+        ("sgd", "0"), ("sgd", "1"), ("adamw", "0"), ("adamw", "1")
+    }  # fmt: skip
+    assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+    page = (folder / "a.html").read_text()
+    assert "4 runs compared" in page
+    assert "<svg" in page
+    assert not re.search(r"(src|href)=\"(?!#)", page.replace("xlink:href", "href"))
+    for name in ("a.csv", "a.png", "a.html"):
+        assert main(["compare", str(sweep), f"--{Path(name).suffix[1:]}", name]) == 2
+        assert "already exists" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_table_fits_its_terminal(sweep: Path, capfd, monkeypatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = re.sub(r"\033\[[\d;]*m", "", said(capfd, str(sweep)))
+    assert max(map(len, out.splitlines())) <= columns
+
+
+def test_what_draws_may_be_missing(sweep: Path, capfd, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    assert "pip install 'fastrun[report]'" in said(capfd, str(sweep))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["compare", str(sweep), "--png", "a.png"]) == 2
+    assert "pip install 'fastrun[report]'" in capfd.readouterr().err
+
+
+def test_nothing_to_compare_is_said_in_a_line(folder: Path, capfd) -> None:
+    assert main(["compare"]) == 2
+    assert "fastrun compare RUN RUN" in capfd.readouterr().err
+    assert main(["compare", "nothing"]) == 6
+    assert "not a run directory" in capfd.readouterr().err
+    assert main(["compare", "outputs", "--limit", "0"]) == 2
+    assert "no rows" in capfd.readouterr().err
