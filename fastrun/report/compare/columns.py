@@ -22,11 +22,15 @@ class Column:
         name: what stands above it.
         cell: returns the text for a row.
         is_number: whether it is aligned at the right.
+        rank: how early it is left out where a terminal is too narrow, the highest first; 0 for never.
+        is_folded: whether its text may go over several lines.
     """
 
     name: str
     cell: Callable[[Group], str]
     is_number: bool = False
+    rank: int = 0
+    is_folded: bool = False
 
 
 def config_columns(comparison: Comparison) -> list[Column]:
@@ -39,9 +43,9 @@ def short_config_columns(comparison: Comparison) -> list[Column]:
     """Return the same with one column for all keys that differ."""
 
     def differs(group: Group) -> str:
-        return "\n".join(f"{key}={_values(group, key)}" for key in comparison.keys)
+        return " ".join(f"{key}={_values(group, key)}" for key in comparison.keys)
 
-    return [Column("run", name_runs), *([Column("differs", differs)] if comparison.keys else [])]
+    return [Column("run", name_runs), *([Column("differs", differs, is_folded=True)] if comparison.keys else [])]
 
 
 def name_runs(group: Group) -> str:
@@ -61,10 +65,10 @@ def result_columns(comparison: Comparison) -> list[Column]:
     """Return the columns that say what came out; those that no run has anything for are left out."""
     columns = [*_best_columns(comparison), *_target_columns(comparison)]
     columns += [
-        Column("steps", lambda group: _mean(group, "steps", ",.0f"), True),
-        Column("samples/s", lambda group: _mean(group, "samples_per_second", ",.0f"), True),
+        Column("steps", lambda group: _mean(group, "steps", ",.0f"), True, 5),
+        Column("samples/s", lambda group: _mean(group, "samples_per_second", ",.0f"), True, 6),
     ]
-    if any(group.first.status != "finished" for group in comparison.groups):
+    if any(record.status != "finished" for group in comparison.groups for record in group.records):
         columns.append(Column("status", _status))
     if comparison.data:
         names = dict(zip(map(id, comparison.groups), comparison.data, strict=True))
@@ -78,9 +82,9 @@ def _best_columns(comparison: Comparison) -> list[Column]:
     if len(metrics) > 1:
         columns.insert(0, Column("metric", lambda group: group.first.metric or "-"))
     if comparison.has_groups:
-        columns.append(Column("n", lambda group: str(len(group.counted)), True))
-        columns.append(Column("deviation", _deviation, True))
-        columns.append(Column("95 % interval", _interval, True))
+        columns.append(Column("95 % CI", _interval, True, 1))
+        columns.append(Column("std", _deviation, True, 3))
+        columns.append(Column("n", lambda group: str(len(group.counted)), True, 2))
     return columns
 
 
@@ -89,11 +93,11 @@ def _target_columns(comparison: Comparison) -> list[Column]:
     if not any(group.first.target is not None for group in comparison.groups):
         return [
             Column("trained", lambda group: _seconds(group, "train_seconds"), True),
-            Column("wall", lambda group: _seconds(group, "wall_seconds"), True),
+            Column("wall", lambda group: _seconds(group, "wall_seconds"), True, 4),
         ]
     return [
         Column("to target", _to_target, True),
-        Column("wall", lambda group: _seconds(group, "target_wall_seconds"), True),
+        Column("wall", lambda group: _seconds(group, "target_wall_seconds"), True, 4),
     ]
 
 
@@ -104,7 +108,7 @@ def _to_target(group: Group) -> str:
     reached = sum(record.target_reached for record in group.counted)
     if not reached:
         return "not reached"
-    share = "" if reached == len(group.counted) else f" ({reached} of {len(group.counted)})"
+    share = "" if reached == len(group.counted) else f" ({reached}/{len(group.counted)})"
     return _seconds(group, "target_seconds") + share
 
 
@@ -124,8 +128,9 @@ def _deviation(group: Group) -> str:
 
 
 def _interval(group: Group) -> str:
+    """Return half the width of the mean's interval, which is symmetric."""
     found = group.statistics("best")
-    return "-" if found is None or found.low is None else f"{found.low:.4f} to {found.high:.4f}"
+    return "-" if found is None or found.low is None else f"±{found.mean - found.low:.4f}"
 
 
 def _status(group: Group) -> str:

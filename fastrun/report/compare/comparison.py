@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fastrun.errors import UsageError
 from fastrun.report.compare.data import name_data
 from fastrun.report.compare.differences import find_differences
 from fastrun.report.compare.groups import Group, group_by_config
@@ -52,8 +53,11 @@ def compare_runs(records: Sequence[RunRecord], metric: str | None = None, limit:
         limit: the most rows.
 
     Raises:
-        UsageError: none of the runs measured the metric.
+        UsageError: none of the runs measured the metric, or has a config that can be read.
     """
+    given, records = len(records), [record for record in records if record.config]
+    if not records:
+        raise UsageError("the config.yaml of no run can be read", "`fastrun runs` says what is wrong with them")
     if metric is not None:
         records = by_metric(records, metric)
     differences = find_differences(records)
@@ -63,7 +67,10 @@ def compare_runs(records: Sequence[RunRecord], metric: str | None = None, limit:
     differs = len(set(data) - {None}) > 1
     hidden = len(groups) - len(shown)
     keys = differences.shown
-    return Comparison(keys, shown, hidden, data if differs else [], _notes(records, groups, hidden, keys, differs))
+    notes = _notes(records, groups, hidden, keys, differs)
+    if given > len(records):
+        notes.append(f"{given - len(records)} of the runs left out: their config.yaml cannot be read")
+    return Comparison(keys, shown, hidden, data if differs else [], notes)
 
 
 def _sort(groups: list[Group]) -> list[Group]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastrun.report.compare.differences import format_value, value_of
+from fastrun.report.compare.differences import comparable, format_value, value_of
 from fastrun.report.compare.groups import Group
 from fastrun.report.compare.metric import lines_with
 from fastrun.report.plot.line_chart import Line, LineChart
@@ -13,7 +13,7 @@ from fastrun.report.points import Points
 from fastrun.report.record import RunRecord
 
 AXES = {"steps": "optimizer steps", "seconds": "seconds of training", "samples": "samples"}
-_NAME_LENGTH = 60  # of a line, at most
+_NAME_LENGTH = 74  # of a line, at most
 
 
 def draw_groups(groups: Sequence[Group], keys: Sequence[str], metric: str, over: str) -> LineChart | None:
@@ -26,8 +26,9 @@ def draw_groups(groups: Sequence[Group], keys: Sequence[str], metric: str, over:
         over: one of ``AXES``.
     """
     lines = []
+    telling = _telling(groups, keys)
     for group in groups:
-        name = name_group(group, keys)
+        name = name_group(group, telling)
         for record in group.counted:
             points = _points(record, metric, over)
             if points.xs:
@@ -37,6 +38,12 @@ def draw_groups(groups: Sequence[Group], keys: Sequence[str], metric: str, over:
     targets = {group.first.target for group in groups if group.first.metric == metric}
     mark = targets.pop() if len(targets) == 1 else None
     return LineChart(AXES[over], metric, lines, mark)
+
+
+def _telling(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
+    """Return the keys in which rows differ, those with the most values first: a name may be cut off at its end."""
+    counts = {key: len({comparable(value_of(group.first, key)) for group in groups}) for key in keys}
+    return sorted((key for key in keys if counts[key] > 1), key=lambda key: -counts[key])
 
 
 def name_group(group: Group, keys: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +32,11 @@ class Differences:
 
 def find_differences(records: Sequence[RunRecord]) -> Differences:
     """Return the keys in which runs differ."""
-    groups = [key for key in _groups(records) if _varies(records, key)]
+    is_recipe = len({record.recipe for record in records}) > 1
+    groups = ["recipe"] * is_recipe + sorted(_varying([record.choices for record in records]) - {"recipe"})
     varying_groups = set(groups)
-    keys = [key for key in _keys(records) if _varies(records, key)]
+    varying = _varying([record.config for record in records])
+    keys = [key for key in _keys(records) if key in varying]
     typed = set().union(*map(typed_keys, records)) if records else set()
     shown = [key for key in keys if key in typed or not _is_implied(records, key, varying_groups)]
     return Differences(groups + keys, groups + shown)
@@ -73,15 +75,11 @@ def format_value(value: Any) -> str:
     return json.dumps(value, default=str).replace('"', "") if isinstance(value, (list, dict)) else str(value)
 
 
-def _groups(records: Sequence[RunRecord]) -> list[str]:
-    """Return ``recipe`` and the groups that any of the runs has."""
-    names = dict.fromkeys(name for record in records for name in record.choices)
-    return ["recipe", *sorted(name for name in names if name != "recipe")]
-
-
 def _keys(records: Sequence[RunRecord]) -> list[str]:
     """Return the keys of the configs but those that say nothing about how a run trains."""
-    keys = dict.fromkeys(key for record in records for key in record.config)
+    keys: dict[str, Any] = {}
+    for record in records:
+        keys |= record.config
     return [key for key in keys if key not in _IGNORED and not _is_below(key, _IGNORED_PARTS)]
 
 
@@ -89,9 +87,14 @@ def _is_below(key: str, parts: Sequence[str]) -> bool:
     return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
-def _varies(records: Sequence[RunRecord], key: str) -> bool:
-    first = comparable(value_of(records[0], key))
-    return any(comparable(value_of(record, key)) != first for record in records)
+def _varying(contents: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the keys whose values differ. Each mapping is looked at once, since there may be thousands."""
+    first = contents[0]
+    varying: set[str] = set()
+    for content in contents[1:]:
+        varying |= first.keys() ^ content.keys()
+        varying.update(key for key, value in content.items() if first.get(key) != value)
+    return varying
 
 
 def _is_implied(records: Sequence[RunRecord], key: str, varying_groups: set[str]) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor, log10
 
+from fastrun.report.plot.chart import decades
+
 _STEPS = 1, 2, 2.5, 5, 10  # of the numbers along an axis, times a power of ten
+_LOG_FROM = 30.0  # times from the lowest to the highest loss
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Line:
 @dataclass(frozen=True)
 class LineChart:
     """Lines over a linear horizontal axis.
+
+    The vertical axis is logarithmic where a loss falls by much, since nothing but its first steps could be seen else.
 
     Attributes:
         x_name: what is along the horizontal axis, with its unit.
@@ -52,10 +57,29 @@ class LineChart:
         return _range([x for line in self.lines for x in (line.xs[0], line.xs[-1])], 0.0)
 
     @property
+    def is_log(self) -> bool:
+        """Say whether the vertical axis is logarithmic."""
+        ends = self._ends
+        return self.y_name.endswith("loss") and min(ends) > 0 and max(ends) / min(ends) > _LOG_FROM
+
+    @property
     def y_range(self) -> tuple[float, float]:
         """Return the ends of the vertical axis, which are not the same."""
+        if not self.is_log:
+            return _range(self._ends, 0.04)
+        low, high = _range([log10(end) for end in self._ends], 0.04)
+        return 10**low, 10**high
+
+    @property
+    def y_ticks(self) -> list[float] | None:
+        """Return the powers of ten for a logarithmic vertical axis; None for another one."""
+        return decades(*self.y_range) if self.is_log else None
+
+    @property
+    def _ends(self) -> list[float]:
+        """Return the lowest and the highest value of each line, and the mark."""
         marks = [] if self.mark is None else [self.mark]
-        return _range([y for line in self.lines for y in (min(line.ys), max(line.ys))] + marks, 0.04)
+        return [y for line in self.lines for y in (min(line.ys), max(line.ys))] + marks
 
 
 def _range(values: list[float], margin: float) -> tuple[float, float]:

@@ -56,7 +56,7 @@ def _draw(chart: LineChart) -> Any:
     if chart.mark is not None:
         label = f"{chart.mark_name}: {chart.mark:g}"
         axes.axhline(chart.mark, color=_FAINT, linewidth=1, linestyle="--", label=label)
-    axes.set(xlim=chart.x_range, ylim=chart.y_range)
+    axes.set(xlim=chart.x_range, ylim=chart.y_range, yscale="log" if chart.is_log else "linear")
     axes.set_xlabel(chart.x_name, fontsize=9)
     axes.set_ylabel(chart.y_name, fontsize=9)
     axes.grid(color=_GRID, linewidth=0.7)

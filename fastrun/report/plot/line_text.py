@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import cycle
+from math import log10
 from typing import Any
 
 from fastrun.report.plot.line_chart import LineChart, format_tick, round_ticks
@@ -27,14 +29,19 @@ def render_lines(chart: LineChart, width: int, height: int, has_colors: bool) ->
 
     figure = new_figure(plotext, width, height)
     marks = _marks(chart, has_colors)
+    height_of: Callable[[float], float] = log10 if chart.is_log else float
     if chart.mark is not None:
-        figure.draw(figure.signal(list(chart.x_range), [chart.mark] * 2, marker=plotext.marker("·", "white")).lines())
+        level = [height_of(chart.mark)] * 2
+        figure.draw(figure.signal(list(chart.x_range), level, marker=plotext.marker("·", "white")).lines())
     for line in reversed(chart.lines):  # the first is drawn last, above the others
         marker, color = marks[line.name]
-        drawn = figure.signal(line.xs, line.ys, marker=plotext.marker(marker, color))
+        drawn = figure.signal(line.xs, list(map(height_of, line.ys)), marker=plotext.marker(marker, color))
         figure.draw(drawn.lines() if len(line.xs) > 1 else drawn)
-    _label(figure.ruler("x"), *chart.x_range, max(2, width // _TICK_WIDTH))
-    _label(figure.ruler("y"), *chart.y_range, max(2, height // _TICK_HEIGHT + 1))
+    low, high = chart.x_range
+    _label(figure.ruler("x"), (low, high), round_ticks(low, high, max(2, width // _TICK_WIDTH)), float)
+    low, high = chart.y_range
+    ticks = chart.y_ticks or round_ticks(low, high, max(2, height // _TICK_HEIGHT + 1))
+    _label(figure.ruler("y"), (low, high), ticks, height_of)
     drawn_text = figure.build().string(colorless=not has_colors).rstrip()
     return "\n".join([drawn_text, *_caption(chart, marks, has_colors)])
 
@@ -45,9 +52,8 @@ def _marks(chart: LineChart, has_colors: bool) -> dict[str, tuple[str, str]]:
     return {name: (next(letters, "braille"), color) for name, color in zip(chart.names, cycle(COLORS), strict=False)}
 
 
-def _label(ruler: Any, low: float, high: float, most: int) -> None:
-    ticks = round_ticks(low, high, most)
-    ruler.lim(low, high).ticks(ticks, list(map(format_tick, ticks)))
+def _label(ruler: Any, ends: tuple[float, float], ticks: list[float], place: Callable[[float], float]) -> None:
+    ruler.lim(*map(place, ends)).ticks(list(map(place, ticks)), list(map(format_tick, ticks)))
 
 
 def _caption(chart: LineChart, marks: dict[str, tuple[str, str]], has_colors: bool) -> list[str]:

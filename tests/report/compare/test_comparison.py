@@ -149,3 +149,15 @@ def test_runs_are_named_by_path_word_folder_or_filter_and_counted_once(folder: P
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="no runs in empty"):
         select_runs(["empty"], None)
+
+
+def test_a_run_whose_config_cannot_be_read_is_left_out(folder: Path, make_run) -> None:
+    make_run("a", config=adamw(0.1))
+    broken = make_run("b", config=adamw(0.2))
+    make_run("c", config=adamw(0.3))
+    (broken / "config.yaml").write_text("a: [")
+    found = compared(folder)
+    assert ([group.first.id for group in found.groups], found.keys) == (["a", "c"], ["optimizer.lr"])
+    assert found.notes == ["1 of the runs left out: their config.yaml cannot be read"]
+    with pytest.raises(UsageError, match="no run can be read"):
+        compare_runs([record for record in records(folder / "outputs") if record.id == "b"])

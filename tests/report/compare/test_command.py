@@ -14,13 +14,14 @@ from fastrun.cli.main import main
 
 
 @pytest.fixture
-def sweep(folder: Path, capfd) -> Path:
-    """A sweep of two optimizers and two seeds."""
-    short = ("data=synthetic", "data.samples=64", "data.shape=[4]", "model=mlp", "model.hidden=[8]", "batch.size=8")
-    assert main(["train", *short, "steps=8", "val_every=2", "amp=off", "optimizer=sgd,adamw", "seed=0,1", "-m"]) == 0
-    capfd.readouterr()
-    (found,) = folder.glob("outputs/*/sweep-*")
-    return found
+def runs(make_run) -> None:
+    """Two optimizers with two seeds each."""
+    for optimizer, lr, value in (("adamw", 0.1, 0.9), ("sgd", 0.5, 0.8)):
+        for seed in (0, 1):
+            config = {"optimizer": {"_target_": optimizer, "lr": lr}}
+            values = [value - 0.1, value + seed / 100]
+            make_run(f"{optimizer}-{seed}", values[-1], values=values, config=config, seed=seed,
+                     choices={"optimizer": optimizer}, target_seconds=1.5)  # fmt: skip
 
 
 def said(capfd, *arguments: str) -> str:
@@ -28,13 +29,13 @@ def said(capfd, *arguments: str) -> str:
     return capfd.readouterr().out
 
 
-def test_a_sweep_is_compared_in_every_form(sweep: Path, folder: Path, capfd) -> None:
-    out = said(capfd, str(sweep), "--csv", "a.csv", "--png", "a.png", "--html", "a.html", "--over", "samples")
+def test_runs_are_compared_in_every_form(runs, folder: Path, capfd) -> None:
+    out = said(capfd, "outputs", "--csv", "a.csv", "--png", "a.png", "--html", "a.html", "--over", "samples")
     assert out.split()[:3] == ["run", "optimizer", "val/acc"]
-    assert "95 % interval" in out
+    assert "95 % CI" in out
     assert "val/acc over samples" in out
     assert "written: a.csv" in out
-    found = json.loads(said(capfd, str(sweep), "--json"))
+    found = json.loads(said(capfd, "outputs", "--json"))
     assert (found["differs"], [row["seeds"] for row in found["rows"]]) == (["optimizer"], [[0, 1], [0, 1]])
     assert found["rows"][0]["best"]["mean"] >= found["rows"][1]["best"]["mean"]
     with (folder / "a.csv").open() as file:
@@ -48,24 +49,26 @@ def test_a_sweep_is_compared_in_every_form(sweep: Path, folder: Path, capfd) -> 
     assert "<svg" in page
     assert not re.search(r"(src|href)=\"(?!#)", page.replace("xlink:href", "href"))
     for name in ("a.csv", "a.png", "a.html"):
-        assert main(["compare", str(sweep), f"--{Path(name).suffix[1:]}", name]) == 2
+        assert main(["compare", "outputs", f"--{Path(name).suffix[1:]}", name]) == 2
         assert "already exists" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
-def test_a_table_fits_its_terminal(sweep: Path, capfd, monkeypatch, columns: int) -> None:
+def test_a_table_fits_its_terminal(runs, capfd, monkeypatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    out = re.sub(r"\033\[[\d;]*m", "", said(capfd, str(sweep)))
-    assert max(map(len, out.splitlines())) <= columns
+    out = re.sub(r"\033\[[\d;]*m", "", said(capfd, "outputs"))
+    assert max(len(line) for line in out.splitlines() if not line.startswith("not shown")) <= columns
+    assert ("not shown, since the terminal is narrow: samples/s" in out) == (columns == 80)
+    assert "0.9050" in out
 
 
-def test_what_draws_may_be_missing(sweep: Path, capfd, monkeypatch) -> None:
+def test_what_draws_may_be_missing(runs, capfd, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "plotext", None)
-    assert "pip install 'fastrun[report]'" in said(capfd, str(sweep))
+    assert "pip install 'fastrun[report]'" in said(capfd, "outputs")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert main(["compare", str(sweep), "--png", "a.png"]) == 2
+    assert main(["compare", "outputs", "--png", "a.png"]) == 2
     assert "pip install 'fastrun[report]'" in capfd.readouterr().err
 
 
@@ -76,3 +79,14 @@ def test_nothing_to_compare_is_said_in_a_line(folder: Path, capfd) -> None:
     assert "not a run directory" in capfd.readouterr().err
     assert main(["compare", "outputs", "--limit", "0"]) == 2
     assert "no rows" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_real_sweep_is_compared(folder: Path, shell) -> None:
+    short = ("data=synthetic", "data.samples=64", "data.shape=[4]", "model=mlp", "model.hidden=[8]", "batch.size=8")
+    done = shell("train", *short, "steps=8", "val_every=2", "amp=off", "optimizer=sgd,adamw", "seed=0,1", "-m")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = folder.glob("outputs/*/sweep-*")
+    found = json.loads(shell("compare", str(sweep), "--json").stdout)
+    assert (found["differs"], [row["seeds"] for row in found["rows"]]) == (["optimizer"], [[0, 1], [0, 1]])
+    assert found["rows"][0]["best"]["mean"] >= found["rows"][1]["best"]["mean"]
