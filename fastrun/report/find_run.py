@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fastrun.errors import CheckpointError, UsageError, nearest
 from fastrun.report.index import records
-from fastrun.report.location import short_id
 from fastrun.report.record import RunRecord
 
 OUTPUTS = Path("outputs")
@@ -80,13 +79,13 @@ def _best(known: Sequence[RunRecord]) -> RunRecord:
         shown = ", ".join(sorted(kinds)[:_LISTED])
         hint = f"name a folder of them: {measured[-1].name}/best; or see `fastrun runs --sort best`"
         raise UsageError(f"which runs? They are judged by {shown}", hint)
-    return max(reversed(measured), key=lambda record: (record.best or 0.0) * (1 if record.higher_is_better else -1))
+    return max(reversed(measured), key=lambda record: record.rank)
 
 
 def _candidates(word: str, known: Sequence[RunRecord]) -> list[Path]:
     """Return the runs, sweeps and studies that a word may name; one alone where it is its id."""
     ids = {record.path: record.id for record in known}
-    ids |= {sweep: short_id(sweep) for record in known if (sweep := record.sweep) is not None}
+    ids |= {record.sweep: record.sweep_id or "" for record in known if record.sweep is not None}
     exact = [path for path, name in ids.items() if name == word]
     if len(exact) == 1 or not word:
         return exact

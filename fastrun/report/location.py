@@ -18,7 +18,8 @@ def name_of(path: Path, sweep: Path | None) -> str:
         path: the run directory.
         sweep: the folder of the sweep or study that it belongs to.
     """
-    return (sweep or path).absolute().parent.name
+    folder = (sweep or path).parent
+    return folder.name or folder.absolute().name
 
 
 def short_id(path: Path, sweep: Path | None = None) -> str:

@@ -14,12 +14,14 @@ import yaml
 from fastrun.config.monitor import Monitor
 from fastrun.report.location import name_of, short_id
 from fastrun.report.unfinished import measured_so_far, reason_of_end
+from fastrun.report.values import number, part, whole
 from fastrun.storage.format import FORMAT
 from fastrun.storage.run_dir import RunDir
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # with libyaml, ten times as fast
 _NOT_SETTINGS = {"format", "choices"}
 _NOT_CONFIGURED = {"speed.found", "batch.found"}  # what fastrun measured, not what the user chose
+_PLAIN = (str, int, float, list)
 _NOT_DIFFERENT = ("recipe", "name", "outputs", "hydra.")  # keys of overrides that do not change what is trained
 
 
@@ -85,6 +87,18 @@ class RunRecord:
     updated: float = 0.0
     sweep: Path | None = None
 
+    @property
+    def rank(self) -> float:
+        """Return what is largest for the run with the best validation; minus infinity where nothing was measured."""
+        if self.best is None:
+            return -math.inf
+        return self.best if self.higher_is_better else -self.best
+
+    @property
+    def sweep_id(self) -> str | None:
+        """Return the short id of the sweep or study that the run belongs to."""
+        return None if self.sweep is None else self.id.rpartition("/")[0] or short_id(self.sweep)
+
 
 def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
     """Read the record of a run from its directory. Files that are missing or broken leave values out.
@@ -97,7 +111,7 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
     content, status, times = _yaml(path / "config.yaml"), run.status(), run.read("status.json")
     config = dict(_flat({key: value for key, value in content.items() if key not in _NOT_SETTINGS}))
     overrides = [str(one) for one in _yaml_list(path / "overrides.yaml")]
-    choices = {str(group): _joined(option) for group, option in _part(content, "choices").items() if option is not None}
+    choices = {str(group): _joined(option) for group, option in part(content, "choices").items() if option is not None}
     results = _of_summary(run.read("summary.json")) if status == "finished" else _so_far(run, status, config)
     if content.get("format") != FORMAT:
         results["reason"] = f"has format {content.get('format')}; this version of fastrun reads format {FORMAT}"
@@ -113,7 +127,7 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
         differs=[one for one in overrides if not one.lstrip("+~").startswith(_NOT_DIFFERENT)],
         choices=choices,
         config=config,
-        seed=_whole(config.get("seed")) or 0,
+        seed=whole(config.get("seed")) or 0,
         started=changed if started is None else started,
         updated=number(times.get("updated")) or changed,
         sweep=sweep,
@@ -123,7 +137,7 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
 
 def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return the results of a run that has finished, by the names of the fields."""
-    best, target, clock = _part(summary, "best"), _part(summary, "target"), _part(summary, "clock")
+    best, target, clock = part(summary, "best"), part(summary, "target"), part(summary, "clock")
     metric = best.get("metric") or target.get("metric")
     train, waiting = number(clock.get("train")), number(clock.get("data_wait"))
     stopped = summary.get("stopped")
@@ -132,15 +146,15 @@ def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
         "metric": metric if isinstance(metric, str) else None,
         "best": number(best.get("value")),
         "higher_is_better": Monitor.of(str(metric)).higher_is_better,
-        "best_step": _whole(best.get("step")),
+        "best_step": whole(best.get("step")),
         "target_reached": target.get("reached") is True,
         "target_seconds": number(target.get("train_seconds")),
         "target_wall_seconds": number(target.get("wall_seconds")),
-        "target_steps": _whole(target.get("steps")),
-        "steps": _whole(summary.get("steps")),
+        "target_steps": whole(target.get("steps")),
+        "steps": whole(summary.get("steps")),
         "train_seconds": None if train is None else train + (waiting or 0.0),
         "wall_seconds": number(clock.get("total")),
-        "samples_per_second": number(_part(summary, "throughput").get("samples_per_second")),
+        "samples_per_second": number(part(summary, "throughput").get("samples_per_second")),
     }
 
 
@@ -149,22 +163,6 @@ def _so_far(run: RunDir, status: str, config: Mapping[str, Any]) -> dict[str, An
     metric = config.get("target.metric")
     measured = measured_so_far(run, metric if isinstance(metric, str) else None, number(config.get("target.value")))
     return measured | {"reason": reason_of_end(run, status)}
-
-
-def number(value: Any) -> float | None:
-    """Return a value of a file as a finite number, or None if it is none."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _part(content: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return the mapping under a key; an empty one if there is none."""
-    part = content.get(key)
-    return part if isinstance(part, dict) else {}
 
 
 def _joined(option: Any) -> str:
@@ -181,7 +179,7 @@ def _flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
         if isinstance(value, Mapping):
             yield from _flat(value, f"{key}.")
         else:
-            yield key, value
+            yield key, value if isinstance(value, _PLAIN) or value is None else str(value)  # a date, for example
 
 
 def _yaml(path: Path) -> dict[str, Any]:

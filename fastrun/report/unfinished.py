@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fastrun.config.monitor import Monitor, default_monitor
+from fastrun.config.monitor import default_monitor
+from fastrun.report.values import number, whole
 from fastrun.storage.run_dir import RunDir
 
 _TAIL = 1 << 16  # bytes of run.log in which the last message is looked for; a traceback may follow it
@@ -27,38 +26,20 @@ def measured_so_far(run: RunDir, metric: str | None, target: float | None) -> di
         target: the value that it is to reach, or None.
     """
     last, validations = _lines(run.metrics)
+    results: dict[str, Any] = {"steps": whole(last.get("step")), "train_seconds": number(last.get("train_seconds"))}
     monitor = default_monitor(metric, {name for line in validations for name in line})
-    measured = [line for line in validations if _is_finite(line.get(monitor.name))]
-    best = max(measured, key=lambda line: _rank(line, monitor), default=None)
-    step, seconds = last.get("step"), last.get("train_seconds")
-    results: dict[str, Any] = {
-        "steps": step if isinstance(step, int) else None,
-        "train_seconds": float(seconds) if _is_finite(seconds) else None,
-    }
-    if best is None:
+    measured = [(line, value) for line in validations if (value := number(line.get(monitor.name))) is not None]
+    if not measured:
         return results
+    sign = 1 if monitor.higher_is_better else -1
+    line, best = max(measured, key=lambda one: sign * one[1])  # the earliest of several that are as good
     results |= {"metric": monitor.name, "higher_is_better": monitor.higher_is_better}
-    results |= {"best": float(best[monitor.name]), "best_step": best["step"]}
-    return results | _target_reached(measured, monitor, target)
-
-
-def _rank(line: Mapping[str, Any], monitor: Monitor) -> tuple[float, int]:
-    """Return what is largest for the best validation, the earliest of several that are as good."""
-    value = float(line[monitor.name])
-    return (value if monitor.higher_is_better else -value), -line["step"]
-
-
-def _target_reached(measured: Sequence[Mapping[str, Any]], monitor: Monitor, target: float | None) -> dict[str, Any]:
-    """Return when a target was reached, if it was; on the clock of training, the only one in metrics.jsonl."""
-    for line in measured if target is not None else ():
-        if target is not None and monitor.reaches(float(line[monitor.name]), target):
-            seconds = line.get("train_seconds")
-            return {
-                "target_reached": True,
-                "target_steps": line["step"],
-                "target_seconds": float(seconds) if _is_finite(seconds) else None,
-            }
-    return {}
+    results |= {"best": best, "best_step": line["step"]}
+    reached = next((line for line, value in measured if target is not None and monitor.reaches(value, target)), None)
+    if reached is not None:
+        seconds = number(reached.get("train_seconds"))  # the only clock in metrics.jsonl
+        results |= {"target_reached": True, "target_steps": reached["step"], "target_seconds": seconds}
+    return results
 
 
 def _lines(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -79,10 +60,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
         if isinstance(content, dict) and isinstance(content.get("step"), int):
             return content
     return {}
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def reason_of_end(run: RunDir, status: str) -> str | None:
