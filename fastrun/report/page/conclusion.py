@@ -15,51 +15,37 @@ class Conclusion:
     """The factors by what to do with them.
 
     Attributes:
-        keep: training is faster with them.
-        drop: it is slower with them.
-        same: they make no material difference.
-        undecided: what is not known yet.
-        shared: they are faster alone, though not shown to be so beside the others.
-        sentences: all of that in words.
+        keep: training is faster with them, in the recipe or alone.
+        drop: it is slower with them, or they make no material difference.
+        sentences: what to keep, what to drop, and what is not known, in words.
         more_blocks: how many more blocks would decide all that can be decided; None where none would help.
     """
 
     keep: list[str]
     drop: list[str]
-    same: list[str]
-    undecided: list[str]
-    shared: list[str]
     sentences: list[str]
     more_blocks: int | None
 
 
 def conclude(verdicts: Sequence[VerdictRow]) -> Conclusion:
-    """Return what verdicts say together.
+    """Return what verdicts say together: of the recipe without each factor, and of each factor alone."""
+    rows: dict[str, dict[str, VerdictRow]] = {}
+    for row in verdicts:
+        if row.kind != "same":
+            rows.setdefault(row.factor, {})[row.kind] = row
+    advice = {factor: _advise(list(of_factor.values())) for factor, of_factor in rows.items()}
 
-    A factor is judged by what the full recipe loses without it; where the study has no such contrast, by what it does
-    alone.
-    """
-    added = {row.factor: row for row in verdicts if row.kind == "added"}
-    decisive = added | {row.factor: row for row in verdicts if row.kind == "without"}
-    groups: dict[str, list[str]] = {"faster": [], "slower": [], "no material difference": [], "undecided": []}
-    for factor, row in decisive.items():
-        groups.setdefault(row.verdict, []).append(factor)
-    keep, drop, same = groups["faster"], groups["slower"], groups["no material difference"]
-    undecided = groups["undecided"]
-    shared = [
-        factor
-        for factor, row in decisive.items()
-        if row.kind == "without" and row.verdict != "faster" and _is_faster(added.get(factor))
-    ]
-    more = [row.more_blocks for factor in undecided if (row := decisive[factor]).more_blocks]
+    def of(word: str) -> list[str]:
+        return [factor for factor, advised in advice.items() if advised == word]
+
+    more = [row.more_blocks for factor in of("undecided") for row in rows[factor].values() if row.more_blocks]
     sentences = [
-        *_sentence("Keep", [f"{factor} ({_gain(decisive[factor])})" for factor in keep]),
-        *_sentence("Drop", [f"{factor} ({_loss(decisive[factor])})" for factor in drop]),
-        *_sentence("No material difference:", same, "so leave out what costs anything else"),
-        *_undecided(undecided, decisive),
-        *_sentence("Faster alone, but not shown to be beside the others:", shared, "what they bring is shared"),
+        *_sentence("Keep", [f"{factor} ({_gain(rows[factor])})" for factor in of("keep")]),
+        *_sentence("Drop", [f"{factor} ({_loss(rows[factor])})" for factor in of("drop")]),
+        *_sentence("It depends on the others:", of("mixed")),
+        *_sentence("Undecided:", [f"{factor} ({_wants(rows[factor])})" for factor in of("undecided")]),
     ]
-    return Conclusion(keep, drop, same, undecided, shared, sentences, max(more) if more else None)
+    return Conclusion(of("keep"), of("drop"), sentences, max(more) if more else None)
 
 
 def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
@@ -74,42 +60,51 @@ def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
     if row is None:
         return None, "The recipe was not compared with itself, so nothing shows how far chance goes here."
     holds = row.verdict not in ("faster", "slower") and (row.low or 0) <= 1 <= (row.high or float("inf"))
+    against = f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)})"
     if holds:
-        return (
-            True,
-            f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)}), which holds 1, as it must.",
-        )
-    return False, (
-        f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)}). That does not hold 1, so the "
-        "other ratios cannot be trusted on this machine."
-    )
+        return True, f"{against}, which holds 1, as it must; its width is how far chance goes here."
+    return False, f"{against}. That does not hold 1, so the other ratios cannot be trusted on this machine."
 
 
-def _is_faster(row: VerdictRow | None) -> bool:
-    return row is not None and row.verdict == "faster"
+def _advise(rows: Sequence[VerdictRow]) -> str:
+    """Return what to do with a factor: ``keep``, ``drop``, ``mixed`` or ``undecided``."""
+    words = {row.verdict for row in rows}
+    if words >= {"faster", "slower"}:
+        return "mixed"
+    if "faster" in words:
+        return "keep"
+    return "drop" if "slower" in words or words == {"no material difference"} else "undecided"
 
 
-def _gain(row: VerdictRow) -> str:
-    if row.ratio is None:
-        return "the target is reached more often with it"
-    return f"without it, training takes {ratio(row.ratio)} times as long, {interval(row)}"
+def _with_verdict(rows: Mapping[str, VerdictRow], verdict: str) -> VerdictRow | None:
+    """Return the contrast with a verdict: that of the recipe without the factor, if it has it."""
+    found = [rows[kind] for kind in ("without", "added") if kind in rows and rows[kind].verdict == verdict]
+    return found[0] if found else None
 
 
-def _loss(row: VerdictRow) -> str:
+def _gain(rows: Mapping[str, VerdictRow]) -> str:
+    row = _with_verdict(rows, "faster")
+    if row is None or row.ratio is None:
+        return "the target is reached more often, or sooner, with it"
+    if row.kind == "without":
+        return f"without it, training takes {ratio(row.ratio)} times as long, {interval(row)}"
+    beside = f"; beside the others it is {rows['without'].verdict}" if "without" in rows else ""
+    return f"alone, it makes training {ratio(row.ratio)} times as fast, {interval(row)}{beside}"
+
+
+def _loss(rows: Mapping[str, VerdictRow]) -> str:
+    row = _with_verdict(rows, "slower")
+    if row is None:
+        return "no material difference"
     if not row.ratio:
-        return "the target is reached less often with it"
+        return "the target is reached less often, or later, with it"
     return f"with it, training takes {ratio(1 / row.ratio)} times as long"
 
 
-def _sentence(verb: str, words: list[str], rest: str = "") -> list[str]:
-    return [f"{verb} {enumerate_words(words)}{f', {rest}' if rest else ''}."] if words else []
+def _wants(rows: Mapping[str, VerdictRow]) -> str:
+    more = [row.more_blocks for row in rows.values() if row.more_blocks]
+    return f"about {max(more)} more blocks would decide" if more else "more blocks would hardly help"
 
 
-def _undecided(factors: list[str], rows: Mapping[str, VerdictRow]) -> list[str]:
-    words = []
-    for factor in factors:
-        more = rows[factor].more_blocks
-        words.append(
-            f"{factor} (about {more} more blocks would decide)" if more else f"{factor} (more blocks would hardly help)"
-        )
-    return _sentence("Undecided:", words)
+def _sentence(verb: str, words: list[str]) -> list[str]:
+    return [f"{verb} {enumerate_words(words)}."] if words else []

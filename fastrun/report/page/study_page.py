@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from fastrun.config.monitor import Monitor
 from fastrun.report.page.conclusion import Conclusion, conclude, describe_check
 from fastrun.report.page.forest import draw_forest, interval
-from fastrun.report.page.number_format import number, percent, plural
+from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
 
 _KINDS = {"without": 0, "added": 1, "same": 2}
@@ -45,7 +46,8 @@ def study_context(folder: Path) -> dict[str, Any]:
         "fairness": list(_fairness(study)),
         "test_name": next((row.test_metric_name for row in rows if row.test_metric_name), None),
         "is_worse_on_test": is_worse_on_test,
-        "arms": {str(name): _words(overrides) for name, overrides in _part(study.plan, "arms").items()},
+        "arms": _arms(study),
+        "dropped": _part(study.plan, "dropped"),
         "facts": _facts(study),
         "commands": _commands(study, rows, conclusion),
     }
@@ -67,10 +69,7 @@ def describe_target(plan: dict[str, Any]) -> str:
     target = _part(plan, "target")
     if target.get("value") is None:
         return "The target is not set yet."
-    origin = {
-        "given": "it was given",
-        "pilot": "what the full recipe reached in pilot runs, less a margin; their seeds were never scored",
-    }.get(str(target.get("source")), str(target.get("source")))
+    origin = target.get("text") or {"pilot": "set by pilot runs"}.get(str(target.get("source")), "given")
     return f"{target.get('metric')} {number(target['value'])} on validation data: {origin}."
 
 
@@ -116,20 +115,36 @@ def _fairness(study: StudyFiles) -> list[tuple[str, str]]:
     ]
 
 
+def _arms(study: StudyFiles) -> dict[str, str]:
+    """Return the overrides of each arm, without what was measured for it, and which arm trains the same."""
+    typed = _part(study.typed, "arms")
+    shared = _part(study.plan, "same")
+    arms = {}
+    for name, overrides in _part(study.plan, "arms").items():
+        own = typed.get(name)
+        words = _words(own.get("overrides") if isinstance(own, dict) else overrides)
+        arms[str(name)] = " ".join(words) + (f" (the runs of {shared[name]})" if name in shared else "")
+    return arms
+
+
 def _facts(study: StudyFiles) -> list[tuple[str, str]]:
     plan, machine = study.plan, study.plan.get("machine")
     described = ", ".join(f"{key} {value}" for key, value in machine.items()) if isinstance(machine, dict) else machine
+    created = plan.get("created")
+    if isinstance(created, (int, float)):
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
+    cap = plan.get("cap_steps")
     rows = [
-        ("recipe", plan.get("recipe")),
-        ("overrides", " ".join(_words(plan.get("overrides")))),
+        ("command", _typed_command(study, [])),
         ("seeds", ", ".join(map(str, plan.get("seeds") or []))),
-        ("lengths tried (steps)", ", ".join(number(rung) for rung in plan.get("rungs") or [])),
-        ("longest run", f"{number(plan.get('cap_steps'))} steps"),
+        ("seeds of pilot runs", ", ".join(map(str, plan.get("pilot_seeds") or []))),
+        ("length of the recipe", f"{number(plan.get('base_steps'))} steps"),
+        ("longest run", f"{number(cap)} steps; an arm that needs more has missed the target" if cap else ""),
         ("machine", described),
-        ("created", plan.get("created")),
+        ("made", created),
         ("plan's sha256", plan.get("sha256")),
     ]
-    return [(name, str(value)) for name, value in rows if value]
+    return [(name, str(value)) for name, value in rows if value] if plan else []
 
 
 def _commands(study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclusion) -> list[tuple[str, str]]:
@@ -137,32 +152,44 @@ def _commands(study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclus
     resume = shlex.join(["fastrun", "resume", str(study.folder)])
     if not rows:
         return [("Go on with the study", resume)]
-    commands = []
-    recipe = study.plan.get("recipe")
-    words = [*([f"+recipe={recipe}"] if recipe else []), *_words(study.plan.get("overrides"))]
-    words = list(dict.fromkeys(words))
-    dropped = [word for factor in conclusion.drop for word in _neutral(study.plan, factor)]
-    if dropped:
-        command = shlex.join(["fastrun", "train", *words, *dropped])
-        commands.append((f"Train without {', '.join(conclusion.drop)}", command))
-    else:
-        commands.append(("Train with it", shlex.join(["fastrun", "train", *words])))
+    words = _run_words(study.plan)
+    neutral = _neutral(study)
+    dropped = [neutral[factor] for factor in conclusion.drop if factor in neutral]
+    title = f"Train without {enumerate_words(conclusion.drop)}" if dropped else "Train with it"
+    commands = [(title, shlex.join(["fastrun", "train", *words, *dropped]))]
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
-        kept = [word for word in words if not word.startswith("study.blocks=")]
-        command = shlex.join(["fastrun", "ablate", *kept, f"study.blocks={total}"])
+        command = _typed_command(study, [f"study.blocks={total}"])
         commands.append((f"Decide the rest with about {conclusion.more_blocks} more blocks", command))
-    if study.plan and not study.plan.get("tuned"):
-        command = shlex.join(["fastrun", "ablate", *words, "study.tune=5"])
+    if not study.plan.get("tuned"):
+        command = _typed_command(study, ["study.tune=5"])
         commands.append(("Check it with a learning rate for each arm", command))
     return commands
 
 
-def _neutral(plan: dict[str, Any], factor: str) -> list[str]:
-    """Return the overrides that turn a factor off: those that its arm has and the full recipe has not."""
-    arms = _part(plan, "arms")
-    full = _words(arms.get("full"))
-    return [word for word in _words(arms.get(f"full - {factor}")) if word not in full]
+def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
+    """Return the command of the study with some of its own keys changed."""
+    new = {word.partition("=")[0] for word in changed}
+    own = [
+        f"study.{key}={'[' + ','.join(map(str, value)) + ']' if isinstance(value, list) else value}"
+        for key, value in _part(study.typed, "study").items()
+        if value not in (None, 0, _EQUIVALENCE) and f"study.{key}" not in new
+    ]
+    return shlex.join(["fastrun", "ablate", *_run_words(study.plan), *own, *changed])
+
+
+def _run_words(plan: dict[str, Any]) -> list[str]:
+    """Return the overrides of the run that the study is about."""
+    words, recipe = _words(plan.get("overrides")), plan.get("recipe")
+    has_recipe = any(word.startswith("+recipe=") for word in words)
+    return words if has_recipe or not isinstance(recipe, str) else [f"+recipe={recipe}", *words]
+
+
+def _neutral(study: StudyFiles) -> dict[str, str]:
+    """Return the override that turns each factor off."""
+    factors = study.typed.get("factors")
+    found = [one for one in factors if isinstance(one, dict)] if isinstance(factors, list) else []
+    return {str(one.get("name")): str(one["without"]) for one in found if "without" in one}
 
 
 def _words(overrides: Any) -> list[str]:

@@ -202,7 +202,8 @@ VERDICTS = [
     verdict("norm", "without", "faster", 1.9, 1.7, 2.2),
     verdict("clip", "without", "slower", 0.91, 0.87, 0.95, test_metric=0.93, test_metric_baseline=0.92),
     verdict("ema", "without", "no material difference", 1.002, 0.99, 1.012, p=0.8, p_adjusted=1.0),
-    verdict("augment", "without", "undecided", 1.12, 0.96, 1.33, p=0.07, p_adjusted=0.21, more_blocks=6),
+    verdict("augment", "without", "undecided", 1.12, 0.96, 1.33, p=0.07, p_adjusted=0.21),
+    verdict("rank", "without", "undecided", 1.12, 0.96, 1.33, p=0.07, p_adjusted=0.21, more_blocks=6),
     verdict("init", "without", "undecided", None, None, None, reached=0.4, p=0.12, p_adjusted=0.36),
     verdict("norm", "added", "faster", 3.4, 2.6, None, reached_baseline=0.8),
     verdict("augment", "added", "faster", 1.3, 1.1, 1.5),
@@ -219,24 +220,32 @@ def make_study() -> Callable[..., Path]:
         full = ["+recipe=mlp_fast"]
         factors = ("norm", "clip", "ema", "augment", "init")
         arms = {"full": full, **{f"full - {factor}": [*full, f"{factor}=none"] for factor in factors}}
+        typed = {
+            "study": {"blocks": None, "factors": list(factors), "tune": 0, "equivalence": 0.02},
+            "factors": [{"name": name, "key": name, "without": f"{name}=none"} for name in factors],
+            "arms": {name: {"overrides": overrides, "config": {}} for name, overrides in arms.items()},
+        }
         written = {
             "format": FORMAT,
             "sha256": "ab" * 32,
-            "arms": arms,
+            "arms": {name: [*overrides, "speed.threads=1"] for name, overrides in arms.items()},
             "contrasts": [],
-            "target": {"metric": "val/acc", "value": 0.95, "source": "pilot"},
+            "same": {"plain + norm": "full - clip"},
+            "dropped": {"full - init": "the loss is not finite"},
+            "target": {"metric": "val/acc", "value": 0.95, "source": "pilot", "text": "the median of 3 pilot runs"},
             "base_steps": 100,
-            "rungs": [50, 71, 100, 141, 200],
+            "rungs": [-6, 3],
             "cap_steps": 300,
+            "pilot_seeds": [10000],
             "seeds": list(range(9)),
             "rule": {"confidence": 0.95, "equivalence": 0.02, "most_misses": 0.2, "sequential": False},
             "tuned": False,
             "recipe": "mlp_fast",
-            "overrides": ["target.value=0.95"],
-            "machine": "a CPU, two cores",
-            "created": "2026-11-28",
+            "overrides": ["+recipe=mlp_fast", "target.value=0.95"],
+            "machine": {"cpu": "a CPU", "cores": 2},
+            "created": 1795852463.3,
         } | plan
-        (folder / "study.json").write_text(json.dumps({"arguments": full}))
+        (folder / "study.json").write_text(json.dumps(typed))
         (folder / "plan.json").write_text(json.dumps(written))
         if verdicts is not None:
             (folder / "verdicts.json").write_text(json.dumps(verdicts))
