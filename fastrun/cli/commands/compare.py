@@ -15,7 +15,6 @@ from fastrun.report.compare.metric import full_name
 from fastrun.report.compare.selection import select_runs
 from fastrun.report.compare.table import new_console, show_table
 from fastrun.report.new_file import check_new, write_new
-from fastrun.report.plot.line_chart import LineChart
 from fastrun.system.argument_parser import ArgumentParser
 
 _ROWS = 50
@@ -30,7 +29,7 @@ def run(arguments: list[str]) -> int:
     metric = given.metric and full_name(given.metric)
     comparison = compare_runs(select_runs(given.runs, given.filter), metric, given.limit)
     drawn = metric or next(iter(comparison.metrics), "train/loss")
-    _write_files(given, comparison, draw_groups(comparison.groups[:_DRAWN], comparison.keys, drawn, given.over))
+    _write_files(given, comparison, drawn)
     if given.json:
         print(json.dumps(as_values(comparison), default=str))
         return 0
@@ -69,28 +68,29 @@ def _check(given: Namespace) -> None:
     for path in filter(None, (given.csv, given.png, given.html)):
         check_new(path)
     try:
-        if given.png or given.html:
+        if given.png:
             import matplotlib.figure  # noqa: F401
         if given.html:
             import jinja2  # noqa: F401
     except ImportError as error:
-        option = "--html" if given.html else "--png"
+        option = "--png" if "matplotlib" in (error.name or "") else "--html"
         raise UsageError(f"{option} needs {error.name}", "pip install 'fastrun[report]'") from error
 
 
-def _write_files(given: Namespace, comparison: Comparison, chart: LineChart | None) -> None:
+def _write_files(given: Namespace, comparison: Comparison, metric: str) -> None:
     if given.csv:
         write_new(given.csv, as_csv(comparison))
     if given.png:
         from fastrun.report.plot.line_picture import save_lines
 
+        chart = draw_groups(comparison.groups[:_DRAWN], comparison.keys, metric, given.over)
         if chart is None:
             raise UsageError("there is no curve to draw: nothing was measured yet", "leave --png out")
         save_lines(chart, given.png)
     if given.html:
-        from fastrun.report.compare.page import render_page
+        from fastrun.report.compare.page import render_comparison
 
-        write_new(given.html, render_page(comparison, chart))
+        write_new(given.html, render_comparison(comparison, metric, _DRAWN))
 
 
 def _show_curves(comparison: Comparison, metric: str, over: str) -> None:

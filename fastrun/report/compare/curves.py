@@ -35,9 +35,13 @@ def draw_groups(groups: Sequence[Group], keys: Sequence[str], metric: str, over:
                 lines.append(Line(name, points.xs, points.ys))
     if not lines:
         return None
+    return LineChart(AXES[over], metric, lines, target_of(groups, metric))
+
+
+def target_of(groups: Sequence[Group], metric: str) -> float | None:
+    """Return the value of a metric that all rows were to reach; None where they had none, or different ones."""
     targets = {group.first.target for group in groups if group.first.metric == metric}
-    mark = targets.pop() if len(targets) == 1 else None
-    return LineChart(AXES[over], metric, lines, mark)
+    return targets.pop() if len(targets) == 1 else None
 
 
 def _telling(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:

@@ -1,8 +1,7 @@
-"""Lines over steps, seconds or samples as a picture: a PNG file, or SVG for a page."""
+"""Lines over steps, seconds or samples as a picture."""
 
 from __future__ import annotations
 
-from io import StringIO
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,6 @@ def save_lines(chart: LineChart, path: Path) -> None:
         StorageError: the file cannot be written.
     """
     write_figure(_draw(chart), path)
-
-
-def svg_of_lines(chart: LineChart) -> str:
-    """Return a chart as an SVG element, whose text is text and not shapes."""
-    import matplotlib
-
-    content = StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastrun"}):
-        _draw(chart).savefig(content, format="svg", metadata={"Date": None})
-    text = content.getvalue()
-    return text[text.index("<svg") :]
 
 
 def _draw(chart: LineChart) -> Any:
