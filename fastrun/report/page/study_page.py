@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,13 @@ def study_context(folder: Path) -> dict[str, Any]:
         "is_sequential": bool(rule.get("sequential")),
         "contrasts": sum(row.kind != "same" for row in rows),
         "target": describe_target(study.plan),
-        "fairness": list(_fairness(study)),
+        "fairness": _fairness(study),
         "test_name": next((row.test_metric_name for row in rows if row.test_metric_name), None),
         "is_worse_on_test": is_worse_on_test,
         "arms": _arms(study),
         "dropped": _part(study.plan, "dropped"),
         "facts": _facts(study),
-        "commands": _commands(study, rows, conclusion),
+        "commands": list(_commands(study, rows, conclusion, is_trusted=holds is not False)),
     }
 
 
@@ -147,24 +147,27 @@ def _facts(study: StudyFiles) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows if value] if plan else []
 
 
-def _commands(study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return what to do next, each with its command."""
-    resume = shlex.join(["fastrun", "resume", str(study.folder)])
+def _commands(
+    study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclusion, *, is_trusted: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what to do next, each with its command."""
     if not rows:
-        return [("Go on with the study", resume)]
-    words = _run_words(study.plan)
+        yield "Go on with the study", shlex.join(["fastrun", "resume", str(study.folder)])
+        return
+    if not is_trusted:
+        yield "Measure again with nothing else running", _typed_command(study, [])
+        return
     neutral = _neutral(study)
     dropped = [neutral[factor] for factor in conclusion.drop if factor in neutral]
     title = f"Train without {enumerate_words(conclusion.drop)}" if dropped else "Train with it"
-    commands = [(title, shlex.join(["fastrun", "train", *words, *dropped]))]
+    yield title, shlex.join(["fastrun", "train", *_run_words(study.plan), *dropped])
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
-        command = _typed_command(study, [f"study.blocks={total}"])
-        commands.append((f"Decide the rest with about {conclusion.more_blocks} more blocks", command))
+        words = f"Decide the rest in a new study, with about {conclusion.more_blocks} more blocks"
+        yield words, _typed_command(study, [f"study.blocks={total}"])
     if not study.plan.get("tuned"):
-        command = _typed_command(study, ["study.tune=5"])
-        commands.append(("Check it with a learning rate for each arm", command))
-    return commands
+        yield "Check it with a learning rate for each arm", _typed_command(study, ["study.tune=5"])
+    yield "Look at all runs", shlex.join(["fastrun", "report", str(study.folder / "runs")])
 
 
 def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from fastrun.report.record import RunRecord, read_record
 from fastrun.search.job import JobRecord
 from fastrun.sweep.ledger import Ledger
 
-_MOST_STEPS = 1500  # whose training loss is read of each run: its curve is a mean of many
+_MOST_STEPS = 1000  # whose training loss is read of each run: its curve is a mean of many
 
 
 @dataclass(frozen=True)

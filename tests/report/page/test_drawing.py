@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fastrun.report.page.axis import fit_axis, linear_axis, log_axis
 from fastrun.report.page.curve_chart import to_path
 from fastrun.report.page.number_format import enumerate_words, number, p_value, percent, plural, ratio, seconds
-from fastrun.report.page.series import Series
+from fastrun.report.page.series import Series, read_series
 from fastrun.report.page.thin import thin
 
 
@@ -40,6 +43,25 @@ def test_few_points_stay_as_they_are() -> None:
     assert thin(x, y, 10)[0] is x
     same = np.ones(100)
     assert len(thin(same, same, 10)[0]) == 100  # no column is wider than another
+
+
+def test_of_a_long_run_some_steps_and_all_validations_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with path.open("w") as file:
+        for step in range(1, 5001):
+            file.write(json.dumps({"step": step, "train_seconds": step / 100, "train/loss": 1.0 / step}) + "\n")
+            if step % 50 == 0:
+                file.write(json.dumps({"step": step, "train_seconds": step / 100, "val/acc": step / 5000}) + "\n")
+        file.write('{"step": 5001, "val/acc": 0.')
+    series = read_series(path, most=400)
+    assert series["val/acc"].steps.tolist() == list(range(50, 5001, 50))
+    loss = series["train/loss"]
+    assert 300 <= len(loss.steps) <= 402
+    assert np.diff(loss.steps).max() < 40
+    assert (loss.values == 1 / loss.steps).all()
+    assert len(read_series(path, most=10_000)["train/loss"].steps) == 5000
+    assert list(read_series(path, ["val/acc"])) == ["val/acc"]
+    assert read_series(tmp_path / "none") == {}
 
 
 def test_a_smoothed_curve_is_the_mean_of_what_is_finite_around() -> None:

@@ -70,6 +70,13 @@ def test_the_page_is_written_anew_and_no_other_file_is_touched(folder: Path, mak
     assert "--out FILE" in capfd.readouterr().err
 
 
+def test_the_verb_has_help_of_its_own(capfd) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["report", "--help"])
+    assert left.value.code == 0
+    assert "RUN | SWEEP | STUDY" in capfd.readouterr().out
+
+
 def test_what_is_no_run_is_refused(folder: Path, capfd) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="no run, sweep or study"):
@@ -228,6 +235,8 @@ def test_a_study_whose_check_fails_says_so_first(folder: Path, make_study: Make,
     same = make_verdict("", "same", "slower", 0.8, 0.7, 0.9)
     page = parse(write_report(make_study(folder / "study", [same])))
     assert page.text.index("Do not trust this study") < page.text.index("What helped")
+    assert "Measure again with nothing else running" in page.text
+    assert "fastrun train" not in page.text
 
 
 def test_a_study_without_verdicts_says_how_to_go_on(folder: Path, make_study: Make, parse) -> None:
