@@ -99,7 +99,7 @@ def log_axis(low: float, high: float) -> Axis:
     marks = [factor * 10.0**power for power in range(first, last + 1, stride) for factor in factors]
     inside = [mark for mark in marks if low <= mark <= high]
     span = log10(high / low)
-    return Axis(low, high, True, [Tick(log10(mark / low) / span, f"{mark:g}") for mark in inside])
+    return Axis(low, high, True, [Tick(log10(mark / low) / span, _power_label(mark)) for mark in inside])
 
 
 def _round_step(least: float) -> float:
@@ -120,3 +120,9 @@ def _label(mark: float, decimals: int) -> str:
     if decimals > 5:
         return f"{mark:.3g}"
     return f"{mark:.{decimals}f}"
+
+
+def _power_label(mark: float) -> str:
+    if 1e4 <= mark < 1e9:
+        return _label(mark, 0)
+    return f"{mark:g}".replace("e+", "e").replace("e0", "e").replace("e-0", "e-")

@@ -28,6 +28,7 @@ class RunFiles:
         config: config.yaml.
         overrides: what the command lines said.
         series: the curves of metrics.jsonl by name.
+        has_checkpoint: whether there is one to go on from.
         log: the last lines of run.log.
     """
 
@@ -38,6 +39,7 @@ class RunFiles:
     config: dict[str, Any]
     overrides: list[str]
     series: dict[str, Series]
+    has_checkpoint: bool
     log: list[str]
 
 
@@ -52,6 +54,7 @@ def read_run(directory: RunDir) -> RunFiles:
         config=_config(directory.path / "config.yaml"),
         overrides=[redact_override(one) for one in record.overrides],
         series=read_series(directory.metrics),
+        has_checkpoint=bool(directory.saved_checkpoints()),
         log=_last_lines(directory.path / "run.log"),
     )
 

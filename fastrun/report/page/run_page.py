@@ -93,14 +93,16 @@ def _commands(run: RunFiles) -> list[tuple[str, str]]:
     path, status = str(run.record.path), run.record.status
     again = ("Run it again", shlex.join(["fastrun", "train", *run.overrides]))
     if status == "running":
-        return [again]
-    if status != "finished":
-        return [("Go on with it", shlex.join(["fastrun", "resume", path])), again]
-    return [
-        ("Measure it on test data", shlex.join(["fastrun", "eval", path, "--split", "test"])),
-        again,
-        ("Find what it waits for", shlex.join(["fastrun", "diagnose", path])),
-    ]
+        return [("Watch it", shlex.join(["fastrun", "watch", path]))]
+    if status == "finished":
+        return [
+            ("Measure it on test data", shlex.join(["fastrun", "eval", path, "--split", "test"])),
+            again,
+            ("Find what it waits for", shlex.join(["fastrun", "diagnose", path])),
+        ]
+    resume = [("Go on with it", shlex.join(["fastrun", "resume", path]))] if run.has_checkpoint else []
+    find = [("Find a learning rate", shlex.join(["fastrun", "find", "lr", path]))] if status == "diverged" else []
+    return [*find, *resume, again]
 
 
 def _charts(run: RunFiles) -> Iterator[CurveChart]:

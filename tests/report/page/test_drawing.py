@@ -96,6 +96,7 @@ def test_a_logarithmic_axis_is_chosen_where_values_span_much() -> None:
     assert not fit_axis(np.array([0.0, 0.1, 5.0]), may_be_log=True).is_log
     assert not fit_axis(np.array([1.0, 2.0]), may_be_log=True).is_log
     assert [tick.label for tick in log_axis(0.9, 6).ticks] == ["1", "2", "5"]
+    assert [tick.label for tick in log_axis(1e-9, 1e14).ticks] == ["1e-9", "1e-5", "0.1", "1000", "10M", "1e11"]
     assert axis.place_one(axis.low) == 0
     assert np.isnan(axis.place_one(-1.0))
 

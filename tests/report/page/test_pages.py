@@ -130,7 +130,13 @@ def test_a_run_that_has_no_summary(folder: Path, make_run: Make, parse, status: 
     assert status in page.text
     assert "val/acc 0.9 at step 60" in page.text
     assert ("the loss is not finite" in page.text) == (status != "running")
-    assert ("fastrun resume" in page.text) == (status != "running")
+    assert ("fastrun watch" in page.text) == (status == "running")
+    assert ("fastrun find lr" in page.text) == (status == "diverged")
+    assert "fastrun resume" not in page.text  # there is nothing to go on from
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/step-00000060.json").write_text("{}")
+    (run / "checkpoints/step-00000060.ckpt").write_text("")
+    assert ("fastrun resume" in parse(write_report(run)).text) == (status != "running")
 
 
 @pytest.mark.parametrize(
