@@ -16,9 +16,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--open", action="store_true", help="show the page in the browser")
     given = parser.parse_args(arguments)
     from fastrun.report.find_run import find_run
-    from fastrun.report.page.write import write_report
+    from fastrun.report.page.write import write_page
 
-    path = write_report(find_run(given.what, takes_sweeps=True), given.out, measures=not given.no_eval)
+    path = write_page(find_run(given.what, takes_sweeps=True), given.out, measures=not given.no_eval)
     print(path)
     if given.open:
         _open(path)

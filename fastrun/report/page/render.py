@@ -31,7 +31,8 @@ def render_page(template: str, context: dict[str, Any]) -> str:
     """
     written = time.strftime("%Y-%m-%d %H:%M")
     common = {"generator": GENERATOR, "version": version("fastrun"), "written": written}
-    return _environment().get_template(template).render(common | context)
+    page = _environment().get_template(template).render(common | context)
+    return page.encode(errors="replace").decode()  # JSON and names of files may hold half a character
 
 
 @functools.cache

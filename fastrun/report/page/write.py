@@ -20,7 +20,7 @@ _NAME = "report.html"
 _HEAD = 1000  # bytes of a page within which it says that fastrun wrote it
 
 
-def write_report(folder: Path, out: Path | None = None, *, measures: bool = True) -> Path:
+def write_page(folder: Path, out: Path | None = None, *, measures: bool = True) -> Path:
     """Write the page of a run, a sweep or a study, in place of one that fastrun wrote before.
 
     Args:

@@ -12,7 +12,7 @@ import pytest
 
 from fastrun.cli.main import main
 from fastrun.errors import StorageError, UsageError
-from fastrun.report.page.write import write_report
+from fastrun.report.page.write import write_page
 
 Make = Callable[..., Path]
 
@@ -31,7 +31,7 @@ def needs_nothing_else(page) -> None:
 
 def test_a_run(folder: Path, make_run: Make, parse) -> None:
     run = make_run(folder / "outputs/mlp_fast/2026-11-28_07-29-54-767f", stopped="val/acc reached 0.8")
-    page = parse(write_report(run))
+    page = parse(write_page(run))
     needs_nothing_else(page)
     for words in (
         "Recipe mlp_fast with target.value=0.8",
@@ -80,7 +80,7 @@ def test_the_verb_has_help_of_its_own(capfd) -> None:
 def test_what_is_no_run_is_refused(folder: Path, capfd) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="no run, sweep or study"):
-        write_report(folder / "empty")
+        write_page(folder / "empty")
     assert main(["report", "nothing"]) == 6
     assert "error: nothing" in capfd.readouterr().err
 
@@ -112,9 +112,10 @@ def test_everything_from_files_is_escaped_and_secrets_are_hidden(folder: Path, m
         overrides=[f"name={evil}", "logger.api_key=12345678", "data.url=https://me:hunter22@host/x"],
         stopped=evil,
         heuristics={evil: {"requested": evil, "used": "<i>", "why": evil}},
+        versions={"python": "half a character: \ud800"},
         lines=[{"step": 1, "train_seconds": 0.1, evil: 1.0, "train/loss": 1.0}, {"step": 2, evil: 2.0}],
     )
-    page = parse(write_report(run))
+    page = parse(write_page(run))
     assert len(page.of("script")) == 1
     assert "alert(1)" in page.text
     assert "12345678" not in page.html
@@ -125,7 +126,7 @@ def test_everything_from_files_is_escaped_and_secrets_are_hidden(folder: Path, m
 def test_a_run_that_has_no_summary(folder: Path, make_run: Make, parse, status: str) -> None:
     run = make_run(folder / "run", status=status)
     (run / "run.log").write_text("2026-11-28 07:00:00 error: the loss is not finite at step 60\n")
-    page = parse(write_report(run))
+    page = parse(write_page(run))
     needs_nothing_else(page)
     assert status in page.text
     assert "val/acc 0.9 at step 60" in page.text
@@ -136,7 +137,7 @@ def test_a_run_that_has_no_summary(folder: Path, make_run: Make, parse, status: 
     (run / "checkpoints").mkdir()
     (run / "checkpoints/step-00000060.json").write_text("{}")
     (run / "checkpoints/step-00000060.ckpt").write_text("")
-    assert ("fastrun resume" in parse(write_report(run)).text) == (status != "running")
+    assert ("fastrun resume" in parse(write_page(run)).text) == (status != "running")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_any_metrics_will_do(folder: Path, make_run: Make, parse, lines: list[di
     run = make_run(folder / "run", status="running", lines=lines)
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 9, "train_se')
-    page = parse(write_report(run))
+    page = parse(write_page(run))
     needs_nothing_else(page)
     assert not re.search(r'd="[^"]*(nan|inf)', page.html)
 
@@ -166,18 +167,18 @@ def test_damaged_files_will_do(folder: Path, make_run: Make, parse) -> None:
     run = make_run(folder / "run")
     for name in ("summary.json", "status.json", "data.json", "config.yaml", "overrides.yaml"):
         (run / name).write_text('{"half": ["wr')
-    assert "unknown" in parse(write_report(run)).text
+    assert "unknown" in parse(write_page(run)).text
 
 
 def test_no_peak_of_a_long_run_is_lost_and_the_page_is_small(folder: Path, make_run: Make) -> None:
     lines = [{"step": n, "train_seconds": n / 100, "train/loss": 9.0 if n == 31_415 else 1.0} for n in range(1, 50_001)]
-    page = write_report(make_run(folder / "run", lines=lines, status="running"))
+    page = write_page(make_run(folder / "run", lines=lines, status="running"))
     assert page.stat().st_size < 200_000
     assert "highest 9" in page.read_text()
 
 
 def test_a_sweep(folder: Path, make_sweep: Make, parse) -> None:
-    page = parse(write_report(make_sweep(folder / "outputs/x/sweep-1", runs=6)))
+    page = parse(write_page(make_sweep(folder / "outputs/x/sweep-1", runs=6)))
     needs_nothing_else(page)
     for words in (
         "7 jobs: 6 finished, 1 failed",
@@ -196,14 +197,14 @@ def test_a_sweep(folder: Path, make_sweep: Make, parse) -> None:
 
 
 def test_a_sweep_of_many_runs_is_small(folder: Path, make_sweep: Make, parse) -> None:
-    page = parse(write_report(make_sweep(folder / "sweep", runs=30, steps=300, fails=False)))
+    page = parse(write_page(make_sweep(folder / "sweep", runs=30, steps=300, fails=False)))
     needs_nothing_else(page)
     assert len(page.html) < 500_000
     assert "30 jobs, all finished" in page.text
 
 
 def test_a_sweep_that_has_not_begun(folder: Path, make_sweep: Make, parse) -> None:
-    page = parse(write_report(make_sweep(folder / "sweep", runs=0, fails=False)))
+    page = parse(write_page(make_sweep(folder / "sweep", runs=0, fails=False)))
     needs_nothing_else(page)
     assert "No run has been measured" in page.text
 
@@ -211,7 +212,7 @@ def test_a_sweep_that_has_not_begun(folder: Path, make_sweep: Make, parse) -> No
 def test_a_study_answers_what_helped_how_sure_what_was_fair_and_what_next(
     folder: Path, make_study: Make, parse
 ) -> None:
-    page = parse(write_report(make_study(folder / "outputs/x/study-1")))
+    page = parse(write_page(make_study(folder / "outputs/x/study-1")))
     needs_nothing_else(page)
     for words in (
         "Keep norm (without it, training takes 1.90 times as long, 1.70 to 2.20) and augment (alone, it makes training "
@@ -239,7 +240,7 @@ def test_a_study_answers_what_helped_how_sure_what_was_fair_and_what_next(
 
 def test_a_study_whose_check_fails_says_so_first(folder: Path, make_study: Make, make_verdict, parse) -> None:
     same = make_verdict("", "same", "slower", 0.8, 0.7, 0.9)
-    page = parse(write_report(make_study(folder / "study", [same])))
+    page = parse(write_page(make_study(folder / "study", [same])))
     assert page.text.index("Do not trust this study") < page.text.index("What helped")
     assert "Measure again with nothing else running" in page.text
     assert "fastrun train" not in page.text
@@ -247,16 +248,16 @@ def test_a_study_whose_check_fails_says_so_first(folder: Path, make_study: Make,
 
 def test_a_study_without_verdicts_says_how_to_go_on(folder: Path, make_study: Make, parse) -> None:
     study = make_study(folder / "study", None)
-    page = parse(write_report(study))
+    page = parse(write_page(study))
     needs_nothing_else(page)
     assert "no verdicts yet: its plan is written" in page.text
     assert f"fastrun resume {study}" in page.text
     (study / "plan.json").unlink()
-    assert "it has no plan so far" in parse(write_report(study)).text
+    assert "it has no plan so far" in parse(write_page(study)).text
 
 
 def test_damaged_verdicts_are_an_error_in_a_line(folder: Path, make_study: Make) -> None:
     study = make_study(folder / "study")
     (study / "verdicts.json").write_text(json.dumps([{"factor": "norm"}]))
     with pytest.raises(StorageError, match=r"verdicts\.json"):
-        write_report(study)
+        write_page(study)
