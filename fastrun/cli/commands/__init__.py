@@ -8,7 +8,10 @@ import pkgutil
 from pathlib import Path
 from typing import Protocol, cast
 
-_ORDER = ("train", "resume", "eval", "runs", "tune", "find", "diagnose", "recipes", "options", "completion", "version")
+_ORDER = (
+    "train", "watch", "resume", "eval", "runs", "compare", "report", "prune", "tune", "find", "diagnose", "recipes",
+    "options", "completion", "version",
+)  # fmt: skip
 
 
 class Verb(Protocol):
