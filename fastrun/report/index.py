@@ -110,18 +110,9 @@ def _read_changed(runs: Sequence[RunPath], prefix: str, index: IndexFile, progre
         progress: is told how many runs are read.
     """
     known = index.read()
-    current: list[RunRecord] = []
-    changed: list[tuple[str, RunPath]] = []
-    for run in runs:
-        path = run.path.removeprefix(prefix)
-        stamp, values = known.pop(path, ("", ()))
-        record = _restored(run, values) if stamp == _stamp(run, is_finished=_is_finished(values)) else None
-        if record is None:
-            changed.append((path, run))
-        else:
-            current.append(record)
+    current, changed = _unchanged(runs, prefix, known)
+    index.write((), known)  # what remains of it is gone
     remaining = iter(enumerate(changed))
-    index.write((), known)
     while chunk := list(islice(remaining, _CHUNK)):
         rows = []
         for done, (path, run) in chunk:
@@ -133,6 +124,29 @@ def _read_changed(runs: Sequence[RunPath], prefix: str, index: IndexFile, progre
             rows.append((path, stamps[record.status == "finished"], [getattr(record, name) for name in _KEPT]))
         index.write(rows)
     return current
+
+
+def _unchanged(
+    runs: Sequence[RunPath], prefix: str, known: dict[str, tuple[str, Sequence[Any]]]
+) -> tuple[list[RunRecord], list[tuple[str, RunPath]]]:
+    """Return the records of the runs whose files are as they were, and the others with their paths in the index.
+
+    Args:
+        runs: the runs.
+        prefix: the folder of the index, as their paths begin.
+        known: what the index holds; the runs are taken out of it.
+    """
+    current: list[RunRecord] = []
+    changed: list[tuple[str, RunPath]] = []
+    for run in runs:
+        path = run.path.removeprefix(prefix)
+        stamp, values = known.pop(path, ("", ()))
+        record = _restored(run, values) if stamp == _stamp(run, is_finished=_is_finished(values)) else None
+        if record is None:
+            changed.append((path, run))
+        else:
+            current.append(record)
+    return current, changed
 
 
 def _stamp(run: RunPath, *, is_finished: bool) -> str:

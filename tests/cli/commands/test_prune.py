@@ -91,6 +91,15 @@ def test_single_runs_of_a_sweep_are_kept_unless_told(prune: Callable[..., str]) 
     assert (SWEEP / "sweep.json").exists()
 
 
+def test_runs_of_a_sweep_that_goes_on_are_kept(prune: Callable[..., str]) -> None:
+    with locked(SWEEP):
+        assert "is running in process" in prune("--filter", "sweep=sweep-*", "--yes", code=8)
+    assert len(list(SWEEP.glob("*/config.yaml"))) == 2
+    (SWEEP / ".runs.sqlite").write_bytes(b"")
+    assert "removed 2 runs" in prune("--filter", "sweep=sweep-*", "--yes")
+    assert not SWEEP.exists()
+
+
 def test_files_of_the_user_in_a_sweep_stay(prune: Callable[..., str]) -> None:
     (SWEEP / "notes.txt").write_text("mine")
     prune("--older-than", "30d", "--yes")
