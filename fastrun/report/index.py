@@ -1,7 +1,8 @@
 """The records of all runs below a folder. Those whose files have not changed since they were read are not read again.
 
 What is known is kept in an index (:mod:`fastrun.report.index_file`), by the path of each run and the inode, the time
-and the size of its files. A run whose status is ``running`` is looked at each time, since its process may be gone.
+of the last change (of its permissions, too) and the size of its files. A run whose status is ``running`` is looked at
+each time, since its process may be gone.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _read_runs(folder: Path, progress: Progress | None) -> Runs:
         finally:
             index.close()
     read.sort(key=lambda record: (record.started, record.path))
-    return Runs(_with_unique_ids(read), found.unreadable)
+    return Runs(_with_unique_ids(read), list(dict.fromkeys(found.unreadable)))
 
 
 def _counted(runs: Sequence[RunPath], progress: Progress | None) -> Iterable[RunPath]:
@@ -151,14 +152,14 @@ def _unchanged(
 
 def _stamp(run: RunPath, *, is_finished: bool) -> str:
     """Return the inode, the time and the size of each file that the record of a run is read from."""
-    parts = [f"{run.config.st_ino} {run.config.st_mtime_ns} {run.config.st_size}"]
+    parts = [f"{run.config.st_ino} {run.config.st_ctime_ns} {run.config.st_size}"]
     for name in _FILES if is_finished else (*_FILES, *_UNFINISHED):
         try:
             state = os.stat(f"{run.path}/{name}")  # noqa: PTH116 (faster than pathlib)
         except OSError:
             parts.append("-")
         else:
-            parts.append(f"{state.st_ino} {state.st_mtime_ns} {state.st_size}")
+            parts.append(f"{state.st_ino} {state.st_ctime_ns} {state.st_size}")
     return ",".join(parts)
 
 

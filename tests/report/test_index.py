@@ -102,6 +102,7 @@ def _cut(run: Path) -> None:
         shutil.rmtree,
         lambda run: (run / "config.yaml").unlink(),
         lambda run: (run / "status.json").unlink(),
+        lambda run: (run / "summary.json").unlink(),
         lambda run: (run / "overrides.yaml").write_text("- seed=7\n"),
         lambda run: (run / "config.yaml").write_text("format: 1\n"),
     ],

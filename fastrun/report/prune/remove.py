@@ -121,6 +121,8 @@ def _check_is_run(path: Path) -> None:
     with storage_errors(path, "read"):
         is_run = not path.is_symlink() and not config.is_symlink() and config.is_file()
         is_ours = is_run and config.read_bytes().startswith(b"format:")
+    if is_run and not os.access(path, os.W_OK | os.X_OK):
+        raise StorageError(f"{path} is not removed: you may not write into it", "see its owner and permissions: ls -ld")
     if not is_ours:
         raise StorageError(f"{path} is not removed: it is not a run directory of fastrun", "look at its config.yaml")
 
