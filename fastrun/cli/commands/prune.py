@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fastrun.report.index import records
 from fastrun.report.listing import describe_status, describe_training, render
 from fastrun.report.prune.plan import Removal, emptied_sweeps, plan
 from fastrun.report.prune.remove import remove, remove_if_empty, remove_sweep
-from fastrun.report.record import RunRecord
+from fastrun.report.record import RunRecord, read_record
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -39,14 +40,20 @@ def run(arguments: list[str]) -> int:
         raise StorageError(f"{given.folder} is not a folder", "name the folder that outputs=… named")
     with showing_progress() as progress:
         known = records(given.folder, progress)
-    chosen = [
-        record
-        for record in known
-        if (oldest is None or record.updated < oldest)
-        and (not statuses or record.status in statuses)
-        and is_wanted(record)
-    ]
-    removals = plan(chosen, known, only_checkpoints=given.checkpoints_only, keeps_best=not given.all_checkpoints)
+
+    def is_chosen(record: RunRecord) -> bool:
+        is_old = oldest is None or record.updated < oldest
+        return is_old and (not statuses or record.status in statuses) and is_wanted(record)
+
+    found = [_read_again(record) for record in known if is_chosen(record)]
+    chosen = [record for record in found if is_chosen(record)]
+    removals = plan(
+        chosen,
+        known,
+        only_checkpoints=given.checkpoints_only,
+        keeps_best=not given.all_checkpoints,
+        keeps_needed=not given.needed,
+    )
     kept = [] if given.needed else [removal for removal in removals if removal.needed_by]
     _say_what_stays(chosen, removals, is_needed_removed=given.needed)
     removed = [removal for removal in removals if removal not in kept]
@@ -58,6 +65,11 @@ def run(arguments: list[str]) -> int:
         print("nothing is removed")
         return 0
     return _remove(removed, known, given.folder)
+
+
+def _read_again(record: RunRecord) -> RunRecord:
+    """Return what the files of a run say, whatever an index does, which anybody may have written."""
+    return replace(read_record(record.path, record.sweep), id=record.id)
 
 
 def _parser() -> ArgumentParser:

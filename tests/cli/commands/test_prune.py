@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -114,6 +115,28 @@ def test_what_another_run_starts_from_is_kept(prune: Callable[..., str], make_ru
     assert "nothing to remove" in text
     assert "tuned starts from its weights" in prune("--older-than", "38d", "--yes", "--needed")
     assert not OLD.exists()
+
+
+def test_what_is_kept_keeps_what_it_needs(prune: Callable[..., str], make_run: Make) -> None:
+    start = TransferConfig(kind="finetune", source=str(SWEEP / "0-seed=0"))
+    user = make_run(Path("outputs/b/user"), transfer=start, started=time.time())
+    text = prune("--filter", "best>0", "--older-than", "30d", "--yes")
+    assert "kept dddd/0: user starts from its weights" in text
+    assert "kept dddd/1: it is in the ledger of the sweep dddd" in text
+    assert user.exists()
+    assert len(list(SWEEP.glob("*/config.yaml"))) == 2
+    assert not OLD.exists()
+    assert "removed 4 runs" in prune("--filter", "best>0 id!=bbbb", "--status", "finished,failed", "--yes", "--needed")
+
+
+def test_an_index_that_lies_removes_nothing(prune: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastrun.report.index._LEAST", 0)
+    assert "nothing to remove" in prune("--status", "interrupted")
+    with sqlite3.connect("outputs/.runs.sqlite") as connection:
+        connection.execute("UPDATE runs SET content = replace(content, 'finished', 'interrupted')")
+    connection.close()
+    assert main(["runs", "--filter", "status=interrupted"]) == 0
+    assert "nothing to remove" in prune("--status", "interrupted", "--yes").splitlines()[-1]
 
 
 def test_a_running_run_is_never_removed(prune: Callable[..., str], make_run: Make) -> None:
