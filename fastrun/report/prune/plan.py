@@ -56,20 +56,20 @@ def plan(
             size = _size(record.path) if files is None else sum(map(_size_of_file, files))
             removals[record.path] = Removal(record, files, size)
     sources = list(_sources(known))
-    staying = {record.path for record in known} if only_checkpoints else {record.path for record in known} - {*removals}
-    reasons: dict[Path, str] = {}
-    while more := dict(
-        _needed([one for path, one in removals.items() if path not in reasons], known, sources, staying)
-    ):
-        reasons |= more
-        staying |= more.keys()
-        if not keeps_needed:
-            break
+    staying = {record.path for record in known if only_checkpoints or record.path not in removals}
+    reasons = dict(_needed(removals.values(), known, sources, staying))
+    more = set(reasons) if keeps_needed else set()
+    while more:
+        staying |= more
+        others = [removal for path, removal in removals.items() if path not in reasons]
+        new = dict(_needed(others, known, sources, staying))
+        reasons |= new
+        more = set(new)
     return [replace(removal, needed_by=reasons.get(path)) for path, removal in removals.items()]
 
 
 def _needed(
-    removals: Sequence[Removal], known: Sequence[RunRecord], sources: Sequence[Source], staying: set[Path]
+    removals: Iterable[Removal], known: Sequence[RunRecord], sources: Sequence[Source], staying: set[Path]
 ) -> Iterator[tuple[Path, str]]:
     """Yield the directory of each run that another run or a sweep needs, and in words which.
 
@@ -80,10 +80,16 @@ def _needed(
         staying: the directories of the runs that stay.
     """
     incomplete = {record.sweep for record in known if record.path in staying}
-    users = [(source, user) for source, user in sources if user.path in staying]
+    users: dict[Path, list[RunRecord]] = {}  # of each file or directory, and of the folders that it lies in
+    for source, record in sources:
+        if record.path in staying:
+            for place in (source, *source.parents):
+                users.setdefault(place, []).append(record)
+    exact = {source for source, _ in sources}
     for removal in removals:
         record, sweep = removal.record, removal.record.sweep
-        user = next((user for source, user in users if user.path != record.path and _takes(removal, source)), None)
+        taken = [place for place in _taken(removal, exact) if place in users]
+        user = next((one for place in taken for one in users[place] if one.path != record.path), None)
         if user is not None:
             yield record.path, f"{user.id} starts from its weights (transfer.source)"
         elif removal.checkpoints is None and sweep is not None and is_study(sweep):
@@ -92,14 +98,19 @@ def _needed(
             yield record.path, f"it is in the ledger of the sweep {record.sweep_id}, of which other runs stay"
 
 
-def _takes(removal: Removal, source: Path) -> bool:
-    """Say whether a removal takes away the file or the run that another run starts from."""
+def _taken(removal: Removal, sources: set[Path]) -> list[Path]:
+    """Return what other runs can no longer start from: the directory, or files of checkpoints.
+
+    Args:
+        removal: what is removed.
+        sources: what runs start from; a directory among them needs any checkpoint in it.
+    """
     folder = Path(os.path.realpath(removal.record.path))
     if removal.checkpoints is None:
-        return source.is_relative_to(folder)
-    files = {folder / "checkpoints" / path.name for path in removal.checkpoints}
+        return [folder]
+    files = [folder / "checkpoints" / path.name for path in removal.checkpoints]
     has_none_left = len(files) == len(list((folder / "checkpoints").glob("step-*.ckpt")))
-    return source in files or (source == folder and has_none_left)
+    return [*files, *([folder] if has_none_left and folder in sources else [])]
 
 
 def _checkpoints_of(record: RunRecord, keeps_best: bool) -> list[Path]:
