@@ -1,7 +1,8 @@
 """The records of all runs below a folder. Those whose files have not changed since they were read are not read again.
 
 What is known is kept in an index (:mod:`fastrun.report.index_file`), by the path of each run and the inode, the time
-and the size of its files. A run whose status is ``running`` is looked at each time, since its process may be gone.
+of the last change (of its permissions, too) and the size of its files. A run whose status is ``running`` is looked at
+each time, since its process may be gone.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _read_runs(folder: Path, progress: Progress | None) -> Runs:
         finally:
             index.close()
     read.sort(key=lambda record: (record.started, record.path))
-    return Runs(_with_unique_ids(read), found.unreadable)
+    return Runs(_with_unique_ids(read), list(dict.fromkeys(found.unreadable)))
 
 
 def _counted(runs: Sequence[RunPath], progress: Progress | None) -> Iterable[RunPath]:
@@ -110,18 +111,9 @@ def _read_changed(runs: Sequence[RunPath], prefix: str, index: IndexFile, progre
         progress: is told how many runs are read.
     """
     known = index.read()
-    current: list[RunRecord] = []
-    changed: list[tuple[str, RunPath]] = []
-    for run in runs:
-        path = run.path.removeprefix(prefix)
-        stamp, values = known.pop(path, ("", ()))
-        record = _restored(run, values) if stamp == _stamp(run, is_finished=_is_finished(values)) else None
-        if record is None:
-            changed.append((path, run))
-        else:
-            current.append(record)
+    current, changed = _unchanged(runs, prefix, known)
+    index.write((), known)  # what remains of it is gone
     remaining = iter(enumerate(changed))
-    index.write((), known)
     while chunk := list(islice(remaining, _CHUNK)):
         rows = []
         for done, (path, run) in chunk:
@@ -135,16 +127,39 @@ def _read_changed(runs: Sequence[RunPath], prefix: str, index: IndexFile, progre
     return current
 
 
+def _unchanged(
+    runs: Sequence[RunPath], prefix: str, known: dict[str, tuple[str, Sequence[Any]]]
+) -> tuple[list[RunRecord], list[tuple[str, RunPath]]]:
+    """Return the records of the runs whose files are as they were, and the others with their paths in the index.
+
+    Args:
+        runs: the runs.
+        prefix: the folder of the index, as their paths begin.
+        known: what the index holds; the runs are taken out of it.
+    """
+    current: list[RunRecord] = []
+    changed: list[tuple[str, RunPath]] = []
+    for run in runs:
+        path = run.path.removeprefix(prefix)
+        stamp, values = known.pop(path, ("", ()))
+        record = _restored(run, values) if stamp == _stamp(run, is_finished=_is_finished(values)) else None
+        if record is None:
+            changed.append((path, run))
+        else:
+            current.append(record)
+    return current, changed
+
+
 def _stamp(run: RunPath, *, is_finished: bool) -> str:
     """Return the inode, the time and the size of each file that the record of a run is read from."""
-    parts = [f"{run.config.st_ino} {run.config.st_mtime_ns} {run.config.st_size}"]
+    parts = [f"{run.config.st_ino} {run.config.st_ctime_ns} {run.config.st_size}"]
     for name in _FILES if is_finished else (*_FILES, *_UNFINISHED):
         try:
             state = os.stat(f"{run.path}/{name}")  # noqa: PTH116 (faster than pathlib)
         except OSError:
             parts.append("-")
         else:
-            parts.append(f"{state.st_ino} {state.st_mtime_ns} {state.st_size}")
+            parts.append(f"{state.st_ino} {state.st_ctime_ns} {state.st_size}")
     return ",".join(parts)
 
 

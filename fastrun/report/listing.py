@@ -15,6 +15,7 @@ from fastrun.report.record import RunRecord
 
 TITLES = "id", "training", "status", "best", "target", "age"
 _GAP = 2  # spaces between columns
+_LONGEST_ID = 24  # characters; a longer one is a directory's name, whose start may be typed as well
 _LEAST = 12  # characters that are left of a text which is cut
 
 
@@ -92,7 +93,10 @@ def describe_status(record: RunRecord) -> str:
 
 
 def _best(record: RunRecord) -> str:
-    return "-" if record.best is None else f"{(record.metric or '').removeprefix('val/')} {record.best:.4f}"
+    if record.best is None:
+        return "-"
+    value = f"{record.best:.4f}" if abs(record.best) < 1e6 else f"{record.best:.4g}"
+    return f"{(record.metric or '').removeprefix('val/')} {value}"
 
 
 def _target(record: RunRecord) -> str:
@@ -154,8 +158,8 @@ def render(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int | N
 
 def _fitted(widths: Sequence[int], total: int) -> list[int]:
     """Return widths of the columns whose sum is at most ``total``; what trains and its status are cut where needed."""
-    fitted = list(widths)
-    room = max(2 * _LEAST, total - sum(widths) + widths[1] + widths[2])
+    fitted = [min(widths[0], _LONGEST_ID), *widths[1:]]
+    room = max(2 * _LEAST, total - sum(fitted) + widths[1] + widths[2])
     if widths[1] + widths[2] > room:
         fitted[2] = min(widths[2], max(_LEAST, 2 * room // 5, room - widths[1]))
         fitted[1] = room - fitted[2]

@@ -112,7 +112,8 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
     config = dict(_flat({key: value for key, value in content.items() if key not in _NOT_SETTINGS}))
     overrides = [str(one) for one in _yaml_list(path / "overrides.yaml")]
     choices = {str(group): _joined(option) for group, option in part(content, "choices").items() if option is not None}
-    results = _of_summary(run.read("summary.json")) if status == "finished" else _so_far(run, status, config)
+    summary = run.read("summary.json") if status == "finished" else {}  # else it is that of an earlier attempt
+    results = _of_summary(summary) if summary else _so_far(run, status, config)
     if content.get("format") != FORMAT:
         results["reason"] = f"has format {content.get('format')}; this version of fastrun reads format {FORMAT}"
     started = number(times.get("started"))

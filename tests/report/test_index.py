@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,7 @@ def _cut(run: Path) -> None:
         shutil.rmtree,
         lambda run: (run / "config.yaml").unlink(),
         lambda run: (run / "status.json").unlink(),
+        lambda run: (run / "summary.json").unlink(),
         lambda run: (run / "overrides.yaml").write_text("- seed=7\n"),
         lambda run: (run / "config.yaml").write_text("format: 1\n"),
     ],
@@ -237,3 +240,19 @@ def test_links_are_not_followed_and_what_cannot_be_read_is_named(
     found = read_runs(Path("outputs"))
     assert [record.path.name for record in found.records] == ["one"]
     assert found.unreadable == [Path("outputs/closed")]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_is_right_after_any_changes(
+    outputs: Path, make_run: Make, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(index, "_CHUNK", 2)
+    numbers = random.Random(seed)
+    changes = [_touched, _moved, _copied, _resumed, _cut, shutil.rmtree]
+    for number in range(12):
+        for record in numbers.sample(known := records(outputs), min(len(known), 2)):
+            with suppress(OSError, ValueError, LookupError):
+                numbers.choice(changes)(record.path)
+        if numbers.random() < 0.5:
+            make_run(outputs / "more" / HEX.format(number, numbers.randrange(1 << 16)), best=numbers.random())
+        assert records(outputs) == fresh(outputs)

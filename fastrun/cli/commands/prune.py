@@ -7,7 +7,8 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fastrun.report.index import records
 from fastrun.report.listing import describe_status, describe_training, render
 from fastrun.report.prune.plan import Removal, emptied_sweeps, plan
 from fastrun.report.prune.remove import remove, remove_if_empty, remove_sweep
-from fastrun.report.record import RunRecord
+from fastrun.report.record import RunRecord, read_record
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -32,24 +33,21 @@ _TITLES = "id", "training", "status", "age", "size"
 def run(arguments: list[str]) -> int:
     """Show what would be removed, ask, and remove it."""
     given = _parser().parse_args(arguments)
-    statuses = _checked(given)
-    oldest = None if given.older_than is None else time.time() - to_age(given.older_than, "--older-than")
-    is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
+    is_chosen = _condition(given)
     if not given.folder.is_dir():
         raise StorageError(f"{given.folder} is not a folder", "name the folder that outputs=… named")
     with showing_progress() as progress:
         known = records(given.folder, progress)
-    chosen = [
-        record
-        for record in known
-        if (oldest is None or record.updated < oldest)
-        and (not statuses or record.status in statuses)
-        and is_wanted(record)
-    ]
-    removals = plan(chosen, known, only_checkpoints=given.checkpoints_only, keeps_best=not given.all_checkpoints)
-    kept = [] if given.needed else [removal for removal in removals if removal.needed_by]
+    chosen = [record for record in _read_again(list(filter(is_chosen, known))) if is_chosen(record)]
+    removals = plan(
+        chosen,
+        known,
+        only_checkpoints=given.checkpoints_only,
+        keeps_best=not given.all_checkpoints,
+        keeps_needed=not given.needed,
+    )
     _say_what_stays(chosen, removals, is_needed_removed=given.needed)
-    removed = [removal for removal in removals if removal not in kept]
+    removed = [removal for removal in removals if given.needed or not removal.needed_by]
     if not removed:
         print("nothing to remove")
         return 0
@@ -58,6 +56,23 @@ def run(arguments: list[str]) -> int:
         print("nothing is removed")
         return 0
     return _remove(removed, known, given.folder)
+
+
+def _condition(given: Namespace) -> Callable[[RunRecord], bool]:
+    """Return the function that says whether a run is one of those that were asked for."""
+    statuses = _checked(given)
+    oldest = math.inf if given.older_than is None else time.time() - to_age(given.older_than, "--older-than")
+    is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
+    return lambda record: record.updated < oldest and (not statuses or record.status in statuses) and is_wanted(record)
+
+
+def _read_again(found: Sequence[RunRecord]) -> Iterator[RunRecord]:
+    """Yield what the files of runs say, whatever an index does, which anybody may have written."""
+    with showing_progress() as progress:
+        for done, record in enumerate(found):
+            if progress is not None:
+                progress(done, len(found))
+            yield replace(read_record(record.path, record.sweep), id=record.id)
 
 
 def _parser() -> ArgumentParser:

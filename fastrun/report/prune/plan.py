@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastrun.report.location import is_study
 from fastrun.report.record import RunRecord
 from fastrun.storage.checkpoint import select
 from fastrun.storage.run_dir import RunDir
+
+Source = tuple[Path, RunRecord]  # what a run starts from, and the run
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,12 @@ class Removal:
 
 
 def plan(
-    chosen: Sequence[RunRecord], known: Sequence[RunRecord], *, only_checkpoints: bool = False, keeps_best: bool = True
+    chosen: Sequence[RunRecord],
+    known: Sequence[RunRecord],
+    *,
+    only_checkpoints: bool = False,
+    keeps_best: bool = True,
+    keeps_needed: bool = True,
 ) -> list[Removal]:
     """Return what would be removed of some runs, those that run left out.
 
@@ -40,21 +47,70 @@ def plan(
         known: all runs there are, which may need some of those.
         only_checkpoints: remove checkpoints, and keep the rest of each directory.
         keeps_best: keep the best checkpoint then; and of a run that has not finished the newest, to go on from.
+        keeps_needed: what is needed will be kept, and so it needs other runs in turn.
     """
-    ended = [record for record in chosen if record.status != "running"]
-    sources = list(_sources(known, {record.path for record in chosen} if not only_checkpoints else set()))
-    removals = []
-    for record in ended:
+    removals = {}
+    for record in chosen:
         files = _checkpoints_of(record, keeps_best) if only_checkpoints else None
-        if files == []:
-            continue
-        removed = [record.path] if files is None else _as_source(record, files, keeps_best)
-        needed = _user_of(removed, sources, record)
-        if needed is None and not only_checkpoints:
-            needed = _needed_by_sweep(record, ended, known)
-        size = _size(record.path) if files is None else sum(map(_size_of_file, files))
-        removals.append(Removal(record, files, size, needed))
-    return removals
+        if record.status != "running" and files != []:
+            size = _size(record.path) if files is None else sum(map(_size_of_file, files))
+            removals[record.path] = Removal(record, files, size)
+    sources = list(_sources(known))
+    staying = {record.path for record in known if only_checkpoints or record.path not in removals}
+    reasons = dict(_needed(removals.values(), known, sources, staying))
+    more = set(reasons) if keeps_needed else set()
+    while more:
+        staying |= more
+        others = [removal for path, removal in removals.items() if path not in reasons]
+        new = dict(_needed(others, known, sources, staying))
+        reasons |= new
+        more = set(new)
+    return [replace(removal, needed_by=reasons.get(path)) for path, removal in removals.items()]
+
+
+def _needed(
+    removals: Iterable[Removal], known: Sequence[RunRecord], sources: Sequence[Source], staying: set[Path]
+) -> Iterator[tuple[Path, str]]:
+    """Yield the directory of each run that another run or a sweep needs, and in words which.
+
+    Args:
+        removals: what is removed.
+        known: all runs.
+        sources: what runs start from.
+        staying: the directories of the runs that stay.
+    """
+    incomplete = {record.sweep for record in known if record.path in staying}
+    users: dict[Path, list[RunRecord]] = {}  # of each file or directory, and of the folders that it lies in
+    for source, record in sources:
+        if record.path in staying:
+            for place in (source, *source.parents):
+                users.setdefault(place, []).append(record)
+    exact = {source for source, _ in sources}
+    for removal in removals:
+        record, sweep = removal.record, removal.record.sweep
+        taken = [place for place in _taken(removal, exact) if place in users]
+        user = next((one for place in taken for one in users[place] if one.path != record.path), None)
+        if user is not None:
+            yield record.path, f"{user.id} starts from its weights (transfer.source)"
+        elif removal.checkpoints is None and sweep is not None and is_study(sweep):
+            yield record.path, f"it is a run of the study {record.sweep_id}"
+        elif removal.checkpoints is None and sweep is not None and sweep in incomplete:
+            yield record.path, f"it is in the ledger of the sweep {record.sweep_id}, of which other runs stay"
+
+
+def _taken(removal: Removal, sources: set[Path]) -> list[Path]:
+    """Return what other runs can no longer start from: the directory, or files of checkpoints.
+
+    Args:
+        removal: what is removed.
+        sources: what runs start from; a directory among them needs any checkpoint in it.
+    """
+    folder = Path(os.path.realpath(removal.record.path))
+    if removal.checkpoints is None:
+        return [folder]
+    files = [folder / "checkpoints" / path.name for path in removal.checkpoints]
+    has_none_left = len(files) == len(list((folder / "checkpoints").glob("step-*.ckpt")))
+    return [*files, *([folder] if has_none_left and folder in sources else [])]
 
 
 def _checkpoints_of(record: RunRecord, keeps_best: bool) -> list[Path]:
@@ -68,43 +124,14 @@ def _checkpoints_of(record: RunRecord, keeps_best: bool) -> list[Path]:
     return sorted(path for path in run.checkpoints.glob("step-*.ckpt") if path not in kept)
 
 
-def _as_source(record: RunRecord, files: Sequence[Path], keeps_best: bool) -> list[Path]:
-    """Return what other runs can no longer start from: the files; and the run as such where no checkpoint is left."""
-    return [*files, *([] if keeps_best else [record.path])]
-
-
-def _sources(known: Iterable[RunRecord], gone: set[Path]) -> Iterator[tuple[Path, RunRecord]]:
-    """Yield the file or directory that each run starts from, and the run; for those that stay."""
+def _sources(known: Iterable[RunRecord]) -> Iterator[Source]:
+    """Yield the file or directory that each run starts from, and the run."""
     for record in known:
         source = record.config.get("transfer.source")
-        if record.path in gone or not isinstance(source, str) or record.config.get("transfer.kind") == "none":
-            continue
-        started_in = RunDir(record.path).read("status.json").get("folder")
-        for path in (Path(source).expanduser(), Path(str(started_in or ".")) / source):
-            yield Path(os.path.realpath(path)), record
-
-
-def _user_of(removed: Sequence[Path], sources: Sequence[tuple[Path, RunRecord]], owner: RunRecord) -> str | None:
-    """Return in words which other run starts from something that is removed."""
-    for path in removed:
-        real = Path(os.path.realpath(path))
-        for source, user in sources:
-            is_inside = source == real or (path == owner.path and source.is_relative_to(real))
-            if is_inside and user.path != owner.path:
-                return f"{user.id} starts from its weights (transfer.source)"
-    return None
-
-
-def _needed_by_sweep(record: RunRecord, chosen: Sequence[RunRecord], known: Sequence[RunRecord]) -> str | None:
-    """Return in words which sweep or study needs a run: one that is not removed as a whole."""
-    if record.sweep is None:
-        return None
-    if is_study(record.sweep):
-        return f"it is a run of the study {record.sweep_id}"
-    jobs = {one.path for one in known if one.sweep == record.sweep}
-    if jobs <= {one.path for one in chosen}:
-        return None
-    return f"it is in the ledger of the sweep {record.sweep_id}, of which other runs stay"
+        if isinstance(source, str) and record.config.get("transfer.kind") != "none":
+            started_in = RunDir(record.path).read("status.json").get("folder")
+            for path in (Path(source).expanduser(), Path(str(started_in or ".")) / source):
+                yield Path(os.path.realpath(path)), record
 
 
 def emptied_sweeps(gone: set[Path], known: Sequence[RunRecord]) -> list[Path]:

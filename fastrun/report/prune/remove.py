@@ -13,12 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastrun.errors import InUse, StorageError
+from fastrun.report import index_file
 from fastrun.report.prune.plan import Removal
 from fastrun.storage.atomic import storage_errors
 from fastrun.storage.checkpoint import files
 from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
+from fastrun.sweep.ledger import is_sweep
 
 _CONFIG = "config.yaml"
 _OF_A_SWEEP = "optuna.jsonl", "optuna.lock", "best.json", "lock", "sweep.json"  # beside its runs and its ledger
@@ -30,10 +32,14 @@ def remove(removal: Removal) -> None:
     Raises:
         FastrunError: not all of it can be removed.
     """
-    if removal.checkpoints is None:
-        remove_run(removal.record.path)
+    path = removal.record.path
+    if removal.checkpoints is not None:
+        remove_checkpoints(path, removal.checkpoints)
+    elif is_sweep(path.parent):
+        with locked(path.parent):  # so that the sweep does not run
+            remove_run(path)
     else:
-        remove_checkpoints(removal.record.path, removal.checkpoints)
+        remove_run(path)
 
 
 def remove_run(path: Path) -> None:
@@ -98,8 +104,10 @@ def remove_sweep(folder: Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder if nothing is in it."""
+    """Remove a folder if nothing is in it but an index of runs."""
     with suppress(OSError):
+        if [entry.name for entry in os.scandir(folder)] == [index_file.NAME]:
+            (folder / index_file.NAME).unlink()
         folder.rmdir()
 
 
@@ -113,6 +121,8 @@ def _check_is_run(path: Path) -> None:
     with storage_errors(path, "read"):
         is_run = not path.is_symlink() and not config.is_symlink() and config.is_file()
         is_ours = is_run and config.read_bytes().startswith(b"format:")
+    if is_run and not os.access(path, os.W_OK | os.X_OK):
+        raise StorageError(f"{path} is not removed: you may not write into it", "see its owner and permissions: ls -ld")
     if not is_ours:
         raise StorageError(f"{path} is not removed: it is not a run directory of fastrun", "look at its config.yaml")
 

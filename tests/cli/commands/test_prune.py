@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
@@ -91,6 +92,15 @@ def test_single_runs_of_a_sweep_are_kept_unless_told(prune: Callable[..., str]) 
     assert (SWEEP / "sweep.json").exists()
 
 
+def test_runs_of_a_sweep_that_goes_on_are_kept(prune: Callable[..., str]) -> None:
+    with locked(SWEEP):
+        assert "is running in process" in prune("--filter", "sweep=sweep-*", "--yes", code=8)
+    assert len(list(SWEEP.glob("*/config.yaml"))) == 2
+    (SWEEP / ".runs.sqlite").write_bytes(b"")
+    assert "removed 2 runs" in prune("--filter", "sweep=sweep-*", "--yes")
+    assert not SWEEP.exists()
+
+
 def test_files_of_the_user_in_a_sweep_stay(prune: Callable[..., str]) -> None:
     (SWEEP / "notes.txt").write_text("mine")
     prune("--older-than", "30d", "--yes")
@@ -105,6 +115,28 @@ def test_what_another_run_starts_from_is_kept(prune: Callable[..., str], make_ru
     assert "nothing to remove" in text
     assert "tuned starts from its weights" in prune("--older-than", "38d", "--yes", "--needed")
     assert not OLD.exists()
+
+
+def test_what_is_kept_keeps_what_it_needs(prune: Callable[..., str], make_run: Make) -> None:
+    start = TransferConfig(kind="finetune", source=str(SWEEP / "0-seed=0"))
+    user = make_run(Path("outputs/b/user"), transfer=start, started=time.time())
+    text = prune("--filter", "best>0", "--older-than", "30d", "--yes")
+    assert "kept dddd/0: user starts from its weights" in text
+    assert "kept dddd/1: it is in the ledger of the sweep dddd" in text
+    assert user.exists()
+    assert len(list(SWEEP.glob("*/config.yaml"))) == 2
+    assert not OLD.exists()
+    assert "removed 4 runs" in prune("--filter", "best>0 id!=bbbb", "--status", "finished,failed", "--yes", "--needed")
+
+
+def test_an_index_that_lies_removes_nothing(prune: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastrun.report.index._LEAST", 0)
+    assert "nothing to remove" in prune("--status", "interrupted")
+    with sqlite3.connect("outputs/.runs.sqlite") as connection:
+        connection.execute("UPDATE runs SET content = replace(content, 'finished', 'interrupted')")
+    connection.close()
+    assert main(["runs", "--filter", "status=interrupted"]) == 0
+    assert "nothing to remove" in prune("--status", "interrupted", "--yes").splitlines()[-1]
 
 
 def test_a_running_run_is_never_removed(prune: Callable[..., str], make_run: Make) -> None:

@@ -106,6 +106,7 @@ def test_lines_fit_the_terminal(
     outputs: Path, make_run: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     long = ["model.hidden=[256,256,256,256]", "schedule.warmup=10%", "name=日本語の名前", "optimizer.lr=0.01"]
+    make_run(outputs / ("a" * 200), best=1e300)
     path = make_run(outputs / "日本語の名前/2026-11-28_10-00-05-ffff", "failed", overrides=long)
     (path / "run.log").write_text("2026-11-28 07:30:04 error: \x1b[31ma reason that is much longer than fits\n")
     monkeypatch.setattr(verb, "terminal_width", lambda: width)
