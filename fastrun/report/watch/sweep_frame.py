@@ -38,8 +38,8 @@ def sweep_frame(state: SweepState, console: Console, now: Callable[[], float] = 
         table.add_row(*_cells(state, record, now()))
     status = "running" if state.is_running else "ended"
     more = [Text(f"… and {len(rows) - len(shown):,} more jobs", "dim")] if len(rows) > len(shown) else []
-    name = state.path.parent.name
-    return Group(title(name, short_id(state.path), status), _bar(state, console.width), table, *more)
+    name = state.folder.parent.name
+    return Group(title(name, short_id(state.folder), status), _bar(state, console.width), table, *more)
 
 
 def _ordered(state: SweepState) -> list[JobRecord]:

@@ -155,6 +155,23 @@ def test_a_sweep_that_is_stopped_ends_its_watch_with_what_goes_on(sweep: Path, c
     assert "go on with: fastrun resume" in capfd.readouterr().out
 
 
+def test_a_study_runs_as_long_as_somebody_has_its_folder(sweep: Path, folder: Path, capfd) -> None:
+    study = folder / "outputs" / "mlp" / "study-2026-01-01_00-00-00-00dd"
+    study.mkdir()
+    (study / "study.json").write_text("{}")
+    (sweep / "lock").rename(study / "lock")
+    sweep.rename(study / "runs")
+    assert find_subject("outputs/mlp/study-2026-01-01_00-00-00-00dd").name == "runs"
+    state = SweepState(study / "runs")
+    state.poll()
+    assert not state.has_ended
+    (study / "lock").write_text("")
+    assert main(["watch", str(study)]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("mlp 00dd  ended")
+    assert f"fastrun resume {study}\n" in out
+
+
 def test_many_jobs_do_not_overflow_a_terminal(sweep: Path) -> None:
     for number in range(5, 60):
         write_job(sweep, job(number, "finished", number / 100))
