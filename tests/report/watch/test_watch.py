@@ -115,7 +115,9 @@ def sweep(folder: Path) -> Path:
     path = folder / "outputs" / "mlp" / "sweep-2026-01-01_00-00-00-00cc"
     (path / "ledger").mkdir(parents=True)
     (path / "sweep.json").write_text(json.dumps({"format": 2, "total": 6, "jobs": []}))
-    records = [job(0, "finished", 0.7), job(1, "finished", 0.9), job(2, "failed"), job(3, "running"), job(4, "waiting")]
+    failed = job(2, "failed")
+    failed.error = "the loss of this job is not finite, and what is more, " * 3
+    records = [job(0, "finished", 0.7), job(1, "finished", 0.9), failed, job(3, "running"), job(4, "waiting")]
     for record in records:
         write_job(path, record)
     (path / "lock").write_text(json.dumps(asdict(Process.this())))
