@@ -43,11 +43,11 @@ def _watch_run(path: Path, console: Console, is_live: bool) -> bool:
 
 
 def _watch_sweep(path: Path, console: Console, is_live: bool) -> bool:
-    """Watch a sweep; its end shows the table that the sweep itself ends with."""
+    """Watch a sweep; its end shows the commands that run what has not finished."""
     from fastrun.sweep.table import next_commands
 
     state = SweepState(path)
     has_ended = watch(state, lambda: sweep_frame(state, console), console, once=not is_live)
-    for line in next_commands(path, list(state.jobs.values())) if has_ended else ():
+    for line in next_commands(state.folder, list(state.jobs.values())) if has_ended else ():
         console.print(line, markup=False, soft_wrap=True)
     return has_ended

@@ -16,6 +16,7 @@ def select_runs(words: Sequence[str], query: str | None) -> list[RunRecord]:
 
     Args:
         words: runs, and folders that have runs: those of a sweep, a study, or a name. Without any, the output folder.
+            ``latest`` or ``best`` alone is the whole sweep of such a run, if it belongs to one.
         query: which of them; see :mod:`fastrun.report.filter`.
 
     Raises:
@@ -24,11 +25,13 @@ def select_runs(words: Sequence[str], query: str | None) -> list[RunRecord]:
     """
     if not words and query is None:
         raise UsageError("compare needs runs", "fastrun compare RUN RUN, fastrun compare SWEEP, or --filter 'best>0.9'")
+    if not words and not OUTPUTS.is_dir():
+        raise UsageError("no runs here yet", "`fastrun train` starts one in outputs/")
     matches = None if query is None else parse_filter(query)
     found = {
         record.path.resolve(): record
         for word in words or [str(OUTPUTS)]
-        for record in records(find_run(word, takes_sweeps=True))
+        for record in records(find_run(word, takes_sweeps=len(words) == 1))
         if matches is None or matches(record)
     }
     if not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -18,6 +19,7 @@ from fastrun.report.watch.run_frame import STYLES, title
 from fastrun.report.watch.sweep_state import SweepState
 from fastrun.search.job import JobRecord
 
+_SHORTENED = "overrides", "measured"  # columns whose text is cut off where the terminal is narrow
 _AROUND = 9  # lines of a frame that are no rows of the table
 
 
@@ -27,19 +29,14 @@ def sweep_frame(state: SweepState, console: Console, now: Callable[[], float] = 
     shown = rows[: max(3, console.height - _AROUND)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("#", "overrides", "state", "step", "measured", "time"):
-        table.add_column(
-            name,
-            justify="right" if name in ("#", "step", "time") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if name == "overrides" else None,
-        )
+        justify: Literal["left", "right"] = "right" if name in ("#", "step", "time") else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in _SHORTENED)
     for record in shown:
         table.add_row(*_cells(state, record, now()))
     status = "running" if state.is_running else "ended"
     more = [Text(f"… and {len(rows) - len(shown):,} more jobs", "dim")] if len(rows) > len(shown) else []
-    name = state.path.parent.name
-    return Group(title(name, short_id(state.path), status), _bar(state, console.width), table, *more)
+    name = state.folder.parent.name
+    return Group(title(name, short_id(state.folder), status), _bar(state, console.width), table, *more)
 
 
 def _ordered(state: SweepState) -> list[JobRecord]:
@@ -61,10 +58,10 @@ def _cells(state: SweepState, record: JobRecord, now: float) -> list[Text]:
     result = "-" if measured is None else f"{measured[0]} {measured[1]:.4f}"
     return [
         Text(str(record.number)),
-        Text(" ".join(record.sweep_overrides) or "-"),
+        Text(" ".join(record.sweep_overrides) or "-", no_wrap=True, overflow="ellipsis"),
         Text(record.state, STYLES.get(record.state, "yellow")),
         Text(f"{step:,}" if step else "-"),
-        Text(record.error if record.error and measured is None else result),
+        Text(record.error if record.error and measured is None else result, no_wrap=True, overflow="ellipsis"),
         Text(format_seconds(seconds)),
     ]
 

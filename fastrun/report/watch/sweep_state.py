@@ -10,6 +10,7 @@ from typing import Any
 
 from fastrun.config.monitor import default_monitor
 from fastrun.errors import StorageError
+from fastrun.report.location import is_study
 from fastrun.search.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger, is_sweep
@@ -23,7 +24,8 @@ class SweepState:
     """A sweep that is watched.
 
     Attributes:
-        path: its folder.
+        path: the folder that has its ledger.
+        folder: the same, or that of the study that the sweep is a part of.
         jobs: the records of its jobs, by number.
         total: the number of jobs that are known.
         is_running: whether a process runs it.
@@ -31,6 +33,7 @@ class SweepState:
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self.path, self._now = path, now
+        self.folder = path.parent if is_study(path.parent) else path
         self.ledger = Ledger.open(path)
         self.jobs: dict[int, JobRecord] = {}
         self.total = 0
@@ -72,7 +75,7 @@ class SweepState:
         """
         if not is_sweep(self.path):
             raise StorageError(f"{self.path} was removed while it was watched", "`fastrun runs` lists those there are")
-        holder = Process.of(RunDir(self.path).read("lock"))
+        holder = Process.of(RunDir(self.folder).read("lock"))
         self.is_running = holder is not None and not holder.is_gone()
         total = self.ledger.definition().get("total")
         numbers = self.ledger.numbers()

@@ -138,6 +138,8 @@ def test_curves_go_over_steps_seconds_or_samples_and_leave_gaps_out(folder: Path
 
 
 def test_runs_are_named_by_path_word_folder_or_filter_and_counted_once(folder: Path, make_run) -> None:
+    with pytest.raises(UsageError, match="no runs here yet"):
+        select_runs([], "best>0.5")
     first = make_run("2026-01-01_00-00-00-00aa", 0.7)
     make_run("2026-01-01_00-00-01-00bb", 0.8)
     assert len(select_runs([str(first), "00aa", "outputs"], None)) == 2

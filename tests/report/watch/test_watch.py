@@ -115,7 +115,9 @@ def sweep(folder: Path) -> Path:
     path = folder / "outputs" / "mlp" / "sweep-2026-01-01_00-00-00-00cc"
     (path / "ledger").mkdir(parents=True)
     (path / "sweep.json").write_text(json.dumps({"format": 2, "total": 6, "jobs": []}))
-    records = [job(0, "finished", 0.7), job(1, "finished", 0.9), job(2, "failed"), job(3, "running"), job(4, "waiting")]
+    failed = job(2, "failed")
+    failed.error = "the loss of this job is not finite, and what is more, " * 3
+    records = [job(0, "finished", 0.7), job(1, "finished", 0.9), failed, job(3, "running"), job(4, "waiting")]
     for record in records:
         write_job(path, record)
     (path / "lock").write_text(json.dumps(asdict(Process.this())))
@@ -153,6 +155,23 @@ def test_a_sweep_that_is_stopped_ends_its_watch_with_what_goes_on(sweep: Path, c
     assert state.has_ended
     assert main(["watch", str(sweep)]) == 0
     assert "go on with: fastrun resume" in capfd.readouterr().out
+
+
+def test_a_study_runs_as_long_as_somebody_has_its_folder(sweep: Path, folder: Path, capfd) -> None:
+    study = folder / "outputs" / "mlp" / "study-2026-01-01_00-00-00-00dd"
+    study.mkdir()
+    (study / "study.json").write_text("{}")
+    (sweep / "lock").rename(study / "lock")
+    sweep.rename(study / "runs")
+    assert find_subject("outputs/mlp/study-2026-01-01_00-00-00-00dd").name == "runs"
+    state = SweepState(study / "runs")
+    state.poll()
+    assert not state.has_ended
+    (study / "lock").write_text("")
+    assert main(["watch", str(study)]) == 0
+    out = capfd.readouterr().out
+    assert out.startswith("mlp 00dd  ended")
+    assert f"fastrun resume {study}\n" in out
 
 
 def test_many_jobs_do_not_overflow_a_terminal(sweep: Path) -> None:
