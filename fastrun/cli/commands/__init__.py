@@ -8,7 +8,20 @@ import pkgutil
 from pathlib import Path
 from typing import Protocol, cast
 
-_ORDER = ("train", "resume", "eval", "runs", "tune", "find", "diagnose", "recipes", "options", "completion", "version")
+_ORDER = (
+    "train",
+    "resume",
+    "eval",
+    "runs",
+    "tune",
+    "find",
+    "diagnose",
+    "ablate",
+    "recipes",
+    "options",
+    "completion",
+    "version",
+)
 
 
 class Verb(Protocol):

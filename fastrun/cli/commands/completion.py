@@ -58,7 +58,7 @@ def words(line: str) -> list[str]:
     earlier = before.split()
     if len(earlier) < 2:
         return _starting_with(current, verbs())
-    if earlier[1] in ("train", "tune", "diagnose") or (earlier[1] == "find" and len(earlier) > 2):
+    if earlier[1] in ("train", "tune", "diagnose", "ablate") or (earlier[1] == "find" and len(earlier) > 2):
         return _starting_with(current, _train_words(current))
     return _starting_with(current, _argument_words(earlier[1]))
 

@@ -1,4 +1,4 @@
-"""Resume a run from its newest good checkpoint, or a sweep; values such as epochs=20 may change."""
+"""Resume a run from its newest good checkpoint, a sweep or a study; values such as epochs=20 may change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastrun.errors import UsageError
 from fastrun.storage.run_dir import RunDir
+from fastrun.study.folder import is_study
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
 from fastrun.system.argument_parser import ArgumentParser
@@ -21,6 +22,8 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
     parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
     given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
+    if is_study(given.run):
+        return _resume_study(given)
     if is_sweep(given.run):
         return _resume_sweep(given)
     if given.failed:
@@ -33,6 +36,24 @@ def _resume_sweep(given: Namespace) -> int:
 
     resume_jobs = resume_external.resume if resume_external.is_needed(given.run) else resume.resume
     return exit_code(resume_jobs(given.run, given.overrides, given.failed))
+
+
+def _resume_study(given: Namespace) -> int:
+    """Go on with a study, whose runs stay as they are.
+
+    Raises:
+        UsageError: something is to change.
+    """
+    if given.overrides or given.failed or given.inexact or given.anyway:
+        what = next(iter(given.overrides), "--failed, --inexact or --anyway")
+        raise UsageError(
+            f"{what}: a study goes on as it was planned", "leave it out, or start another: fastrun ablate …"
+        )
+    from fastrun.cli.commands.ablate import show
+    from fastrun.study.ablate import go_on
+
+    show(go_on(given.run))
+    return 0
 
 
 def _resume_run(given: Namespace) -> int:

@@ -1,0 +1,152 @@
+"""What comes out of a study: the verdicts, with the test metric of each arm beside them, in verdicts.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from fastrun import compose
+from fastrun.errors import FastrunError
+from fastrun.storage.atomic import write_atomic
+from fastrun.storage.checkpoint.select import select
+from fastrun.storage.run_dir import RunDir
+from fastrun.study.folder import VERDICTS
+from fastrun.study.plan import Plan
+from fastrun.study.scored import Scored
+from fastrun.study.verdict.contrast import SAME
+from fastrun.study.verdict.judge import FASTER, SAME_TIME, SLOWER, UNDECIDED, Verdict, judge
+
+_UNUSED: dict[str, Any] = {"logger": {"_target_": None}, "callbacks": {}}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A verdict, and the means of the test metric of its two arms.
+
+    Attributes:
+        verdict: the verdict.
+        test: the mean of the arm; None without test data.
+        test_baseline: that of its baseline.
+        metric: the metric, such as ``test/acc``; None without test data.
+    """
+
+    verdict: Verdict
+    test: float | None
+    test_baseline: float | None
+    metric: str | None
+
+    def plain(self) -> dict[str, Any]:
+        """Return what verdicts.json says."""
+        tests = {"test_metric": self.test, "test_metric_baseline": self.test_baseline, "test_metric_name": self.metric}
+        return asdict(self.verdict) | tests
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The end of a study.
+
+    Attributes:
+        folder: its folder.
+        plan: its plan.
+        rows: the verdicts.
+        blocks: how many blocks they are by.
+        failed: the arms that could not be trained, with their errors.
+        stopped: why there are fewer blocks than planned; empty where there are not.
+    """
+
+    folder: Path
+    plan: Plan
+    rows: list[Row]
+    blocks: int
+    failed: dict[str, str]
+    stopped: str
+
+    @property
+    def sentence(self) -> str:
+        """Return what to keep, what to drop, and what is undecided, and about how many more blocks would decide."""
+        kinds: dict[str, list[Verdict]] = {}
+        for row in self.rows:
+            if row.verdict.kind != SAME:
+                kinds.setdefault(row.verdict.factor, []).append(row.verdict)
+        words = {factor: _advice(verdicts) for factor, verdicts in kinds.items()}
+        parts = [f"{word} {', '.join(_of(words, word))}" for word in ("keep", "drop") if _of(words, word)]
+        undecided = _of(words, UNDECIDED)
+        if undecided:
+            more = [one.more_blocks for factor in undecided for one in kinds[factor] if one.more_blocks]
+            enough = f" (about {max(more)} more blocks)" if more else " (more blocks would hardly help)"
+            parts.append(f"undecided: {', '.join(undecided)}{enough}")
+        if _of(words, "mixed"):
+            parts.append(f"it depends on the others: {', '.join(_of(words, 'mixed'))}")
+        return "; ".join(parts) or "nothing could be compared"
+
+    @property
+    def is_trusted(self) -> bool:
+        """Say whether the full run was not told from itself."""
+        return all(row.verdict.verdict not in (FASTER, SLOWER) for row in self.rows if row.verdict.kind == SAME)
+
+
+def conclude(stage: Scored) -> Conclusion:
+    """Judge what was measured, look at the test data once, and write verdicts.json."""
+    observations, contrasts = stage.observations(), stage.contrasts
+    verdicts = judge(observations, contrasts, stage.plan.decision_rule)
+    tests = measure_tests(stage, len(observations), {name for one in verdicts for name in (one.arm, one.baseline)})
+    metric = "test/" + str(stage.plan.target["metric"]).removeprefix("val/")
+    rows = [
+        Row(
+            one, tests.get(one.arm), tests.get(one.baseline), metric if {one.arm, one.baseline} & tests.keys() else None
+        )
+        for one in verdicts
+    ]
+    folder = stage.definition.folder
+    write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
+    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped)
+
+
+def measure_tests(stage: Scored, blocks: int, names: Iterable[str]) -> dict[str, float]:
+    """Return the mean of the test metric of each arm, over the runs that reached the target; none without test data."""
+    metric = "test/" + str(stage.plan.target["metric"]).removeprefix("val/")
+    climbers = {name: stage.last_run_arm(name) for name in names}
+    means: dict[str, float] = {}
+    for climber in sorted(set(climbers.values())):
+        values: list[float] = []
+        for block in range(blocks):
+            outcome = stage.walks.last_run(climber, block)
+            value = None if outcome is None else _test(outcome.path, metric)
+            if value is None and not values and not means:
+                return {}  # no test data, or no checkpoints
+            values += [] if value is None else [value]
+        if values:
+            means[climber] = fmean(values)
+    return {name: means[climber] for name, climber in climbers.items() if climber in means}
+
+
+def _test(path: Path, metric: str) -> float | None:
+    """Return the test metric of a run's best checkpoint; None where it has none, or the data has no test part."""
+    from fastrun.training.evaluate import evaluate
+
+    run = RunDir(path)
+    try:
+        settings = compose.from_config(run.config() | _UNUSED, [])
+        checkpoint = select(run.checkpoints, "best", settings.target.metric)
+        return evaluate(settings, checkpoint, "test").get(metric)
+    except FastrunError:
+        return None
+
+
+def _advice(verdicts: Iterable[Verdict]) -> str:
+    words = {verdict.verdict for verdict in verdicts}
+    if words >= {FASTER, SLOWER}:
+        return "mixed"
+    if FASTER in words:
+        return "keep"
+    if SLOWER in words or words == {SAME_TIME}:
+        return "drop"
+    return UNDECIDED
+
+
+def _of(words: dict[str, str], word: str) -> list[str]:
+    return [factor for factor, other in words.items() if other == word]
