@@ -69,13 +69,18 @@ def begin(definition: Definition, client: Client | None = None, quiet: bool = Fa
     return _carry_out(definition, client, quiet)
 
 
-def go_on(folder: Path, quiet: bool = False) -> Conclusion:
+def go_on(folder: Path, client: Client | None = None, quiet: bool = False) -> Conclusion:
     """Go on with a study that was interrupted, from its runs that have ended.
+
+    Args:
+        folder: its folder.
+        client: a server of jobs that has been started already.
+        quiet: print nothing.
 
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_definition(folder), None, quiet)
+    return _carry_out(read_definition(folder), client, quiet)
 
 
 def _carry_out(definition: Definition, client: Client | None, quiet: bool) -> Conclusion:

@@ -15,7 +15,7 @@ from fastrun.study.settings import overrides_of_group
 from fastrun.study.verdict.contrast import Contrast
 
 FULL, AGAIN, PLAIN = "full", "full again", "plain"
-_SET_BY_STUDY = ("seed", "steps", "epochs", "target.value", "target.stop", "sweep", "early_stopping", "outputs", "name")
+_SHARED = ("seed", "target", "sweep", "outputs", "name")  # are those of the run in every arm
 _NOT_COMPARED = ("name", "outputs", "sweep", "choices", "seed", "target", "steps", "epochs")
 
 Compose = Callable[[list[str]], Settings]
@@ -85,19 +85,20 @@ def design(
     Raises:
         ConfigError: an arm does not compose; the message names it.
     """
-    overrides = _without_set_keys(overrides)
+    overrides = _without_shared(overrides)
     lines: dict[str, list[str]] = {FULL: overrides, AGAIN: overrides}
     for factor in factors:
         lines[f"{FULL} - {factor.name}"] = factor.remove_from(overrides)
     bare = overrides
     for factor in factors:
         bare = factor.remove_from(bare)
-    lines[PLAIN] = bare if baseline is None else _without_set_keys(baseline)
+    lines[PLAIN] = bare if baseline is None else _without_shared(baseline)
     for factor in factors:
         lines[f"{PLAIN} + {factor.name}"] = (
             _with_one(overrides, factors, factor) if baseline is None else _added(lines[PLAIN], full, factor)
         )
-    arms = {name: _arm(compose, name, line) for name, line in lines.items()}
+    shared = {key: getattr(full, key) for key in _SHARED}
+    arms = {name: _arm(compose, name, line, shared) for name, line in lines.items()}
     return Design(arms, _contrasts(arms, factors))
 
 
@@ -132,7 +133,7 @@ def _contrasts(arms: Mapping[str, Arm], factors: Sequence[Factor]) -> list[Contr
     return kept
 
 
-def _arm(compose: Compose, name: str, overrides: list[str]) -> Arm:
+def _arm(compose: Compose, name: str, overrides: list[str], shared: Mapping[str, Any]) -> Arm:
     try:
         settings = compose(overrides)
     except FastrunError as error:
@@ -141,16 +142,15 @@ def _arm(compose: Compose, name: str, overrides: list[str]) -> Arm:
         hint = error.hint or "name the factors that fit together: study.factors=[…]"
         raise ConfigError(f"the arm “{name}” does not compose: {error.message}", hint) from error
     steps = settings.early_stopping.steps if settings.early_stopping.kind == "budget" else settings.steps
-    complete = EarlyStoppingConfig()
-    return Arm(name, overrides, replace(settings, early_stopping=complete, steps=steps))
+    complete = EarlyStoppingConfig()  # every run goes to its end
+    return Arm(name, overrides, replace(settings, early_stopping=complete, steps=steps, **shared))
 
 
-def _without_set_keys(overrides: list[str]) -> list[str]:
-    """Return overrides without those that the study sets for every arm and run."""
-    return [text for text in overrides if not any(text in overrides_of_group(overrides, key) for key in _OWN)]
-
-
-_OWN = tuple(key for key in _SET_BY_STUDY if key not in ("steps", "epochs"))  # the length is that of the middle rung
+def _without_shared(overrides: list[str]) -> list[str]:
+    """Return overrides without those that are the same in every arm, and that the study sets for each run."""
+    keys = (*_SHARED, "early_stopping")
+    gone = {text for key in keys for text in overrides_of_group(overrides, key)}
+    return [text for text in overrides if text not in gone]
 
 
 def _with_one(overrides: list[str], factors: Sequence[Factor], kept: Factor) -> list[str]:

@@ -126,12 +126,12 @@ def measure_tests(stage: Scored, blocks: int, names: Iterable[str]) -> dict[str,
 
 def _test(path: Path, metric: str) -> float | None:
     """Return the test metric of a run's best checkpoint; None where it has none, or the data has no test part."""
-    from fastrun.training.evaluate import evaluate
-
     run = RunDir(path)
     try:
         settings = compose.from_config(run.config() | _UNUSED, [])
         checkpoint = select(run.checkpoints, "best", settings.target.metric)
+        from fastrun.training.evaluate import evaluate
+
         return evaluate(settings, checkpoint, "test").get(metric)
     except FastrunError:
         return None

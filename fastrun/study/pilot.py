@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from statistics import median
@@ -19,7 +18,7 @@ from fastrun.study.pins import found_by, leaves_open, pinned
 from fastrun.study.plan import Plan, this_machine
 from fastrun.study.rates import Rates
 from fastrun.study.request import Request
-from fastrun.study.results import DIVERGED, FAILED, Outcome, Results
+from fastrun.study.results import DIVERGED, FAILED, FINISHED, Outcome, Results
 from fastrun.study.settings import StudyConfig
 from fastrun.study.target import Target, choose_target
 from fastrun.study.verdict.judge import Rule, least_blocks
@@ -200,7 +199,7 @@ class Pilot:
             rates=rates,
             contrasts=[asdict(contrast) for contrast in design.contrasts],
             same=same,
-            same_steps=dict(self._same_steps(design, same)),
+            same_steps=self._same_steps(design, same),
             dropped=dropped,
             target=self.target.describe(),
             base_steps=self.base_steps,
@@ -249,17 +248,20 @@ class Pilot:
         reaches = ladder.reaches(value, self.target.value, self.target.higher_is_better)
         return guess if reaches else max(guess, 0) + 1
 
-    def _same_steps(self, design: Design, same: dict[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield the arms whose losses were those of the arm beside them at every step, with that one's name."""
+    def _same_steps(self, design: Design, same: dict[str, str]) -> dict[str, str]:
+        """Return the arms whose losses were those of an earlier one at every step, with that one's name."""
         exact = {factor.name for factor in self.definition.factors if factor.may_be_exact}
+        order, found = list(design.arms), dict[str, str]()
         for contrast in design.contrasts:
-            if contrast.factor not in exact or contrast.arm in same:
+            pair = {same.get(name, name) for name in (contrast.arm, contrast.baseline)}
+            if contrast.factor not in exact or len(pair) == 1:
                 continue
-            own, other = self._first(contrast.arm), self._first(self._same.get(contrast.baseline, contrast.baseline))
-            if own is None or other is None or DIVERGED in (own.state, other.state):
-                continue
-            if own.losses() == other.losses():
-                yield contrast.arm, contrast.baseline
+            earlier, later = sorted(pair, key=order.index)
+            outcomes = [self._first(earlier), self._first(later)]
+            losses = [one.losses() for one in outcomes if one is not None and one.state == FINISHED]
+            if len(losses) == 2 and losses[0] == losses[1]:
+                found.setdefault(later, earlier)
+        return found
 
     def _pace(self, arms: dict[str, Arm], lowest: int, median_steps: float) -> tuple[int, str]:
         """Return the steps of a run that is timed, and how long a frozen body stays so in it."""

@@ -128,11 +128,11 @@ class Scored:
     def _climber(self, name: str) -> str:
         """Return the arm that climbs the ladder for an arm: itself, or one that takes the very same steps."""
         name = self._original(name)
-        other = self._original(self.plan.same_steps.get(name, name))
+        other = self.plan.same_steps.get(name)
         blocks = range(len(self.plan.seeds))
-        if other == name or any(self.rounds.differs(name, other, block) for block in blocks):
+        if other is None or any(self.rounds.differs(name, other, block) for block in blocks):
             return name
-        return other
+        return self._climber(other)
 
     def _timed(self, contrasts: list[Contrast]) -> list[str]:
         names = [name for one in contrasts for name in (one.baseline, one.arm)]
