@@ -3,7 +3,11 @@
 A schedule that decays gets to its target at its end, however long it is. So a run is not cut off where it gets there:
 each rung of the ladder is a whole run, with its schedule fitted to its length. The lengths grow by the square root of 2
 from rung to rung; rung 0 has the recipe's own length. An arm takes two or three runs in the usual case: the first is at
-the rung where the last seed got there, the next is beside it.
+a guess, the next is beside it.
+
+The guess is set before the first scored run, and is the same in every block. With the last seed's answer as the guess,
+what chance does in one block would go on in the next. Blocks would not be independent, and where metrics are so noisy
+that runs of one rung and of the next can hardly be told apart, twice as many claims as promised would be false.
 """
 
 from __future__ import annotations
@@ -42,7 +46,9 @@ def next_rung(
         known: the best metric of each rung that has been run, in one block.
         target: the metric to reach.
         higher_is_better: whether a metric at or above the target reaches it, otherwise at or below.
-        guess: the rung to begin with, such as the one that the last seed reached the target at.
+        guess: the rung to begin with, the same for every block. With the same for every arm, equal arms are treated
+            exactly alike; with guesses of their own, arms take fewer runs, and ratios are off by 1 % at most as long
+            as the noise of metrics is below half of what a rung changes.
         lowest: the lowest rung. If it reaches the target, there is nothing more to run: the target is too easy.
         highest: the highest rung, the cap. If it misses the target, there is nothing more to run: the arm missed.
 

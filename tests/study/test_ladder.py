@@ -1,10 +1,21 @@
 import math
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from fastrun.study.ladder import LOWEST, length, nearest_rung, next_rung, reaches, steps_to_target
+from fastrun.study.verdict.contrast import Contrast
+from fastrun.study.verdict.judge import Rule, judge
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from planted import ladder_study
+
+sys.path.pop(0)
 
 BASE = 1000
 
@@ -37,14 +48,14 @@ def test_a_number_of_steps_has_a_nearest_rung():
 @pytest.mark.parametrize(
     ("needed", "runs"),
     [
-        (900, [0, -1]),  # as the last seed: two runs
+        (900, [0, -1]),  # the guess is right: two runs
         (1100, [0, 1]),
         (600, [0, -1, -3, -2]),
         (1900, [0, 1, 3, 2]),
         (400, [0, -1, -3, -2]),
     ],
 )
-def test_the_ladder_is_walked_from_the_last_answer(needed, runs):
+def test_the_ladder_is_walked_from_the_guess(needed, runs):
     assert list(climb(accuracy(needed), 0.9, guess=0)) == runs
 
 
@@ -78,7 +89,7 @@ def test_a_ladder_needs_a_rung():
 def test_a_metric_that_is_lower_when_better():
     known = climb(lambda rung: 2 - rung, 1.5, guess=0, higher=False)
     assert list(known) == [0, 1]
-    assert steps_to_target(known, 1.5, False, BASE) == pytest.approx(BASE * 2**0.25)
+    assert steps_to_target(known, 1.5, False, BASE) == pytest.approx(BASE * 2**0.25, rel=1e-3)
 
 
 def test_a_rung_with_no_number_is_a_miss_and_lends_nothing_to_the_interpolation():
@@ -89,6 +100,16 @@ def test_a_rung_with_no_number_is_a_miss_and_lends_nothing_to_the_interpolation(
 
 def test_a_metric_on_the_target_needs_the_rung_itself():
     assert steps_to_target({0: 0.9, -1: 0.8}, 0.9, True, BASE) == pytest.approx(BASE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
+def test_a_ladder_with_noise_leaves_equal_arms_equal(noise):
+    random = np.random.default_rng(1)
+    contrast = Contrast("nothing", "without", "arm", "full")
+    drawn = [ladder_study(noise, False, random)[0] for _ in range(400)]
+    found = sum(judge(blocks, [contrast], Rule())[0].verdict in ("faster", "slower") for blocks in drawn)
+    assert stats.binomtest(found, 400, 0.05, alternative="greater").pvalue > 1e-3
 
 
 @given(needed=st.floats(150, 2700), guess=st.integers(-8, 5))

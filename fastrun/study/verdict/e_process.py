@@ -12,22 +12,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import special
 
-from fastrun.study.verdict.pairs import Vector
+from fastrun.study.verdict.pairs import Counts, Vector
 
 
-def log_evidence(wins: ArrayLike, blocks: ArrayLike) -> Vector:
+def log_evidence(wins: Counts | int, blocks: Counts | int) -> Vector:
     """Return log e that wins are likelier than losses; no more than that of an even result if fewer than half are won.
 
     Args:
         wins: how many blocks are won; ties are no wins.
         blocks: how many there are, ties included: so a tie counts for neither side.
     """
-    wins, blocks = np.asarray(wins, dtype=float), np.asarray(blocks, dtype=float)
-    wins = np.maximum(wins, blocks / 2)
-    return blocks * math.log(2) + special.betaln(wins + 1, blocks - wins + 1)
+    most = np.maximum(wins, np.asarray(blocks) / 2)
+    log_beta: Vector = special.betaln(most + 1, blocks - most + 1)
+    return blocks * math.log(2) + log_beta
 
 
 def p_value(low: Vector, high: Vector) -> float:
@@ -40,7 +39,7 @@ def p_value(low: Vector, high: Vector) -> float:
     if len(low) == 0:
         return 1.0
     blocks = np.arange(1, len(low) + 1)
-    wins, losses = np.cumsum(low > 0), np.cumsum(high < 0)
+    wins, losses = np.cumsum(low > 0, dtype=np.int64), np.cumsum(high < 0, dtype=np.int64)
     most = max(log_evidence(wins, blocks).max(), log_evidence(losses, blocks).max())
     return math.exp(-max(0.0, most))
 

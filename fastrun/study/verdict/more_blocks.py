@@ -9,9 +9,52 @@ from numpy.typing import NDArray
 from scipy import special
 
 from fastrun.study.verdict import e_process, sign_test, signed_rank
+from fastrun.study.verdict.evidence import has_ratio
 from fastrun.study.verdict.pairs import Pairs
+from fastrun.study.verdict.rule import Rule
 
 MOST = 100  # a contrast that needs more than so many is too close to 1, or too noisy, to go on
+
+
+def least_blocks(contrasts: int, confidence: float = 0.95, sequential: bool = False) -> int:
+    """Return how many blocks a study needs before it can decide anything: six for one contrast, nine for eight.
+
+    Args:
+        contrasts: how many share the error, the A/A not counted.
+        confidence: of all claims together.
+        sequential: whether the study is looked at after every block, which takes more.
+    """
+    error = round(1 - confidence, 12) / max(1, contrasts)
+    blocks = 1
+    while (e_process.least_wins(blocks, error) is None) if sequential else (0.5 ** (blocks - 1) > error):
+        blocks += 1
+    return blocks
+
+
+def more_blocks(pairs: Pairs, error: float, rule: Rule) -> int | None:
+    """Return about how many more blocks would decide, or None if more would hardly help.
+
+    Args:
+        pairs: the blocks that there are.
+        error: what Holm's procedure leaves to this contrast.
+        rule: how the study decides.
+    """
+    if not pairs.blocks:
+        return least_blocks(1, 1 - error, rule.sequential)
+    if rule.sequential and len(pairs.low):
+        return by_evidence(ways(pairs, error, rule), len(pairs.low))
+    if has_ratio(pairs, rule):
+        return by_center(pairs, error, rule.error_same, rule.small)
+    return by_wins(pairs, error) if pairs.wins + pairs.losses else None
+
+
+def ways(pairs: Pairs, error: float, rule: Rule) -> list[tuple[int, float]]:
+    """Return the ways in which a sequential test can decide: how many blocks speak for each, and its error."""
+    found = [(pairs.wins, error), (pairs.losses, error)]
+    if has_ratio(pairs, rule):
+        inside = min((pairs.low >= -rule.small).sum(), (pairs.high <= rule.small).sum())
+        found.append((int(inside), rule.error_same))
+    return found
 
 
 def by_center(pairs: Pairs, error: float, error_same: float, small: float) -> int | None:
@@ -26,8 +69,7 @@ def by_center(pairs: Pairs, error: float, error_same: float, small: float) -> in
         small: the largest log ratio that is no material difference.
     """
     distance = abs(signed_rank.center(pairs.low, pairs.high))
-    exact = pairs.low[pairs.low == pairs.high]
-    exact = exact[np.isfinite(exact)]
+    exact = pairs.low[pairs.exact]
     spread = float(np.std(exact, ddof=1)) if len(exact) > 1 else 0.0
     blocks = np.arange(len(pairs.low) + 1, len(pairs.low) + MOST + 1)
 
@@ -47,8 +89,7 @@ def by_wins(pairs: Pairs, error: float) -> int | None:
     """
     counted = pairs.wins + pairs.losses
     blocks = np.arange(counted + 1, counted + MOST + 1)
-    wins = np.round(blocks * pairs.wins / counted)
-    return first(sign_test.p_value(wins, blocks) <= error)
+    return first(sign_test.p_value(blocks * max(pairs.wins, pairs.losses) // counted, blocks) <= error)
 
 
 def by_evidence(ways: list[tuple[int, float]], count: int) -> int | None:
@@ -61,7 +102,7 @@ def by_evidence(ways: list[tuple[int, float]], count: int) -> int | None:
     blocks = np.arange(count + 1, count + MOST + 1)
     decided = np.zeros(MOST, dtype=bool)
     for wins, error in ways:
-        decided |= e_process.log_evidence(np.round(blocks * wins / count), blocks) >= -math.log(error)
+        decided |= e_process.log_evidence(blocks * wins // count, blocks) >= -math.log(error)
     return first(decided)
 
 

@@ -13,6 +13,7 @@ from fastrun.study.verdict.contrast import Contrast
 from fastrun.study.verdict.observation import Observation
 
 Vector = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,11 @@ class Pairs:
     def blocks(self) -> int:
         """How many blocks there are, those in which both missed included."""
         return len(self.seconds)
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Which of the differences are of two runs that reached the target."""
+        return np.isfinite(self.low) & np.isfinite(self.high)
 
     @property
     def wins(self) -> int:
@@ -88,8 +94,10 @@ def pair_up(blocks: Sequence[Mapping[str, Observation]], contrast: Contrast, cap
 
 def difference(lacking: Observation, having: Observation, lacking_miss: float, having_miss: float) -> float:
     """Return the log ratio of the seconds of two runs, given the steps to count for each of them if it missed."""
-    ratio_of_steps = math.log(steps(lacking, lacking_miss)) - math.log(steps(having, having_miss))
-    return ratio_of_steps + math.log(lacking.seconds / having.seconds)
+    # Two logs rather than the log of a ratio: swapping the runs changes the sign and no other bit.
+    return math.log(steps(lacking, lacking_miss) * lacking.seconds) - math.log(
+        steps(having, having_miss) * having.seconds
+    )
 
 
 def steps(observation: Observation, miss: float) -> float:

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
 from fastrun.study.verdict import e_process
 from fastrun.study.verdict.contrast import SAME, Contrast
-from fastrun.study.verdict.judge import UNDECIDED, Rule, judge, ways
+from fastrun.study.verdict.judge import UNDECIDED, judge
+from fastrun.study.verdict.more_blocks import ways
 from fastrun.study.verdict.observation import Observation
 from fastrun.study.verdict.pairs import Pairs, pair_up
+from fastrun.study.verdict.rule import Rule
 
 DECIDED, FUTILE, OPEN = "decided", "futile", "open"
 HARDLY = 0.05  # a contrast that is decided in the end with a lower probability is not worth its runs
@@ -65,6 +66,8 @@ def chance(pairs: Pairs, error: float, rule: Rule, remaining: int) -> float:
     How often a block speaks for a claim is unknown: before the first block every chance from 0 to 1 is taken to be
     equally likely, so the number of the remaining blocks that do has a beta-binomial distribution.
     """
+    from scipy import stats  # takes a second to import, and only this needs it
+
     count = len(pairs.low)
     further = np.arange(remaining + 1)
     best = 0.0
