@@ -116,8 +116,8 @@ class Pilot:
     @property
     def _shortest(self) -> int:
         """Return the lowest rung of the pilot, which has enough steps to take fewer in."""
-        lowest = ladder.nearest_rung(_FEW_STEPS, self.base_steps)
-        return min(0, max(_SHORTEST, lowest))
+        rungs = range(_SHORTEST, 0)
+        return next((rung for rung in rungs if ladder.length(rung, self.base_steps) >= _FEW_STEPS), 0)
 
     def _rung_request(self, seed: int, rung: int, lr: float | None) -> Request:
         steps = None if rung == 0 and lr is None else ladder.length(rung, self.base_steps)
@@ -205,7 +205,7 @@ class Pilot:
             base_steps=self.base_steps,
             rungs=[lowest, highest],
             cap_steps=cap,
-            guesses={name: self._guess(name, guess, rates) for name in arms},
+            guess=guess,
             seeds=[seed + number for number in range(blocks)],
             again_seeds=[seed + _AGAIN_SEED + number for number in range(blocks)],
             pilot_seeds=self.seeds,
@@ -238,15 +238,6 @@ class Pilot:
         while lowest < guess and not all(fits(arm, ladder.length(lowest, self.base_steps)) for arm in arms.values()):
             lowest += 1
         return lowest
-
-    def _guess(self, name: str, guess: int, rates: dict[str, float]) -> int:
-        """Return the rung that an arm begins with: that of the full run, or one above if its first run missed."""
-        outcome = self._first(FULL if name == AGAIN else self._same.get(name, name))
-        if outcome is None or name in rates:
-            return guess
-        value = outcome.value(self.target.higher_is_better)
-        reaches = ladder.reaches(value, self.target.value, self.target.higher_is_better)
-        return guess if reaches else max(guess, 0) + 1
 
     def _same_steps(self, design: Design, same: dict[str, str]) -> dict[str, str]:
         """Return the arms whose losses were those of an earlier one at every step, with that one's name."""

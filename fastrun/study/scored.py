@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastrun.config.duration import to_seconds
+from fastrun.errors import FastrunError
 from fastrun.study.arms import AGAIN, FULL, Arm
 from fastrun.study.definition import Definition
 from fastrun.study.pilot import with_rate
@@ -60,7 +61,13 @@ class Scored:
         self._started = 0 if budget else len(plan.seeds)  # blocks that may run
 
     def wanted(self) -> list[Request]:
-        """Return the runs to start next; none at the end of the study."""
+        """Return the runs to start next; none at the end of the study.
+
+        Raises:
+            FastrunError: the full run fails, which every other arm is compared with.
+        """
+        if FULL in self.failed:
+            raise FastrunError(f"the full run fails: {self.failed[FULL]}", "look at its output.log in runs/")
         if self._is_interleaved:
             return self._wanted_in_turns()
         missing = self._missing_ladders()

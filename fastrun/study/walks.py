@@ -15,9 +15,6 @@ from fastrun.study.results import Outcome, Results
 class Walks:
     """The ladders of all arms in all blocks.
 
-    The rung that an arm begins with in a block is that of its answer in the block before, so which runs there are
-    depends neither on how many run at a time nor on where the study was interrupted.
-
     Args:
         plan: the plan of the study.
         results: what became of the runs so far.
@@ -29,21 +26,18 @@ class Walks:
         self._known: dict[tuple[str, int], dict[int, float]] = {}  # of the walks that are over
 
     def missing(self, arms: Sequence[str], blocks: Sequence[int]) -> list[Request]:
-        """Return the runs to start next: one for each arm and block, whose block before is over."""
-        found = []
-        for block in blocks:
-            for arm in arms:
-                if self._is_next(arm, block) and (rung := self._walk(arm, block)[1]) is not None:
-                    found.append(self.request(arm, block, rung))
-        return found
+        """Return the runs to start next: one for each arm and block whose answer is not known."""
+        pairs = [(arm, block) for block in blocks for arm in arms]
+        rungs = [(*pair, self._walk(*pair)[1]) for pair in pairs]
+        return [self.request(arm, block, rung) for arm, block, rung in rungs if rung is not None]
 
     def is_over(self, arm: str, block: int) -> bool:
         """Say whether the answer of an arm in a block is known."""
-        return (arm, block) in self._known or (self._is_next(arm, block) and self._walk(arm, block)[1] is None)
+        return self._walk(arm, block)[1] is None
 
     def has_begun(self, arm: str, block: int) -> bool:
         """Say whether an arm has ended a run in a block."""
-        return self._is_next(arm, block) and bool(self._walk(arm, block)[0])
+        return bool(self._walk(arm, block)[0])
 
     def steps(self, arm: str, block: int) -> float | None:
         """Return the steps to the target of an arm in a block that is over; None where it missed."""
@@ -69,22 +63,12 @@ class Walks:
     def _target(self) -> float:
         return float(self.plan.target["value"])
 
-    def _is_next(self, arm: str, block: int) -> bool:
-        return block == 0 or self.is_over(arm, block - 1)
-
-    def _guess(self, arm: str, block: int) -> int:
-        if block == 0:
-            return self.plan.guesses[arm]
-        known = self._walk(arm, block - 1)[0]
-        rung = ladder.lowest_reaching(known, self._target, self.higher_is_better)
-        return self.plan.rungs[1] if rung is None else rung
-
     def _walk(self, arm: str, block: int) -> tuple[dict[int, float], int | None]:
         """Return what is known of a ladder, and the rung to run next; None if the answer is known."""
         if (arm, block) in self._known:
             return self._known[arm, block], None
         known: dict[int, float] = {}
-        guess, (lowest, highest) = self._guess(arm, block), self.plan.rungs
+        guess, (lowest, highest) = self.plan.guess, self.plan.rungs
         while True:
             rung = ladder.next_rung(known, self._target, self.higher_is_better, guess, lowest, highest)
             if rung is None:
