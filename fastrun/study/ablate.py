@@ -15,6 +15,7 @@ from fastrun.storage.lock import locked
 from fastrun.study.arms import design, same_arms
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
+from fastrun.study.estimate import format_time
 from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
@@ -170,8 +171,8 @@ class _Story:
         count = len(self.results.outcomes)
         if isinstance(self.source.stage, Scored):
             over, planned = self._said_blocks, len(self.source.stage.plan.seeds)
-            return f"{over} of {planned} blocks, {_count(count, 'run')}, {self.spent():.0f} s"
-        return f"pilot, {_count(count, 'run')}, {self.spent():.0f} s"
+            return f"{over} of {planned} blocks, {_count(count, 'run')}, {format_time(self.spent())}"
+        return f"pilot, {_count(count, 'run')}, {format_time(self.spent())}"
 
     def say_progress(self) -> None:
         """Say how many blocks are over, when that has changed, and stop where the pilot alone is over the budget."""
@@ -180,7 +181,10 @@ class _Story:
             over = len(stage.blocks)
             if over > self._said_blocks:
                 self._said_blocks = over
-                self.view.say(f"block {over} of {len(stage.plan.seeds)} is over after {self.spent():.0f} s")
+                planned = len(stage.plan.seeds)
+                self.view.say(f"block {over} of {planned} is over after {format_time(self.spent())}")
+                if over == planned and not stage.plan.decision_rule.sequential:
+                    self.view.say("timing the steps of every arm, one run at a time: leave the machine alone")
             return
         budget = self.definition.config.budget
         if budget is not None and self.spent() > to_seconds(budget, "study.budget"):

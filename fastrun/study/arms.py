@@ -167,8 +167,15 @@ def _added(plain: list[str], full: Settings, factor: Factor) -> list[str]:
     choice, values = full.choices[factor.group], asdict(full)[factor.group]
     rest = [text for text in plain if text not in set(overrides_of_group(plain, factor.group))]
     own = registry.options(factor.group)[choice].content()
-    changed = [key for key, value in own.items() if key in values and values[key] not in (value, None)]
+    changed = [key for key, value in own.items() if key in values and not _is_same(values[key], value)]
     return [*rest, f"{factor.group}={choice}", *(_typed(f"{factor.group}.{key}", values[key]) for key in changed)]
+
+
+def _is_same(value: Any, written: Any) -> bool:
+    """Say whether a value is that in an option's file, where YAML takes ``1e-3`` for a text; null is the same."""
+    if isinstance(value, float) and isinstance(written, str):
+        return str(value) == str(float(written))
+    return value is None or value == written
 
 
 def _value_at(settings: Settings, key: str) -> Any:

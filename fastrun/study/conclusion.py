@@ -93,7 +93,11 @@ def conclude(stage: Scored) -> Conclusion:
     """Judge what was measured, look at the test data once, and write verdicts.json."""
     observations, contrasts = stage.observations(), stage.contrasts
     verdicts = judge(observations, contrasts, stage.plan.decision_rule)
-    tests = measure_tests(stage, len(observations), {name for one in verdicts for name in (one.arm, one.baseline)})
+    folder = stage.definition.folder
+    tests = _known_tests(folder, verdicts)
+    if tests is None:
+        names = {name for one in verdicts for name in (one.arm, one.baseline)}
+        tests = measure_tests(stage, len(observations), names)
     metric = "test/" + str(stage.plan.target["metric"]).removeprefix("val/")
     rows = [
         Row(
@@ -101,9 +105,20 @@ def conclude(stage: Scored) -> Conclusion:
         )
         for one in verdicts
     ]
-    folder = stage.definition.folder
     write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
     return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped)
+
+
+def _known_tests(folder: Path, verdicts: list[Verdict]) -> dict[str, float] | None:
+    """Return what the test data said at an earlier end of the study; None where there was none with as many blocks."""
+    try:
+        rows = json.loads((folder / VERDICTS).read_text())
+        same = [(row["arm"], row["blocks"]) for row in rows] == [(one.arm, one.blocks) for one in verdicts]
+        pairs = [(row["arm"], row["test_metric"]) for row in rows]
+        pairs += [(row["baseline"], row["test_metric_baseline"]) for row in rows]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return {name: value for name, value in pairs if value is not None} if same else None
 
 
 def measure_tests(stage: Scored, blocks: int, names: Iterable[str]) -> dict[str, float]:
