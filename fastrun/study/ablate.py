@@ -20,6 +20,7 @@ from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
+from fastrun.study.planning import make_plan
 from fastrun.study.results import Results
 from fastrun.study.scored import Scored
 from fastrun.study.settings import StudyConfig
@@ -131,7 +132,7 @@ class _Story:
         """Return the stage after another one."""
         if not isinstance(stage, Pilot):
             return None
-        plan = stage.plan().write(self.definition.folder)
+        plan = make_plan(stage).write(self.definition.folder)
         self._say_plan(plan)
         return self._score(plan)
 

@@ -18,7 +18,8 @@ from fastrun.search.job import Job, JobList
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.arms import AGAIN, FULL, Arm, same_arms
 from fastrun.study.definition import Definition
-from fastrun.study.pilot import PACE_SECONDS, PILOTS, blocks_of, fits
+from fastrun.study.pilot import PILOTS
+from fastrun.study.planning import PACE_SECONDS, blocks_of
 from fastrun.study.verdict.judge import least_blocks
 from fastrun.sweep.client import Client
 from fastrun.sweep.runner import sweep
@@ -103,7 +104,7 @@ def _line(name: str, overrides: list[str]) -> str:
 def _run_seconds(full: Arm, client: Client | None) -> float:
     """Return about how long a run of the recipe's length takes, start and validations included."""
     steps = _STEPS
-    while not fits(full, steps) and steps < 1 << 20:
+    while not full.fits(steps) and steps < 1 << 20:
         steps *= 2
     settings = replace(
         full.settings,

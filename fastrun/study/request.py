@@ -80,7 +80,7 @@ def _for_pace(settings: Settings, freeze: str) -> tuple[Settings, list[str]]:
         "target": TargetConfig(metric=settings.target.metric),
     }
     overrides = ["val_every=100%", "log_every=1", "checkpoint=none"]
-    if freeze:
+    if freeze and settings.transfer.kind == "finetune":
         changed["transfer"] = replace(settings.transfer, freeze=freeze)
         overrides.append(f"transfer.freeze={freeze}")
     return replace(settings, **changed), overrides
