@@ -56,6 +56,7 @@ class Conclusion:
         blocks: how many blocks they are by.
         failed: the arms that could not be trained, with their errors.
         stopped: why there are fewer blocks than planned; empty where there are not.
+        page: the page about it; None where it cannot be written, as without jinja2.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Conclusion:
     blocks: int
     failed: dict[str, str]
     stopped: str
+    page: Path | None
 
     @property
     def sentence(self) -> str:
@@ -106,7 +108,17 @@ def conclude(stage: Scored) -> Conclusion:
         for one in verdicts
     ]
     write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
-    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped)
+    page = _write_page(folder)
+    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped, page)
+
+
+def _write_page(folder: Path) -> Path | None:
+    try:
+        from fastrun.report.page.write import write_page
+
+        return write_page(folder, measures=False)
+    except (FastrunError, ImportError):
+        return None
 
 
 def _known_tests(folder: Path, verdicts: list[Verdict]) -> dict[str, float] | None:

@@ -1,12 +1,3 @@
-"""The files of a study's folder. Imports nothing, so that every verb may ask what a folder is."""
-
-from __future__ import annotations
-
-from pathlib import Path
+"""The names of the files and folders in a study's folder."""
 
 DEFINITION, PLAN, VERDICTS, RUNS = "study.json", "plan.json", "verdicts.json", "runs"
-
-
-def is_study(folder: Path) -> bool:
-    """Say whether a folder is that of a study."""
-    return (folder / DEFINITION).is_file()
