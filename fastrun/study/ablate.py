@@ -71,26 +71,27 @@ def begin(definition: Definition, client: Client | None = None, quiet: bool = Fa
     return _carry_out(definition, client, quiet)
 
 
-def go_on(folder: Path, client: Client | None = None, quiet: bool = False) -> Conclusion:
+def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Conclusion:
     """Go on with a study that was interrupted, from its runs that have ended.
 
     Args:
         folder: its folder.
         client: a server of jobs that has been started already.
         quiet: print nothing.
+        with_failed: try again what failed.
 
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_definition(folder), client, quiet)
+    return _carry_out(read_definition(folder), client, quiet, with_failed)
 
 
-def _carry_out(definition: Definition, client: Client | None, quiet: bool) -> Conclusion:
+def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_failed: bool = False) -> Conclusion:
     sweep = definition.full.settings.sweep
     with locked(definition.folder), StudyView(quiet) as view:
         story = _Story(definition, view)
         ledger = Ledger.create(definition.runs, story.source, sweep)
-        story.take_up(ledger, sweep)
+        story.take_up(ledger, sweep, with_failed)
         if not story.source.done:
             number = Supervisor(ledger, story.source, sweep, view, client).run()
             if number:
@@ -113,11 +114,11 @@ class _Story:
         self._said_blocks = 0
         view.where, view.on_end = self.where, self.say_progress
 
-    def take_up(self, ledger: Ledger, sweep: SweepConfig) -> None:
+    def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts, and go on with the plan, if there is one."""
         for number in ledger.expected():
             record = settled_record(ledger, number, sweep)
-            self.results.add(record)
+            self.results.add(record, forgets_failures=with_failed)
             self.spent_before += record.seconds / sweep.jobs
         plan = read_plan(self.definition.folder)
         if plan is None:

@@ -35,8 +35,9 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
         console.print(f"{name} could not be trained: {error}", markup=False)
     if conclusion.stopped:
         console.print(conclusion.stopped, markup=False)
-    if not conclusion.is_trusted:
-        console.print("the full run is told from itself: these verdicts cannot be trusted on this machine", style="red")
+    is_trusted, words = conclusion.check
+    if is_trusted is False:
+        console.print(words, style="red", markup=False)
     console.print(conclusion.sentence, style="bold", markup=False)
 
 

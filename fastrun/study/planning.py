@@ -18,7 +18,10 @@ from fastrun.study.verdict.judge import Rule, least_blocks
 PACE_SECONDS = 1.0  # of a run that is timed
 _PACE_LEAST, _PACE_MOST = 24, 2000  # its steps
 _CAP = 3.0  # times the full run's steps, beyond which a run has missed the target
-_AGAIN_SEED = 20_000  # beyond the seed of the run
+_AGAIN_SEED = 2_000_000  # beyond the seeds of the other arms
+_SEEDS = (
+    1000  # of each number of blocks: a study with more of them has others, so that it may follow a look at this one
+)
 
 
 def make_plan(pilot: Pilot) -> Plan:
@@ -33,7 +36,8 @@ def make_plan(pilot: Pilot) -> Plan:
     lowest = _lowest_rung(guess, base, arms.values())
     highest = max(lowest, ladder.nearest_rung(_CAP * steps, base))
     cap = ladder.length(highest, base)
-    seeds = [settings.seed + number for number in range(blocks_of(config, design.claims))]
+    blocks = blocks_of(config, design.claims)
+    seeds = [settings.seed + _SEEDS * blocks + number for number in range(blocks)]
     rule = Rule(equivalence=config.equivalence, sequential=config.until is not None, cap_steps=float(cap))
     return Plan(
         arms={name: arm.overrides for name, arm in arms.items()},

@@ -66,6 +66,9 @@ def job_of(request: Request, arm: Arm, number: int, folder: Path, target: Target
     if request.kind == PACE:
         settings, more = _for_pace(settings, freeze)
         overrides += more
+    elif settings.checkpoint.kind != "none":  # of hundreds of runs, the newest checkpoint and the best are enough
+        settings = replace(settings, checkpoint=replace(settings.checkpoint, keep=1))
+        overrides.append("checkpoint.keep=1")
     name = slug(",".join(request.label))
     return Job(number, list(request.label), overrides, settings, folder / f"{number}-{name}")
 

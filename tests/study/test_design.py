@@ -37,7 +37,7 @@ def test_a_list_keeps_what_is_in_brackets_and_quotes_together() -> None:
     [
         ("study.blocs=9", "no key study.blocs", "did you mean study.blocks?"),
         ("study.blocks=many", "study.blocks=many is not int or null", "study.blocks=9"),
-        ("study.blocks=0", "study.blocks=0 is too small", "the minimum is 1"),
+        ("study.blocks=0", "study.blocks=0 is too small", "it must be in [1, 999]"),
         ("study.until=later", "study.until=later is not known", "choose from decided"),
         ("study.budget=soon", "study.budget=soon is not a time", "30min"),
         ("study.tune=-1", "study.tune=-1 is too small", "the minimum is 0"),

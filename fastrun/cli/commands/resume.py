@@ -20,7 +20,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="a run or a sweep: its directory, `latest`, an id …")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
     parser.add_argument("--inexact", action="store_true", help="allow another number of processes (device.count)")
-    parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
+    parser.add_argument(
+        "--failed", action="store_true", help="of a sweep or a study: run jobs that failed or diverged again"
+    )
     parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
     given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
     path = find_run(given.run, takes_sweeps=True)
@@ -46,15 +48,15 @@ def _resume_study(path: Path, given: Namespace) -> int:
     Raises:
         UsageError: something is to change.
     """
-    if given.overrides or given.failed or given.inexact or given.anyway:
-        what = next(iter(given.overrides), "--failed, --inexact or --anyway")
+    if given.overrides or given.inexact or given.anyway:
+        what = next(iter(given.overrides), "--inexact or --anyway")
         raise UsageError(
             f"{what}: a study goes on as it was planned", "leave it out, or start another: fastrun ablate …"
         )
     from fastrun.cli.commands.ablate import show
     from fastrun.study.ablate import go_on
 
-    show(go_on(path))
+    show(go_on(path, with_failed=given.failed))
     return 0
 
 
