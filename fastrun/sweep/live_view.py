@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -27,7 +28,7 @@ class LiveView:
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if live else None
         self._drawn = 0.0
 
-    def __enter__(self) -> LiveView:
+    def __enter__(self) -> Self:
         """Start the live display, if the output is a terminal."""
         if self.live:
             self.live.start()
@@ -65,7 +66,7 @@ class LiveView:
         if self.live is None or time.monotonic() - self._drawn < _EVERY:
             return
         self._drawn = time.monotonic()
-        table = Table("#", "overrides", "for", "last measured", caption=self._counts(), caption_justify="left")
+        table = Table("#", "overrides", "for", "last measured", caption=self.counts(), caption_justify="left")
         for record in map(self.rows.__getitem__, running):
             seconds = time.time() - (record.started or 0)
             table.add_row(
@@ -76,7 +77,8 @@ class LiveView:
             )
         self.live.update(table, refresh=True)
 
-    def _counts(self) -> str:
+    def counts(self) -> str:
+        """Return how many jobs there are in each state."""
         states = Counter(record.state for record in self.rows.values())
         states["waiting"] = self.total - len(self.rows)
         return ", ".join(f"{count} {state}" for state, count in states.items() if count)

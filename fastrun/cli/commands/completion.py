@@ -29,7 +29,7 @@ compdef _fastrun fastrun"""
 
 
 _SHELLS = ("bash", "zsh")
-_TRAIN = ("train", "tune", "diagnose", "find")  # take what composes a training
+_TRAIN = ("train", "tune", "diagnose", "find", "ablate")  # take what composes a training
 _TAKE_SEVERAL = ("compare",)
 _TAKE_RUNS = ("resume", "eval", "tune", "diagnose", "find", "watch", "report", *_TAKE_SEVERAL)
 _NEWEST = 20  # runs that are offered where nothing is typed yet

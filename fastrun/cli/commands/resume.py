@@ -1,4 +1,4 @@
-"""Resume a run from its newest good checkpoint, or a sweep; values such as epochs=20 may change."""
+"""Resume a run from its newest good checkpoint, a sweep or a study; values such as epochs=20 may change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastrun.errors import UsageError
 from fastrun.report.find_run import find_run
+from fastrun.report.location import is_study
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
@@ -19,10 +20,14 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="a run or a sweep: its directory, `latest`, an id …")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
     parser.add_argument("--inexact", action="store_true", help="allow another number of processes (device.count)")
-    parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
+    parser.add_argument(
+        "--failed", action="store_true", help="of a sweep or a study: run jobs that failed or diverged again"
+    )
     parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
     given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
     path = find_run(given.run, takes_sweeps=True)
+    if is_study(path):
+        return _resume_study(path, given)
     if is_sweep(path):
         return _resume_sweep(path, given)
     if given.failed:
@@ -35,6 +40,24 @@ def _resume_sweep(path: Path, given: Namespace) -> int:
 
     resume_jobs = resume_external.resume if resume_external.is_needed(path) else resume.resume
     return exit_code(resume_jobs(path, given.overrides, given.failed))
+
+
+def _resume_study(path: Path, given: Namespace) -> int:
+    """Go on with a study, whose runs stay as they are.
+
+    Raises:
+        UsageError: something is to change.
+    """
+    if given.overrides or given.inexact or given.anyway:
+        what = next(iter(given.overrides), "--inexact or --anyway")
+        raise UsageError(
+            f"{what}: a study goes on as it was planned", "leave it out, or start another: fastrun ablate …"
+        )
+    from fastrun.cli.commands.ablate import show
+    from fastrun.study.ablate import go_on
+
+    show(go_on(path, with_failed=given.failed))
+    return 0
 
 
 def _resume_run(path: Path, given: Namespace) -> int:

@@ -26,7 +26,9 @@ def test_help_names_every_verb(capfd, flag: str) -> None:
     assert all(f"\n  {verb} " in out for verb in verbs())
 
 
-@pytest.mark.parametrize("verb", ["resume", "eval", "recipes", "options", "runs", "prune", "diagnose", "version"])
+@pytest.mark.parametrize(
+    "verb", ["resume", "eval", "recipes", "options", "runs", "prune", "diagnose", "ablate", "version"]
+)
 def test_every_verb_has_help_of_its_own(capfd, verb: str) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])

@@ -1,0 +1,207 @@
+"""A study from its command line to its verdicts: :func:`begin` and :func:`go_on` show the parts in order."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from fastrun import compose
+from fastrun.config.duration import to_seconds
+from fastrun.config.names import check_name, stamp
+from fastrun.config.settings import Settings, SweepConfig
+from fastrun.errors import ConfigError, Interrupted
+from fastrun.run.early import check_early
+from fastrun.storage.lock import locked
+from fastrun.study.arms import design, same_arms
+from fastrun.study.conclusion import Conclusion, conclude
+from fastrun.study.definition import Definition, read_definition
+from fastrun.study.estimate import format_time
+from fastrun.study.factors import find_factors
+from fastrun.study.live_view import StudyView
+from fastrun.study.pilot import Pilot
+from fastrun.study.plan import Plan, read_plan, short_id, this_machine
+from fastrun.study.planning import make_plan
+from fastrun.study.results import Results
+from fastrun.study.scored import Scored
+from fastrun.study.settings import StudyConfig
+from fastrun.study.source import Stage, StudySource
+from fastrun.study.verdict.judge import least_blocks
+from fastrun.sweep.client import Client
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.resume import settled_record
+from fastrun.sweep.supervisor import Supervisor
+
+
+def define(config: StudyConfig, overrides: list[str]) -> Definition:
+    """Return what a study is about, after all that can be checked before anything runs.
+
+    Args:
+        config: how to make it.
+        overrides: the command line of the run.
+
+    Raises:
+        ConfigError: an arm does not compose, there is nothing to compare, or the blocks are too few to decide.
+        DataError: the data is not where the run says.
+    """
+    settings = compose.compose(overrides)
+    factors = find_factors(settings, config.factors)
+    arms = design(compose.compose, settings, overrides, factors, config.baseline)
+    for arm in arms.arms.values():
+        check_early(arm.settings)
+    least = least_blocks(arms.claims, sequential=config.until is not None)
+    if config.blocks is not None and config.blocks < least:
+        message = f"study.blocks={config.blocks}: no fewer than {least} can decide {_count(arms.claims, 'comparison')}"
+        raise ConfigError(message, f"study.blocks={least}, or fewer factors: study.factors=[{factors[0].key}]")
+    folder = Path(settings.outputs) / _name(settings) / f"study-{stamp()}"
+    return Definition(folder, config, factors, arms, overrides)
+
+
+def begin(definition: Definition, client: Client | None = None, quiet: bool = False) -> Conclusion:
+    """Make a new study.
+
+    Args:
+        definition: what it is about.
+        client: a server of jobs that has been started already, to save time.
+        quiet: print nothing.
+
+    Raises:
+        FastrunError: it cannot be made, or a signal stopped it.
+    """
+    definition.write()
+    return _carry_out(definition, client, quiet)
+
+
+def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Conclusion:
+    """Go on with a study that was interrupted, from its runs that have ended.
+
+    Args:
+        folder: its folder.
+        client: a server of jobs that has been started already.
+        quiet: print nothing.
+        with_failed: try again what failed.
+
+    Raises:
+        FastrunError: it cannot be gone on with, or a signal stopped it.
+    """
+    return _carry_out(read_definition(folder), client, quiet, with_failed)
+
+
+def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_failed: bool = False) -> Conclusion:
+    sweep = definition.full.settings.sweep
+    with locked(definition.folder), StudyView(quiet) as view:
+        story = _Story(definition, view)
+        ledger = Ledger.create(definition.runs, story.source, sweep)
+        story.take_up(ledger, sweep, with_failed)
+        if not story.source.done:
+            number = Supervisor(ledger, story.source, sweep, view, client).run()
+            if number:
+                hint = f"go on with: fastrun resume {definition.folder}"
+                raise Interrupted(number, "the study is stopped, what ran is saved", hint)
+        stage = story.source.stage
+        assert isinstance(stage, Scored)
+        view.say("judging, and measuring the test data once")
+        return conclude(stage)
+
+
+class _Story:
+    """A study that goes from stage to stage, and says where it is."""
+
+    def __init__(self, definition: Definition, view: StudyView) -> None:
+        self.definition, self.view = definition, view
+        self.results = Results(definition.runs)
+        self.begun, self.spent_before = time.monotonic(), 0.0
+        self.source = StudySource(definition, self.results, Pilot(definition, self.results), self.following)
+        self._said_blocks = 0
+        view.where, view.on_end = self.where, self.say_progress
+
+    def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
+        """Read what became of the runs of earlier attempts, and go on with the plan, if there is one."""
+        for number in ledger.expected():
+            record = settled_record(ledger, number, sweep)
+            self.results.add(record, forgets_failures=with_failed)
+            self.spent_before += record.seconds / sweep.jobs
+        plan = read_plan(self.definition.folder)
+        if plan is None:
+            self.view.say(f"pilot in {self.definition.folder}")
+            return
+        self.view.say(f"going on with {self.definition.folder}")
+        if short_id({**this_machine()}) != short_id(plan.machine):
+            self.view.say("this is another machine than that of the plan: seconds are measured anew, steps stay")
+        self.source.stage = self._score(plan)
+
+    def following(self, stage: Stage) -> Stage | None:
+        """Return the stage after another one."""
+        if not isinstance(stage, Pilot):
+            return None
+        plan = make_plan(stage).write(self.definition.folder)
+        self._say_plan(plan)
+        return self._score(plan)
+
+    def _score(self, plan: Plan) -> Scored:
+        self.source.plan = plan
+        return Scored(self.definition, plan, self.results, self.spent)
+
+    def spent(self) -> float:
+        """Return the seconds that the study has taken, earlier attempts included."""
+        return self.spent_before + time.monotonic() - self.begun
+
+    def _say_plan(self, plan: Plan) -> None:
+        target = plan.target
+        self.view.say(f"target: {target['metric']} {target['value']:g} ({target['text']})")
+        claims = sum(contrast["kind"] != "same" for contrast in plan.contrasts)
+        arms = len(plan.arms) - len(plan.same)
+        self.view.say(
+            f"plan {plan.sha256[:12]}: {_count(arms, 'arm')}, {_count(claims, 'comparison')}, "
+            f"{_count(len(plan.seeds), 'block')}, cap {plan.cap_steps} steps"
+        )
+        for name, rate in plan.rates.items():
+            self.view.say(f"{name}: optimizer.lr={rate:.4g}")
+        if plan.rates:
+            count = len(plan.rates) * (self.definition.config.tune + 1)
+            self.view.say(f"tuning took {_count(count, 'run')}, none of which is scored")
+        by_design = same_arms(self.definition.design.arms)
+        for name, other in plan.same.items():
+            if name not in by_design:
+                self.view.say(f"{name} trains as {other} does: what was measured for both comes to the same here")
+        for name, other in plan.same_steps.items():
+            self.view.say(f"{name} takes the steps of {other}, bit for bit: only its seconds are measured")
+        for name, error in plan.dropped.items():
+            self.view.say(f"{name} is left out: {error}")
+
+    def where(self) -> str:
+        """Return where the study is, in words."""
+        count = len(self.results.outcomes)
+        if isinstance(self.source.stage, Scored):
+            over, planned = self._said_blocks, len(self.source.stage.plan.seeds)
+            return f"{over} of {planned} blocks, {_count(count, 'run')}, {format_time(self.spent())}"
+        return f"pilot, {_count(count, 'run')}, {format_time(self.spent())}"
+
+    def say_progress(self) -> None:
+        """Say how many blocks are over, when that has changed, and stop where the pilot alone is over the budget."""
+        stage = self.source.stage
+        if isinstance(stage, Scored):
+            over = len(stage.blocks)
+            if over > self._said_blocks:
+                self._said_blocks = over
+                planned = len(stage.plan.seeds)
+                self.view.say(f"block {over} of {planned} is over after {format_time(self.spent())}")
+                if over == planned and not stage.plan.decision_rule.sequential:
+                    self.view.say("timing the steps of every arm, one run at a time: leave the machine alone")
+            return
+        budget = self.definition.config.budget
+        if budget is not None and self.spent() > to_seconds(budget, "study.budget"):
+            message = f"study.budget={budget} was over before the pilot runs were"
+            raise ConfigError(
+                message, "give it more, fewer factors, or a shorter recipe; `--plan` says how long it takes"
+            )
+
+
+def _name(settings: Settings) -> str:
+    """Return the name of the folder of a run."""
+    recipe = settings.choices.get("recipe")
+    recipes = recipe if isinstance(recipe, list) else [recipe or "train"]
+    return check_name(settings.name or "+".join(str(name).replace("/", "-") for name in recipes))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

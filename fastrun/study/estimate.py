@@ -1,0 +1,135 @@
+"""``fastrun ablate --plan``: what a study would be and about how long it would take, from one short run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fastrun.config.duration import to_steps
+from fastrun.config.settings import CheckpointConfig, Settings, SweepConfig, TargetConfig
+from fastrun.errors import ConfigError
+from fastrun.search.job import Job, JobList
+from fastrun.storage.run_dir import RunDir
+from fastrun.study.arms import AGAIN, FULL, Arm, same_arms
+from fastrun.study.definition import Definition
+from fastrun.study.pilot import PILOTS
+from fastrun.study.planning import PACE_SECONDS, blocks_of
+from fastrun.study.verdict.judge import least_blocks
+from fastrun.sweep.client import Client
+from fastrun.sweep.runner import sweep
+
+_STEPS = 40  # of the run that is timed
+_WALK = 2.5  # runs that an arm usually takes in a block
+_START = 0.5  # seconds to start a run
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """About what a study takes.
+
+    Attributes:
+        arms: the arms that are trained.
+        comparisons: how many there are, that of the full run with itself left out.
+        blocks: how many blocks there are.
+        least_blocks: how many can decide, at least.
+        runs: about how many runs there are.
+        seconds: about how long all of it takes.
+    """
+
+    arms: int
+    comparisons: int
+    blocks: int
+    least_blocks: int
+    runs: int
+    seconds: float
+
+
+def estimate(definition: Definition, client: Client | None = None) -> Estimate:
+    """Return about what a study takes, by a run of some steps that is thrown away.
+
+    Raises:
+        ConfigError: the run fails.
+    """
+    config, design = definition.config, definition.design
+    least = least_blocks(design.claims, sequential=config.until is not None)
+    arms, blocks = len(design.arms) - len(same_arms(design.arms)), blocks_of(config, design.claims)
+    pilots = PILOTS * 3 + arms - 2 + config.tune * (arms - 1)
+    ladders, rounds = round(blocks * arms * _WALK), blocks * arms
+    whole, jobs = _run_seconds(definition.full, client), definition.full.settings.sweep.jobs
+    seconds = (pilots + ladders) * whole / jobs + rounds * (PACE_SECONDS + _START)
+    return Estimate(arms, design.claims, blocks, least, pilots + ladders + rounds, seconds)
+
+
+def show_plan(definition: Definition, client: Client | None, *, as_json: bool = False) -> None:
+    """Print the arms of a study, how many runs it has, about how long it takes, and what it can decide."""
+    same = same_arms(definition.design.arms)
+    arms = {name: arm.overrides for name, arm in definition.design.arms.items()}
+    if not as_json:
+        table = Table("arm", "what is trained", box=None, pad_edge=False, header_style="dim")
+        for name, overrides in arms.items():
+            table.add_row(name, f"as {same[name]}" if name in same else _line(name, overrides))
+        console = Console(highlight=False)
+        console.print(table)
+    found = estimate(definition, client)
+    if as_json:
+        content: dict[str, Any] = {"arms": arms, "same": same} | asdict(found)
+        print(json.dumps(content))
+        return
+    print(
+        f"{found.blocks} blocks of {found.arms} arms: about {found.runs} runs, about {format_time(found.seconds)} "
+        f"if they are as long as the recipe ({definition.full.settings.sweep.jobs} at a time)"
+    )
+    enough = f"{found.least_blocks} blocks are the least that can decide {found.comparisons} comparisons"
+    print(f"{enough}; small differences take more")
+
+
+def format_time(seconds: float) -> str:
+    """Return a time as people say it."""
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _line(name: str, overrides: list[str]) -> str:
+    return " ".join(overrides) + (", with other seeds" if name == AGAIN else "")
+
+
+def _run_seconds(full: Arm, client: Client | None) -> float:
+    """Return about how long a run of the recipe's length takes, start and validations included."""
+    steps = _STEPS
+    while not full.fits(steps) and steps < 1 << 20:
+        steps *= 2
+    settings = replace(
+        full.settings,
+        steps=steps,
+        val_every="100%",
+        target=TargetConfig(metric=full.settings.target.metric),
+        checkpoint=CheckpointConfig(kind="none"),
+        logger={"_target_": None},
+    )
+    with tempfile.TemporaryDirectory(prefix="fastrun-plan-") as folder:
+        job = Job(0, [FULL], [*full.overrides, f"steps={steps}"], settings, Path(folder) / "0-plan")
+        (record,) = sweep(Path(folder), JobList([job]), SweepConfig(), client=client, quiet=True)
+        if record.state != "finished":
+            raise ConfigError(
+                f"the full run fails: {record.error}", "try it: fastrun train " + " ".join(full.overrides)
+            )
+        summary = RunDir(job.folder).read("summary.json")
+    return _START + _whole_seconds(full.settings, summary)
+
+
+def _whole_seconds(settings: Settings, summary: dict[str, Any]) -> float:
+    """Return the seconds of a whole run, by the summary of a short one."""
+    clock = summary["clock"]
+    per_epoch = max(1, round(summary["steps"] / max(1e-9, summary["epochs"])))
+    total = settings.steps or settings.epochs * per_epoch
+    every = to_steps(settings.val_every, steps_per_epoch=per_epoch, total_steps=total, key="val_every")
+    step = (clock["train"] + clock["data_wait"]) / summary["steps"]
+    return float(total * step + max(1, total // max(1, every)) * clock["validate"])

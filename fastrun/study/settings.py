@@ -1,0 +1,143 @@
+"""The keys ``study.*`` of a command line: how a study is made; what is left of the line is the run that it is about."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+import yaml
+
+from fastrun.config import constraints
+from fastrun.config.constraints import Natural, Range, Words
+from fastrun.config.settings import Time
+from fastrun.config.value_types import fits, format_type
+from fastrun.errors import ConfigError, nearest
+
+_PREFIX = "study."
+_OPEN, _CLOSE = "[{(", "]})"
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """How a study is made."""
+
+    blocks: Annotated[int, Range(ge=1, le=999)] | None = (
+        None  # seeds that every arm is trained with; null: the least that can decide
+    )
+    factors: list[str] | None = None  # groups and overrides to take away from the run; null: every heuristic in it
+    tune: Natural = 0  # learning rates that are tried for every arm before it is scored
+    until: Annotated[str, Words(("decided",))] | None = None  # decided: look after every block, and end when all is
+    budget: Time | None = None  # time that no new block is started beyond: 30min or 2h
+    baseline: list[str] | None = None  # the overrides of the plain run; null: all factors at their neutral option
+    equivalence: Annotated[float, Range(gt=0, lt=1)] = 0.02  # a ratio this near to 1 is no material difference
+
+
+def split_study(arguments: Iterable[str]) -> tuple[StudyConfig, list[str]]:
+    """Part a command line into the keys of the study and the overrides of the run.
+
+    Args:
+        arguments: the command line.
+
+    Returns:
+        How to make the study, and what is left for the run.
+
+    Raises:
+        ConfigError: a key does not exist, or a value is not allowed.
+    """
+    arguments = list(arguments)
+    own = [text for text in arguments if _is_own(text)]
+    values = dict(_value(text) for text in own)
+    return StudyConfig(**values), [text for text in arguments if text not in own]
+
+
+def split_list(text: str) -> list[str]:
+    """Return the items of a list such as ``[norm,model.hidden=[8,8]]``, which are texts, as they were typed.
+
+    Args:
+        text: the items, with or without brackets around them; quotes around an item are removed.
+    """
+    inner = text.strip()
+    if inner.startswith("[") and inner.endswith("]"):
+        inner = inner[1:-1]
+    items, depth, quote, item = [], 0, "", ""
+    for character in inner:
+        if quote or character in "'\"":
+            quote = "" if character == quote else quote or character
+        else:
+            depth += (character in _OPEN) - (character in _CLOSE)
+        if character == "," and not depth and not quote:
+            items.append(item)
+            item = ""
+        else:
+            item += character
+    return [_unquoted(item) for item in [*items, item] if item.strip()]
+
+
+def _unquoted(item: str) -> str:
+    item = item.strip()
+    is_quoted = len(item) > 1 and item[0] == item[-1] and item[0] in "'\""
+    return item[1:-1] if is_quoted else item
+
+
+def _is_own(text: str) -> bool:
+    return text.lstrip("+").startswith((_PREFIX, "study="))
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """Return a key without its prefix, and its value."""
+    key, equals, typed = text.lstrip("+").partition("=")
+    name, known = key.removeprefix(_PREFIX), [entry.name for entry in fields(StudyConfig)]
+    if name not in known:
+        hint = nearest(name, known)
+        hint = hint.replace("mean ", f"mean {_PREFIX}") if hint else f"there is {', '.join(_PREFIX + k for k in known)}"
+        raise ConfigError(f"no key {key}", hint)
+    if not equals:
+        raise ConfigError(f"{text} is not an override", f"write {key}=value")
+    annotation = get_type_hints(StudyConfig, include_extras=True)[name]
+    value = _parsed(name, typed)
+    if not fits(value, annotation):
+        raise ConfigError(f"{key}={typed} is not {format_type(annotation)}", _EXAMPLES[name])
+    constraints.check(key, value, annotation)
+    return name, value
+
+
+def _parsed(name: str, typed: str) -> Any:
+    if typed in ("null", ""):
+        return None
+    if name == "factors":
+        return split_list(typed)
+    if name == "baseline":
+        return split_list(typed) if typed.startswith("[") else _words(typed)
+    try:
+        value = yaml.safe_load(typed)
+    except yaml.YAMLError:
+        return typed
+    return typed if name in ("until", "budget") else value
+
+
+def _words(typed: str) -> list[str]:
+    try:
+        return shlex.split(typed)
+    except ValueError:
+        return [typed]
+
+
+_EXAMPLES = {
+    "blocks": "write a whole number: study.blocks=9",
+    "factors": "write a list: study.factors=[norm,clip]",
+    "tune": "write a whole number: study.tune=5",
+    "until": "write study.until=decided",
+    "budget": "write study.budget=30min",
+    "baseline": "write overrides: study.baseline=+recipe=mine",
+    "equivalence": "write a share: study.equivalence=0.02",
+}
+
+
+def overrides_of_group(overrides: Sequence[str], group: str) -> Iterator[str]:
+    """Yield the overrides that choose the option of a group, or set one of its values."""
+    for text in overrides:
+        key = text.lstrip("+~").partition("=")[0]
+        if key == group or key.startswith(f"{group}."):
+            yield text
