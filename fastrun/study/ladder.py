@@ -104,5 +104,5 @@ def steps_to_target(known: Mapping[int, float], target: float, higher_is_better:
     if not (math.isfinite(below) and math.isfinite(known[answer])):
         return float(length(answer, base))
     share = (target - below) / (known[answer] - below)
-    short, long = math.log(length(answer - 1, base)), math.log(length(answer, base))
-    return math.exp(short + share * (long - short))
+    short, long = length(answer - 1, base), length(answer, base)
+    return float(min(long, short * (long / short) ** share))
