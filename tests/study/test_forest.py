@@ -41,7 +41,7 @@ def drawn(*verdicts: Verdict, width: int = 120) -> str:
     rows = [Row(one, 0.91, 0.92, "test/acc") for one in verdicts]
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None, highlight=False)
-    forest.show(Conclusion(Path("study"), plan(), rows, 9, {"full - ema": "boom"}, "", None), console)
+    forest.show(Conclusion(Path("study"), plan(), rows, 9, {"full - ema": "boom"}, "", 0.7, None), console)
     return file.getvalue()
 
 
@@ -53,6 +53,7 @@ def test_a_ratio_is_drawn_with_its_interval_and_its_parts() -> None:
     assert line.split()[-5:] == ["2.10", "0.9", "0.9100", "/", "0.9200"]
     assert "dropped in, not retuned; 95% over all comparisons" in text
     assert "full - ema could not be trained: boom" in text
+    assert "the machine was busy while steps were timed: they got 70% of the CPU time" in text
     assert "Keep norm (without it, training takes 1.90 times as long" in text
 
 
