@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fastrun import compose
@@ -23,7 +25,7 @@ from fastrun.study.plan import Plan, read_plan, short_id, this_machine
 from fastrun.study.planning import make_plan
 from fastrun.study.results import Results
 from fastrun.study.scored import Scored
-from fastrun.study.settings import StudyConfig
+from fastrun.study.settings import StudyConfig, split_study
 from fastrun.study.source import Stage, StudySource
 from fastrun.study.verdict.judge import least_blocks
 from fastrun.sweep.client import Client
@@ -71,11 +73,19 @@ def begin(definition: Definition, client: Client | None = None, quiet: bool = Fa
     return _carry_out(definition, client, quiet)
 
 
-def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Conclusion:
+def go_on(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    client: Client | None = None,
+    quiet: bool = False,
+    *,
+    with_failed: bool = False,
+) -> Conclusion:
     """Go on with a study that was interrupted, from its runs that have ended.
 
     Args:
         folder: its folder.
+        overrides: ``study.budget=…``, or nothing.
         client: a server of jobs that has been started already.
         quiet: print nothing.
         with_failed: try again what failed.
@@ -83,7 +93,10 @@ def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, wi
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_definition(folder), client, quiet, with_failed)
+    definition, (changed, _) = read_definition(folder), split_study(overrides)
+    if overrides:
+        definition = replace(definition, config=replace(definition.config, budget=changed.budget))
+    return _carry_out(definition, client, quiet, with_failed)
 
 
 def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_failed: bool = False) -> Conclusion:

@@ -59,6 +59,7 @@ class Conclusion:
         blocks: how many blocks they are by.
         failed: the arms that could not be trained, with their errors.
         stopped: why there are fewer blocks than planned; empty where there are not.
+        cpu_share: the share of CPU time that timed runs got of what they asked for; None if that is not known.
         page: the page about it; None where it cannot be written, as without jinja2.
     """
 
@@ -68,6 +69,7 @@ class Conclusion:
     blocks: int
     failed: dict[str, str]
     stopped: str
+    cpu_share: float | None
     page: Path | None
 
     @property
@@ -104,7 +106,9 @@ def conclude(stage: Scored) -> Conclusion:
     ]
     write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
     page = _write_page(folder)
-    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped, page)
+    return Conclusion(
+        folder, stage.plan, rows, len(observations), stage.failed, stage.stopped, stage.rounds.cpu_share(), page
+    )
 
 
 def _write_page(folder: Path) -> Path | None:

@@ -71,11 +71,10 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
     same = same_arms(definition.design.arms)
     arms = {name: arm.overrides for name, arm in definition.design.arms.items()}
     if not as_json:
-        table = Table("arm", "what is trained", box=None, pad_edge=False, header_style="dim")
-        for name, overrides in arms.items():
-            table.add_row(name, f"as {same[name]}" if name in same else _line(name, overrides))
-        console = Console(highlight=False)
-        console.print(table)
+        table = Table("arm", "is", box=None, pad_edge=False, header_style="dim")
+        for name in arms:
+            table.add_row(name, f"the same as {same[name]}" if name in same else _described(name, arms))
+        Console(highlight=False).print(table)
     found = estimate(definition, client)
     if as_json:
         content: dict[str, Any] = {"arms": arms, "same": same} | asdict(found)
@@ -97,8 +96,17 @@ def format_time(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _line(name: str, overrides: list[str]) -> str:
-    return " ".join(overrides) + (", with other seeds" if name == AGAIN else "")
+def _described(name: str, arms: dict[str, list[str]]) -> str:
+    """Return the command line of an arm, of most arms only what the full run has not."""
+    if name == FULL:
+        return " ".join(arms[FULL])
+    if name == AGAIN:
+        return "the full run with other seeds"
+    gone = [text for text in arms[FULL] if text not in arms[name]]
+    changed = [text for text in arms[name] if text not in arms[FULL]]
+    replaced = {text.partition("=")[0].partition(".")[0] for text in changed}
+    gone = [text for text in gone if text.lstrip("+").partition("=")[0].partition(".")[0] not in replaced]
+    return " ".join([*changed, *(f"without {text}" for text in gone)])
 
 
 def _run_seconds(full: Arm, client: Client | None) -> float:

@@ -51,7 +51,7 @@ def make_plan(pilot: Pilot) -> Plan:
         base_steps=base,
         rungs=[lowest, highest],
         cap_steps=cap,
-        guess=guess,
+        guesses={name: highest if _is_hopeless(pilot, name, highest, rates) else guess for name in arms},
         seeds=seeds,
         again_seeds=[seed + _AGAIN_SEED for seed in seeds],
         pilot_seeds=pilot.seeds,
@@ -81,6 +81,18 @@ def _lowest_rung(guess: int, base: int, arms: Iterable[Arm]) -> int:
     rungs = range(guess + ladder.LOWEST, guess)
     arms = list(arms)
     return next((rung for rung in rungs if all(arm.fits(ladder.length(rung, base)) for arm in arms)), guess)
+
+
+def _is_hopeless(pilot: Pilot, name: str, highest: int, rates: dict[str, float]) -> bool:
+    """Say whether an arm missed the target in a run of the cap's length or more, so that it had better begin there.
+
+    All others begin at the same rung: equal arms have to be treated alike.
+    """
+    outcome = pilot.first(pilot.original(name))
+    if outcome is None or highest > 0 or pilot.original(name) in rates:
+        return False
+    better = pilot.target.higher_is_better
+    return not ladder.reaches(outcome.value(better), pilot.target.value, better)
 
 
 def _same_steps(pilot: Pilot, design: Design, same: dict[str, str]) -> dict[str, str]:

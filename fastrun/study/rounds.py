@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from statistics import median
 
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.plan import Plan, short_id, this_machine
@@ -53,6 +54,13 @@ class Rounds:
         if (arm, block) not in self._seconds:
             self._seconds[arm, block] = seconds_per_step(outcome)
         return self._seconds[arm, block]
+
+    def cpu_share(self) -> float | None:
+        """Return the median of the shares of CPU time that timed runs got of what they asked for; None if not known."""
+        timed = [one for label, one in self.results.outcomes.items() if label[-1].endswith(f" on {self.machine}")]
+        shares = [(one.summary.get("throughput") or {}).get("cpu_share") for one in timed]
+        known = [float(share) for share in shares if share is not None]
+        return median(known) if known else None
 
     def differs(self, arm: str, other: str, block: int) -> bool:
         """Say whether the losses of two arms are known to differ in a block's round."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastrun.config.duration import to_seconds
-from fastrun.errors import FastrunError
+from fastrun.errors import ConfigError, FastrunError
 from fastrun.study.arms import AGAIN, FULL, Arm
 from fastrun.study.definition import Definition
 from fastrun.study.pins import pinned
@@ -156,7 +156,7 @@ class Scored:
             if missing or self._started == len(self.plan.seeds) or self.stopped:
                 return missing
             if not self.walks.has_begun(FULL, self._started) and not self._has_time():
-                self.stopped = f"the budget has no time for block {self._started + 1}"
+                self._stop_for_time(self._started)
                 return []
             self._started += 1
 
@@ -195,7 +195,7 @@ class Scored:
         if block < self._started or self.budget.seconds is None:
             return True
         if not self.walks.has_begun(FULL, block) and not self._has_time():
-            self.stopped = f"the budget has no time for block {block + 1}"
+            self._stop_for_time(block)
             return False
         self._started = block + 1
         return True
@@ -208,6 +208,20 @@ class Scored:
             self.stopped = "everything is decided, or would hardly be within the planned blocks"
             return []
         return [one for one in contrasts if words.get(one, FUTILE) != FUTILE]
+
+    def _stop_for_time(self, block: int) -> None:
+        """Take note that the budget ends the study before a block.
+
+        Raises:
+            ConfigError: not one block has fitted.
+        """
+        budget = f"study.budget={self.definition.config.budget}"
+        if block == 0:
+            blocks = len(self.plan.seeds)
+            needed = self.budget.spent() + blocks * (self._block_seconds() + self._round_seconds())
+            hint = f"about {needed / 60:.0f}min for all: fastrun resume {self.definition.folder} study.budget=…"
+            raise ConfigError(f"{budget} has no time for a block after the pilot", hint)
+        self.stopped = f"{budget} has no time for block {block + 1}"
 
     def _has_time(self) -> bool:
         """Say whether another block and its rounds fit, if it takes as long as those so far."""

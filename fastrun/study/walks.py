@@ -68,7 +68,7 @@ class Walks:
         if (arm, block) in self._known:
             return self._known[arm, block], None
         known: dict[int, float] = {}
-        guess, (lowest, highest) = self.plan.guess, self.plan.rungs
+        guess, (lowest, highest) = self.plan.guesses[arm], self.plan.rungs
         while True:
             rung = ladder.next_rung(known, self._target, self.higher_is_better, guess, lowest, highest)
             if rung is None:

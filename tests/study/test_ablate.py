@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from simulated import Config, Killed, Lab, Physics
 
+from fastrun.cli.main import main
 from fastrun.errors import CheckpointError, ConfigError, FastrunError
 from fastrun.study.conclusion import Conclusion
 
@@ -43,7 +45,7 @@ def test_a_planted_difference_is_found_however_often_the_study_is_killed(lab: La
         killed.study(ONE, "target.value=0.8", physics=NORM, dies_after=4)
     for _ in range(40):
         try:
-            again = killed.go_on(NORM, dies_after=12)
+            again = killed.go_on(physics=NORM, dies_after=12)
             break
         except Killed:
             continue
@@ -113,8 +115,8 @@ def test_an_arm_that_failed_is_tried_again_if_asked_for(lab: Lab) -> None:
     assert first.failed["full - norm"] == "the disk is full"
     assert [row.verdict.factor for row in first.rows] == [""]
     broken[0] = False
-    assert lab.go_on(physics).failed
-    again = lab.go_on(physics, with_failed=True)
+    assert lab.go_on(physics=physics).failed
+    again = lab.go_on(physics=physics, with_failed=True)
     assert again.failed == {}
     assert verdict_of(again, "norm").verdict == "faster"
 
@@ -167,7 +169,7 @@ def test_a_plan_that_was_changed_is_refused(lab: Lab) -> None:
     path = lab.folder / "plan.json"
     path.write_text(path.read_text().replace('"value": 0.8', '"value": 0.5'))
     with pytest.raises(CheckpointError, match="was changed after the study had begun"):
-        lab.go_on(NORM)
+        lab.go_on(physics=NORM)
 
 
 @pytest.mark.slow
@@ -176,7 +178,7 @@ def test_on_another_machine_the_seconds_are_measured_anew_and_the_steps_stay(lab
     before = len(lab.started)
     monkeypatch.setattr("fastrun.study.plan.cpu_name", lambda: "another processor")
     monkeypatch.setattr("fastrun.study.rounds.this_machine", lambda: {"cpu": "another processor"})
-    again = lab.go_on(NORM)
+    again = lab.go_on(physics=NORM)
     new = lab.started[before:]
     assert len(new) == 3 * 6
     assert all("pace=" in name for name in new)
@@ -192,17 +194,18 @@ def test_a_study_until_all_is_decided_ends_before_the_planned_blocks(lab: Lab) -
 
 
 @pytest.mark.slow
-def test_a_budget_ends_a_study_after_a_whole_block(lab: Lab, monkeypatch) -> None:
-    now = [0.0]
-
-    def monotonic() -> float:
-        now[0] = 20.0 * len(lab.clients[-1].started)
-        return now[0]
-
-    monkeypatch.setattr("fastrun.study.ablate.time.monotonic", monotonic)
-    conclusion = lab.study(ONE, "target.value=0.8", "study.blocks=12", "study.budget=30min", physics=NORM)
-    assert 0 < conclusion.blocks < 12
-    assert "budget" in conclusion.stopped
+def test_a_budget_ends_a_study_after_a_whole_block_and_may_be_raised(lab: Lab, monkeypatch) -> None:
+    for clock in ("time.time", "time.monotonic"):  # each run takes 20 s
+        monkeypatch.setattr(clock, lambda: 1.8e9 + 20.0 * len(lab.clients[-1].started))
+    with pytest.raises(ConfigError) as raised:
+        lab.study(ONE, "target.value=0.8", "study.blocks=12", "study.budget=8min", physics=NORM)
+    assert raised.value.message == "study.budget=8min has no time for a block after the pilot"
+    assert "min for all: fastrun resume " in str(raised.value.hint)
+    some = lab.go_on("study.budget=30min", physics=NORM)
+    assert 0 < some.blocks < 12
+    assert some.stopped.startswith("study.budget=30min has no time for block ")
+    whole = lab.go_on("study.budget=10h", physics=NORM)
+    assert (whole.blocks, whole.stopped) == (12, "")
 
 
 @pytest.mark.slow
@@ -227,3 +230,13 @@ def test_too_few_blocks_are_refused_before_anything_runs(lab: Lab) -> None:
         lab.study(ONE, "study.blocks=5")
     assert raised.value.message == "study.blocks=5: no fewer than 6 can decide 1 comparison"
     assert lab.started == []
+
+
+def test_a_study_goes_on_as_it_was_planned(folder: Path, capfd) -> None:
+    study = folder / "study-2026-01-01_00-00-00-abcd"
+    study.mkdir()
+    (study / "study.json").write_text("{}")
+    assert main(["resume", str(study), "epochs=3"]) == 2
+    assert "error: epochs=3: a study goes on as it was planned\nhint: leave it out" in capfd.readouterr().err
+    assert main(["resume", str(study), "study.budget=soon"]) == 6
+    assert "study.json has no format number" in capfd.readouterr().err

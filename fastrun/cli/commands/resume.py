@@ -43,20 +43,20 @@ def _resume_sweep(path: Path, given: Namespace) -> int:
 
 
 def _resume_study(path: Path, given: Namespace) -> int:
-    """Go on with a study, whose runs stay as they are.
+    """Go on with a study, with another budget if one is given.
 
     Raises:
-        UsageError: something is to change.
+        UsageError: something else is to change.
     """
-    if given.overrides or given.inexact or given.anyway:
-        what = next(iter(given.overrides), "--inexact or --anyway")
-        raise UsageError(
-            f"{what}: a study goes on as it was planned", "leave it out, or start another: fastrun ablate …"
-        )
+    other = [text for text in given.overrides if not text.startswith("study.budget=")]
+    if other or given.inexact or given.anyway:
+        what = next(iter(other), "--inexact or --anyway")
+        hint = "leave it out, or start another: fastrun ablate …; only study.budget may change"
+        raise UsageError(f"{what}: a study goes on as it was planned", hint)
     from fastrun.cli.commands.ablate import show
     from fastrun.study.ablate import go_on
 
-    show(go_on(path, with_failed=given.failed))
+    show(go_on(path, given.overrides, with_failed=given.failed))
     return 0
 
 
