@@ -123,11 +123,17 @@ class Pilot:
         steps = None if rung == 0 and lr is None else ladder.length(rung, self.base_steps)
         return Request(FULL, seed, steps, lr=lr)
 
+    def outcomes(self) -> list[Outcome]:
+        """Return the runs of the full run's ladders that have ended, those of the recipe's own length among them."""
+        rungs = [(seed, rung) for seed in self.seeds for rung in (0, *self._known(seed, None)[0])]
+        requests = [self._rung_request(seed, rung, None) for seed, rung in rungs]
+        return [one for request in dict.fromkeys(requests) if (one := self.results.of(request)) is not None]
+
     def _missing_rungs(self, lr: float | None) -> list[Request]:
         walks = {seed: self._known(seed, lr)[1] for seed in self.seeds}
         return [self._rung_request(seed, rung, lr) for seed, rung in walks.items() if rung is not None]
 
-    def _median_steps(self, lr: float | None) -> float:
+    def median_steps(self, lr: float | None) -> float:
         """Return the median of the steps that the full run takes to the target.
 
         Raises:
@@ -148,11 +154,11 @@ class Pilot:
     def rates(self) -> Rates:
         """Return the search for a learning rate of every arm."""
         arms = {name: self.pinned_arm(name) for name in self._trained()}
-        steps = ladder.length(ladder.nearest_rung(self._median_steps(None), self.base_steps), self.base_steps)
+        steps = ladder.length(ladder.nearest_rung(self.median_steps(None), self.base_steps), self.base_steps)
         return Rates(self.definition.config.tune, arms, self.seeds[0], steps, self.target.higher_is_better)
 
     def _missing_rates(self) -> list[Request]:
-        self._median_steps(None)
+        self.median_steps(None)
         if not self.definition.config.tune:
             return []
         missing = self._missing(self.rates.requests())
@@ -182,9 +188,9 @@ class Pilot:
         design = self.definition.design.without_arms(list(dropped))
         rates = {name: rate for name in self._trained() if (rate := self._tuned(name)) is not None}
         arms = self._final_arms(design, rates)
-        median_steps = self._median_steps(rates.get(FULL))
+        median_steps = self.median_steps(rates.get(FULL))
         guess = ladder.nearest_rung(median_steps, self.base_steps)
-        lowest = self._lowest(guess, arms)
+        lowest = self.lowest(guess, arms)
         highest = max(lowest, ladder.nearest_rung(_CAP * median_steps, self.base_steps))
         cap = ladder.length(highest, self.base_steps)
         config, seed = self.definition.config, settings.seed
@@ -232,7 +238,7 @@ class Pilot:
             arms[name] = with_rate(self.pinned_arm(name), rate)
         return arms
 
-    def _lowest(self, guess: int, arms: dict[str, Arm]) -> int:
+    def lowest(self, guess: int, arms: dict[str, Arm]) -> int:
         """Return the lowest rung that is a run: not below a few steps, nor below what a schedule needs."""
         lowest = guess + ladder.LOWEST
         while lowest < guess and not all(fits(arm, ladder.length(lowest, self.base_steps)) for arm in arms.values()):

@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fastrun.config.settings import SweepConfig
 from fastrun.redaction import redact_override
 from fastrun.search.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.request import Request
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.resume import settled_record
 
 _MOST_ATTEMPTS = 2  # at a run that fails, or that is killed: what a full disk or memory did may be over by then
 
@@ -87,6 +90,17 @@ class Results:
     numbers: dict[tuple[str, ...], int] = field(default_factory=dict)
     outcomes: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
     deaths: Counter[int] = field(default_factory=Counter)
+
+    def read(self, ledger: Ledger, sweep: SweepConfig) -> float:
+        """Take note of the jobs of earlier attempts, and return the seconds that all of them took together.
+
+        Raises:
+            InUse: one of them runs.
+        """
+        records = [settled_record(ledger, number, sweep) for number in ledger.expected()]
+        for record in records:
+            self.add(record)
+        return sum(record.seconds for record in records)
 
     def add(self, record: JobRecord, *, is_live: bool = False) -> None:
         """Take note of how a job ended, or that it has to go on.

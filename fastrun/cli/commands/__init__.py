@@ -17,6 +17,7 @@ _ORDER = (
     "find",
     "diagnose",
     "ablate",
+    "race",
     "recipes",
     "options",
     "completion",

@@ -1,4 +1,4 @@
-"""Resume a run from its newest good checkpoint, a sweep or a study; values such as epochs=20 may change."""
+"""Resume a run from its newest good checkpoint, a sweep, a study or a race; values such as epochs=20 may change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastrun.errors import UsageError
 from fastrun.storage.run_dir import RunDir
-from fastrun.study.folder import is_study
+from fastrun.study.folder import is_race, is_study
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
 from fastrun.system.argument_parser import ArgumentParser
@@ -22,7 +22,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
     parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
     given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
-    if is_study(given.run):
+    if is_study(given.run) or is_race(given.run):
         return _resume_study(given)
     if is_sweep(given.run):
         return _resume_sweep(given)
@@ -39,16 +39,18 @@ def _resume_sweep(given: Namespace) -> int:
 
 
 def _resume_study(given: Namespace) -> int:
-    """Go on with a study, whose runs stay as they are.
+    """Go on with a study or a race, whose runs stay as they are.
 
     Raises:
         UsageError: something is to change.
     """
     if given.overrides or given.failed or given.inexact or given.anyway:
         what = next(iter(given.overrides), "--failed, --inexact or --anyway")
-        raise UsageError(
-            f"{what}: a study goes on as it was planned", "leave it out, or start another: fastrun ablate …"
-        )
+        raise UsageError(f"{what}: a study or a race goes on as it was planned", "leave it out, or start another")
+    if is_race(given.run):
+        from fastrun.cli.commands.race import resume
+
+        return resume(given.run)
     from fastrun.cli.commands.ablate import show
     from fastrun.study.ablate import go_on
 
