@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -160,5 +161,6 @@ class Results:
                 yield label[0].removeprefix("arm="), outcome.error or "it failed"
 
 
+@functools.lru_cache(maxsize=1 << 16)  # asked for thousands of times, and slow to redact
 def _key(request: Request) -> tuple[str, ...]:
     return tuple(map(redact_override, request.label))

@@ -30,6 +30,7 @@ class Candidates:
     def __init__(self, compose: Compose, overrides: Sequence[str], settings: Settings) -> None:
         self.compose, self.settings = compose, settings
         self.overrides = without_shared(list(overrides))
+        self._arms: dict[tuple[str, ...], Arm] = {}
         self._shared = {key: getattr(settings, key) for key in SHARED}
         self.given = self._arm(FULL, self.overrides)
 
@@ -40,6 +41,7 @@ class Candidates:
             FastrunError: it cannot be trained here.
         """
         ordered = sorted(changes, key=lambda text: "." in text.partition("=")[0])  # options go before their values
+        has_factor = any(map(_is_factor, ordered))
         overrides, names, current = self.overrides, list[str](), self.given
         for text in ordered:
             change = _with_number(text, current)
@@ -48,14 +50,16 @@ class Candidates:
                 continue
             overrides = Factor(key, key, change).remove_from(overrides)
             names.append(change)
-            if "." not in key and len(names) < len(ordered):
+            if has_factor and "." not in key:
                 current = self._arm(" ".join(names), overrides)
         return self._arm(" ".join(names) or FULL, overrides)
 
     def _arm(self, name: str, overrides: list[str]) -> Arm:
-        arm = make_arm(self.compose, name, overrides, self._shared)
-        check_early(arm.settings)
-        return arm
+        if tuple(overrides) not in self._arms:
+            arm = make_arm(self.compose, name, overrides, self._shared)
+            check_early(arm.settings)
+            self._arms[tuple(overrides)] = arm
+        return self._arms[tuple(overrides)]
 
     def check(self, axes: Sequence[Axis]) -> None:
         """Check that every value of a space is one that the given run can be changed to, or another value of it can.
@@ -120,12 +124,17 @@ def _with_number(change: str, current: Arm) -> str:
         ConfigError: there is no number that could be multiplied.
     """
     key, _, value = change.partition("=")
-    if not (value.endswith("x") and value[:1].isdigit()):
+    if not _is_factor(change):
         return change
     number = _number(current, key)
     if not isinstance(number, (int, float)):
         raise ConfigError(f"{key} is no number", None)
     return f"{key}={number * float(value[:-1]):.3g}"
+
+
+def _is_factor(change: str) -> bool:
+    value = change.partition("=")[2]
+    return value.endswith("x") and value[:1].isdigit()
 
 
 def _number(arm: Arm, key: str) -> Any:

@@ -14,7 +14,11 @@ from fastrun.sweep.client import Client
 
 def show_plan(race: RaceDefinition, client: Client | None, *, as_json: bool = False) -> None:
     """Print the space of a race, how many candidates there are, and about how long it takes."""
-    count, blocks, jobs = len(race.candidates), race.config.confirming_blocks, race.given.settings.sweep.jobs
+    count, blocks, jobs = (
+        min(race.config.candidates, len(race.candidates)),
+        race.config.confirming_blocks,
+        race.given.settings.sweep.jobs,
+    )
     if not as_json:
         for axis in race.space:
             print(axis)

@@ -9,7 +9,7 @@ Source: Karnin, Koren & Somekh 2013, "Almost optimal exploration in multi-armed 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 FEW, ENOUGH_SEEDS, MOST_SEEDS = 3, 4, 8
@@ -39,6 +39,46 @@ def rank(scores: Mapping[str, Score]) -> list[str]:
     order = list(scores)
     key = {name: (one.misses, one.log_seconds, one.shortfall, order.index(name)) for name, one in scores.items()}
     return sorted(scores, key=lambda name: key[name])
+
+
+@dataclass(frozen=True)
+class Round:
+    """Where a search is.
+
+    Attributes:
+        field: the candidates of the round.
+        seeds: how many seeds they have by its end.
+        winner: the best one, once the search is over.
+    """
+
+    field: Sequence[str]
+    seeds: int
+    winner: str | None = None
+
+
+def halve(
+    field: Sequence[str],
+    is_known: Callable[[Sequence[str], int], bool],
+    score: Callable[[str, int], Score],
+    kept: Callable[[Sequence[str], int], int] | None = None,
+) -> Round:
+    """Return the round that candidates are in, or the last one, with the winner.
+
+    Args:
+        field: the candidates.
+        is_known: says whether the scores of candidates on so many seeds are known.
+        score: returns the score of a candidate on so many seeds.
+        kept: returns how many candidates of a round go on, less than two of which end the search; None for half.
+    """
+    seeds = 1
+    while is_known(field, seeds):
+        order = rank({name: score(name, seeds) for name in field})
+        count, more = next_round(len(field), seeds)
+        count = min(len(field), count if kept is None else kept(field, seeds))
+        if is_over(len(field), seeds) or count < 2:
+            return Round(field, seeds, order[0])
+        field, seeds = order[:count], more
+    return Round(field, seeds)
 
 
 def is_over(field: int, seeds: int) -> bool:

@@ -34,6 +34,7 @@ from fastrun.study.verdict.judge import FASTER
 from fastrun.sweep.client import Client
 from fastrun.sweep.ledger import Ledger
 
+_SPARE = 0.5  # of the candidates, in the place of those that turn out not to fit the data or one another
 _REACH, _REACH_OF_BATCHES = 1, 3  # rungs above the given run's; smaller batches take more and cheaper steps
 
 
@@ -83,7 +84,8 @@ def define(config: RaceConfig, overrides: list[str]) -> RaceDefinition:
     axes = default_space(settings) if config.space is None else parse_space(config.space)
     if config.space is not None:
         candidates.check(axes)
-    arms = candidates.draw(axes, config.candidates, config.seed)
+    spare = _SPARE if config.space is None else 0.0
+    arms = candidates.draw(axes, round(config.candidates * (1 + spare)), config.seed)
     folder = Path(settings.outputs) / folder_name(settings) / f"race-{stamp()}"
     named = {arm.name: arm for arm in arms}
     return RaceDefinition(folder, config, list(map(str, axes)), _reach(axes), named, overrides)
@@ -174,8 +176,10 @@ class _Story:
         target = pilot.target.describe()
         plan = plan_of(target, pilot.base_steps, guess, lowest, pilot.seeds[0], race.reach)
         time = self._time(plan.guess)
-        self.view.say(f"target: {target['metric']} {target['value']:g}; {counted(len(race.candidates), 'candidate')}")
-        return Search(race.candidates | {FULL: given}, plan, self.results, given.settings.sweep.jobs, time.search)
+        most = min(race.config.candidates, len(race.candidates))
+        self.view.say(f"target: {target['metric']} {target['value']:g}; {counted(most, 'candidate')}")
+        candidates, jobs = race.candidates | {FULL: given}, given.settings.sweep.jobs
+        return Search(candidates, plan, self.results, most=most, jobs=jobs, seconds=time.search)
 
     def _time(self, guess: int) -> Time:
         sweep, config = self.race.given.settings.sweep, self.race.config
@@ -184,8 +188,7 @@ class _Story:
 
     def _compare(self, search: Search) -> Pilot | None:
         """Return the pilot of the comparison; None where the given run won."""
-        standing = search.standing()
-        self.winner = standing.winner or FULL
+        self.winner = search.round().winner or FULL
         self.tried = len(search.let_in)
         if self.winner == FULL:
             return None
@@ -223,9 +226,9 @@ class _Story:
         stage = self.source.stage
         text = ""
         if isinstance(stage, Search):
-            standing = stage.standing()
-            if standing.seeds > 1:
-                text = f"{counted(len(standing.field), 'candidate')} on {counted(standing.seeds, 'seed')}"
+            now = stage.round()
+            if now.seeds > 1 and now.winner is None:
+                text = f"{counted(len(now.field), 'candidate')} on {counted(now.seeds, 'seed')}"
         elif isinstance(stage, Scored):
             text = f"seed {len(stage.blocks)} of {len(stage.plan.seeds)} is over" if stage.blocks else ""
         if text and text != self._said:

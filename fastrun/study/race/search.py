@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from fastrun.study.arms import Arm
 from fastrun.study.pins import found_by, leaves_open, pinned
-from fastrun.study.race.halving import MOST_SEEDS, Score, affordable, is_over, later_walks, next_round, rank
+from fastrun.study.race.halving import MOST_SEEDS, Round, Score, affordable, halve, later_walks, next_round
 from fastrun.study.request import Request
 from fastrun.study.results import FAILED, Outcome, Results
 from fastrun.study.rounds import seconds_per_step
@@ -31,23 +32,6 @@ class SearchPlan:
     again_seeds: Sequence[int] = ()
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a search is.
-
-    Attributes:
-        field: the candidates of the round.
-        seeds: how many seeds they have by its end.
-        missing: the runs to start next.
-        winner: the best one, once the search is over.
-    """
-
-    field: list[str]
-    seeds: int
-    missing: list[Request]
-    winner: str | None = None
-
-
 class Search:
     """The stage between the pilot and the comparison. What it wants next follows from the results alone.
 
@@ -57,19 +41,33 @@ class Search:
         candidates: the candidates by name, the given run first, with what its pilot found.
         plan: the ladder.
         results: what became of the runs so far.
+        most: how many candidates are tried at most, those that fail not counted.
         jobs: how many runs there are at a time.
         seconds: the time of the search; None for any.
     """
 
     def __init__(
-        self, candidates: Mapping[str, Arm], plan: SearchPlan, results: Results, jobs: int, seconds: float | None
+        self,
+        candidates: Mapping[str, Arm],
+        plan: SearchPlan,
+        results: Results,
+        *,
+        most: int,
+        jobs: int,
+        seconds: float | None,
     ) -> None:
-        self.candidates, self.plan, self.results, self.jobs, self.seconds = candidates, plan, results, jobs, seconds
+        self.candidates, self.plan, self.results = candidates, plan, results
+        self.most, self.jobs, self.seconds = most, jobs, seconds
         self.walks = Walks(plan, results)
+        self._paces: dict[Path, float | None] = {}
 
     def wanted(self) -> list[Request]:
         """Return the runs to start next; none once there is a winner."""
-        return self.standing().missing
+        field, missing = self._let_in()
+        if missing:
+            return missing
+        now = self.round(field)
+        return [] if now.winner else self._missing(now.field, now.seeds)
 
     def is_alone(self, request: Request) -> bool:
         """Say whether a run measures the machine, and so must not share it."""
@@ -83,33 +81,30 @@ class Search:
 
     @property
     def let_in(self) -> list[str]:
-        """Return the candidates that there was time for."""
+        """Return the candidates that there was time for, as far as is known by now."""
         return self._let_in()[0]
 
-    def standing(self) -> Standing:
-        """Return where the search is."""
-        field, missing = self._let_in()
-        seeds = 1
-        while not missing:
-            order = rank({name: self.score(name, seeds) for name in field})
-            if is_over(len(field), seeds):
-                return Standing(field, seeds, [], order[0])
-            kept = self._kept(field, seeds)
-            if kept < 2:
-                return Standing(field, seeds, [], order[0])
-            field, seeds = order[:kept], next_round(len(field), seeds)[1]
-            missing = self._missing(field, seeds)
-        return Standing(field, seeds, missing)
+    def round(self, field: Sequence[str] | None = None) -> Round:
+        """Return where the search is.
+
+        Args:
+            field: the candidates that are in it; None to find out.
+        """
+        field = self.let_in if field is None else field
+        return halve(field, lambda names, seeds: not self._missing(names, seeds), self.score, self._kept)
 
     def _let_in(self) -> tuple[list[str], list[Request]]:
-        """Return the candidates of the first round, for all of which there is time, and the runs that it lacks."""
+        """Return the candidates of the first round, for all of which there is time, and the runs that it lacks.
+
+        Those that fail, since their parts do not fit together or do not fit the data, make room for others.
+        """
         names, field = list(self.candidates), list[str]()
-        size = max(_BATCH, self.jobs)
-        for start in range(0, len(names), size):
-            batch = names[start : start + size]
-            if field and not self._has_time_for(field, len(batch)):
+        while names:
+            alive = sum(not self._has_failed(name, 1) for name in field)
+            batch = names[: min(max(_BATCH, self.jobs), self.most - alive)]
+            if not batch or (field and not self._has_time_for(field, len(batch))):
                 break
-            field += batch
+            field, names = field + batch, names[len(batch) :]
             missing = self._missing(field, 1)
             if missing:
                 return field, missing
@@ -122,13 +117,12 @@ class Search:
         walk = spent / len(field)
         return spent + walk * (more + later_walks(len(field) + more, 1)) <= self.seconds
 
-    def _kept(self, field: list[str], seeds: int) -> int:
-        """Return how many candidates go on."""
+    def _kept(self, field: Sequence[str], seeds: int) -> int:
+        """Return how many candidates of a round go on."""
         if self.seconds is None:
-            return min(len(field), next_round(len(field), seeds)[0])
-        entered, _ = self._let_in()
-        spent, walk = self._spent(entered, seeds), self._spent(field, seeds) / (len(field) * seeds)
-        return min(len(field), affordable(len(field), seeds, walk, self.seconds - spent))
+            return next_round(len(field), seeds)[0]
+        spent, walk = self._spent(self.let_in, seeds), self._spent(field, seeds) / (len(field) * seeds)
+        return affordable(len(field), seeds, walk, self.seconds - spent)
 
     def _spent(self, names: Sequence[str], seeds: int) -> float:
         """Return the time that candidates took with their first seeds."""
@@ -146,7 +140,7 @@ class Search:
     def score(self, name: str, seeds: int) -> Score:
         """Return how a candidate did with its first seeds."""
         runs = [run for block in range(seeds) for run in self.walks.runs(name, block)]
-        paces = [pace for run in runs if (pace := _pace(run)) is not None]
+        paces = [pace for run in runs if (pace := self._pace(run)) is not None]
         if not paces or self._has_failed(name, seeds):
             return Score(seeds, math.inf, math.inf)
         steps = [self.walks.steps(name, block) for block in range(seeds)]
@@ -159,15 +153,16 @@ class Search:
         best = max(sign * run.value(self.walks.higher_is_better) for run in runs)
         return max(0.0, sign * float(self.plan.target["value"]) - best)
 
+    def _pace(self, run: Outcome) -> float | None:
+        """Return the seconds of a step of a whole run; None where it has none."""
+        if run.state == FAILED or not run.summary:
+            return None
+        if run.path not in self._paces:
+            self._paces[run.path] = seconds_per_step(run) or run.seconds_per_step
+        return self._paces[run.path]
+
     def _first(self, name: str) -> Request:
         return self.walks.request(name, 0, self.plan.guess)
-
-
-def _pace(run: Outcome) -> float | None:
-    """Return the seconds of a step of a whole run; None where it has none."""
-    if run.state == FAILED or not run.summary:
-        return None
-    return seconds_per_step(run) or run.seconds_per_step
 
 
 def plan_of(target: Mapping[str, Any], base_steps: int, guess: int, lowest: int, seed: int, reach: int) -> SearchPlan:

@@ -123,7 +123,7 @@ def _axis(item: str) -> Axis:
         raise ConfigError(f"race.space: {key} is the same in every run of a race", "leave it out of the space")
     found = _RANGE.fullmatch(typed)
     if found is None:
-        return Axis(key, tuple(dict.fromkeys(split_list(typed))))
+        return Axis(key, tuple(dict.fromkeys(split_list(f"[{typed}]"))))
     low, high, marks = float(found[1]), float(found[3]), {found[2], found[4]}
     if not 0 < low < high or len(marks) > 1:
         hint = "write the smaller end first, both above 0: optimizer.lr=0.001..0.1, or 0.25x..4x for factors"
