@@ -11,12 +11,19 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+
+from fastrun.config.settings import Settings
+from fastrun.storage.atomic import sha256_of
+from fastrun.storage.checkpoint.files import SavedCheckpoint, checkpoint_path
+from fastrun.storage.run_dir import RunDir
 
 sys.path.insert(0, str(Path(__file__).parent))
 from forking import Forking
@@ -96,6 +103,43 @@ def forking() -> Iterator[Forking]:
 def lines() -> Callable[[Path], list[dict[str, Any]]]:
     """Read a metrics.jsonl."""
     return lambda run: [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Path]:
+    """Write a run directory as a run leaves one, without training."""
+
+    def make(
+        path: Path,
+        status: str = "finished",
+        best: float | None = 0.9,
+        *,
+        overrides: Sequence[str] = (),
+        started: float = 1.79e9,
+        target: float | None = None,
+        choices: dict[str, str] | None = None,
+        checkpoints: Mapping[int, float] = MappingProxyType({}),
+        **parts: Any,
+    ) -> Path:
+        settings = replace(Settings(), **parts)
+        settings.choices = {"recipe": "mlp_fast", "data": "digits", "model": "mlp"} | (choices or {})
+        run = RunDir.create(path, settings, ["+recipe=mlp_fast", *overrides])
+        run.begin()
+        times = {"status": status, "started": started, "updated": started + 30}
+        (path / "status.json").write_text(json.dumps(run.read("status.json") | times))
+        run.append([{"step": 10, "epoch": 1, "train_seconds": 1.5, "val/acc": best}] if best is not None else [])
+        if status == "finished":
+            measured = None if best is None else {"metric": "val/acc", "value": best, "step": 10}
+            reached = {"value": target, "reached": target is not None, "train_seconds": target and 1.5, "steps": 10}
+            clock = {"train": 2.0, "data_wait": 0.5, "total": 9.0}
+            run.write_summary({"best": measured, "target": reached, "clock": clock, "steps": 20, "stopped": None})
+        for step, value in checkpoints.items():
+            file = checkpoint_path(run.checkpoints, step)
+            file.write_bytes(b"weights" * 100)
+            SavedCheckpoint(file, step, sha256_of(file), file.stat().st_size, {"val/acc": value}).write_manifest()
+        return path
+
+    return make
 
 
 @pytest.fixture

@@ -85,7 +85,8 @@ NUMBERS = {  # what a number that is given to a group most likely means
 }
 
 VERBS = {
-    "compare": "runs", "ls": "runs", "list": "runs", "fit": "train", "run": "train", "test": "eval",
+    "diff": "compare", "tail": "watch", "follow": "watch", "monitor": "watch", "ls": "runs", "list": "runs",
+    "fit": "train", "run": "train", "test": "eval",
     "evaluate": "eval", "validate": "eval", "continue": "resume", "restart": "resume", "search": "find",
     "lr_find": "find", "lr-find": "find", "profile": "diagnose", "bottleneck": "diagnose",
 }  # fmt: skip

@@ -24,9 +24,20 @@ def append_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the objects of the lines that are whole; an empty list if the file cannot be read."""
     try:
-        return _whole(path.read_bytes())
+        return parse_lines(path.read_bytes())
     except OSError:
         return []
+
+
+def parse_lines(text: bytes) -> list[dict[str, Any]]:
+    """Return the objects of the lines that end, are JSON, and have a step."""
+    lines: list[dict[str, Any]] = []
+    for line in text.split(b"\n")[:-1]:
+        with suppress(ValueError):
+            content = json.loads(line)
+            if isinstance(content, dict) and isinstance(content.get("step"), int):
+                lines.append(content)
+    return lines
 
 
 def forget_after(path: Path, step: int) -> None:
@@ -36,7 +47,7 @@ def forget_after(path: Path, step: int) -> None:
         StorageError: the file cannot be read or written.
     """
     with storage_errors(path, "read"):
-        lines = _whole(path.read_bytes()) if path.exists() else []
+        lines = parse_lines(path.read_bytes()) if path.exists() else []
     write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step))
 
 
@@ -45,14 +56,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _whole(text: bytes) -> list[dict[str, Any]]:
-    """Return the objects of the lines that end, are JSON, and have a step."""
-    lines = []
-    for line in text.split(b"\n")[:-1]:
-        with suppress(ValueError):
-            content = json.loads(line)
-            if isinstance(content, dict) and isinstance(content.get("step"), int):
-                lines.append(content)
-    return lines

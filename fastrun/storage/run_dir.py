@@ -221,7 +221,8 @@ class RunDir:
 
     def was_never_saved(self) -> bool:
         """Say whether no checkpoint was ever whole: the run ended before its first one was written, or while it was."""
-        return files.was_never_saved(self.checkpoints)
+        # one that finished had some, which somebody removed
+        return self.status() != "finished" and files.was_never_saved(self.checkpoints)
 
 
 def _findable(config: dict[str, Any], started_in: Path) -> dict[str, Any]:

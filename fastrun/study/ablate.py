@@ -16,10 +16,12 @@ from fastrun.study.arms import design, same_arms
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
+from fastrun.study.estimate import format_time
 from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
+from fastrun.study.planning import make_plan
 from fastrun.study.results import Results
 from fastrun.study.scored import Scored
 from fastrun.study.settings import StudyConfig
@@ -68,25 +70,26 @@ def begin(definition: Definition, client: Client | None = None, quiet: bool = Fa
     return _carry_out(definition, client, quiet)
 
 
-def go_on(folder: Path, client: Client | None = None, quiet: bool = False) -> Conclusion:
+def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Conclusion:
     """Go on with a study that was interrupted, from its runs that have ended.
 
     Args:
         folder: its folder.
         client: a server of jobs that has been started already.
         quiet: print nothing.
+        with_failed: try again what failed.
 
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_definition(folder), client, quiet)
+    return _carry_out(read_definition(folder), client, quiet, with_failed)
 
 
-def _carry_out(definition: Definition, client: Client | None, quiet: bool) -> Conclusion:
+def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_failed: bool = False) -> Conclusion:
     sweep = definition.full.settings.sweep
     with locked(definition.folder), StudyView(quiet) as view:
         story = _Story(definition, view)
-        run_all(story, definition.folder, sweep, view, client)
+        run_all(story, definition.folder, sweep, view, client, with_failed=with_failed)
         stage = story.source.stage
         assert isinstance(stage, Scored)
         view.say("judging, and measuring the test data once")
@@ -104,9 +107,9 @@ class _Story:
         self._said_blocks = 0
         view.where, view.on_end = self.where, self.say_progress
 
-    def take_up(self, ledger: Ledger, sweep: SweepConfig) -> None:
+    def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts, and go on with the plan, if there is one."""
-        self.spent_before = self.results.read(ledger, sweep) / sweep.jobs
+        self.spent_before = self.results.read(ledger, sweep, forgets_failures=with_failed) / sweep.jobs
         plan = read_plan(self.definition.folder)
         if plan is None:
             self.view.say(f"pilot in {self.definition.folder}")
@@ -120,7 +123,7 @@ class _Story:
         """Return the stage after another one."""
         if not isinstance(stage, Pilot):
             return None
-        plan = stage.plan().write(self.definition.folder)
+        plan = make_plan(stage).write(self.definition.folder)
         self._say_plan(plan)
         return self._score(plan)
 
@@ -160,8 +163,8 @@ class _Story:
         count = len(self.results.outcomes)
         if isinstance(self.source.stage, Scored):
             over, planned = self._said_blocks, len(self.source.stage.plan.seeds)
-            return f"{over} of {planned} blocks, {counted(count, 'run')}, {self.spent():.0f} s"
-        return f"pilot, {counted(count, 'run')}, {self.spent():.0f} s"
+            return f"{over} of {planned} blocks, {counted(count, 'run')}, {format_time(self.spent())}"
+        return f"pilot, {counted(count, 'run')}, {format_time(self.spent())}"
 
     def say_progress(self) -> None:
         """Say how many blocks are over, when that has changed, and stop where the pilot alone is over the budget."""
@@ -170,7 +173,10 @@ class _Story:
             over = len(stage.blocks)
             if over > self._said_blocks:
                 self._said_blocks = over
-                self.view.say(f"block {over} of {len(stage.plan.seeds)} is over after {self.spent():.0f} s")
+                planned = len(stage.plan.seeds)
+                self.view.say(f"block {over} of {planned} is over after {format_time(self.spent())}")
+                if over == planned and not stage.plan.decision_rule.sequential:
+                    self.view.say("timing the steps of every arm, one run at a time: leave the machine alone")
             return
         budget = self.definition.config.budget
         if budget is not None and self.spent() > to_seconds(budget, "study.budget"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fastrun.components.schedule.build import check_early
 from fastrun.config import registry
 from fastrun.config.settings import EarlyStoppingConfig, Settings
 from fastrun.errors import ConfigError, FastrunError
@@ -13,6 +14,8 @@ from fastrun.search.job import sha256_of
 from fastrun.study.factors import Factor
 from fastrun.study.settings import overrides_of_group
 from fastrun.study.verdict.contrast import Contrast
+
+_LEAST_STEPS = 4  # of a run
 
 FULL, AGAIN, PLAIN = "full", "full again", "plain"
 SHARED = ("seed", "target", "sweep", "outputs", "name")  # are those of the run in every arm
@@ -41,6 +44,24 @@ class Arm:
         config["speed"] = {key: value for key, value in config["speed"].items() if key != "found"}
         config["batch"] = {key: value for key, value in config["batch"].items() if key != "found"}
         return sha256_of(config)
+
+    def with_rate(self, rate: float | None) -> Arm:
+        """Return the arm with another learning rate; as it is where that is None."""
+        if rate is None:
+            return self
+        overrides = [text for text in self.overrides if text.partition("=")[0] != "optimizer.lr"]
+        settings = replace(self.settings, optimizer=self.settings.optimizer | {"lr": rate})
+        return Arm(self.name, [*overrides, f"optimizer.lr={rate:.6g}"], settings)
+
+    def fits(self, steps: int) -> bool:
+        """Say whether the arm can be trained for so few steps."""
+        if steps < _LEAST_STEPS:
+            return False
+        try:
+            check_early(self.settings.schedule, epochs=self.settings.epochs, total_steps=steps)
+        except ConfigError:
+            return False
+        return True
 
     def with_groups(self, groups: Mapping[str, Any], added: Sequence[str] = ()) -> Arm:
         """Return the arm with some groups of its settings replaced, and overrides added that say so."""
@@ -178,8 +199,15 @@ def _added(plain: list[str], full: Settings, factor: Factor) -> list[str]:
     choice, values = full.choices[factor.group], asdict(full)[factor.group]
     rest = [text for text in plain if text not in set(overrides_of_group(plain, factor.group))]
     own = registry.options(factor.group)[choice].content()
-    changed = [key for key, value in own.items() if key in values and values[key] not in (value, None)]
+    changed = [key for key, value in own.items() if key in values and not _is_same(values[key], value)]
     return [*rest, f"{factor.group}={choice}", *(_typed(f"{factor.group}.{key}", values[key]) for key in changed)]
+
+
+def _is_same(value: Any, written: Any) -> bool:
+    """Say whether a value is that in an option's file, where YAML takes ``1e-3`` for a text; null is the same."""
+    if isinstance(value, float) and isinstance(written, str):
+        return str(value) == str(float(written))
+    return value is None or value == written
 
 
 def _value_at(settings: Settings, key: str) -> Any:

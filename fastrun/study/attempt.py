@@ -23,13 +23,20 @@ class Story(Protocol):
 
     source: StudySource
 
-    def take_up(self, ledger: Ledger, sweep: SweepConfig) -> None:
+    def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts."""
         ...
 
 
 def run_all(
-    story: Story, folder: Path, sweep: SweepConfig, view: LiveView, client: Client | None, word: str = "study"
+    story: Story,
+    folder: Path,
+    sweep: SweepConfig,
+    view: LiveView,
+    client: Client | None,
+    word: str = "study",
+    *,
+    with_failed: bool = False,
 ) -> None:
     """Run all that is wanted.
 
@@ -40,12 +47,13 @@ def run_all(
         view: shows them.
         client: a server of jobs that has been started already, or None.
         word: what it is called.
+        with_failed: try again what failed.
 
     Raises:
         Interrupted: a signal stopped it.
     """
     ledger = Ledger.create(story.source.study.runs, story.source, sweep)
-    story.take_up(ledger, sweep)
+    story.take_up(ledger, sweep, with_failed)
     if story.source.done:
         return
     number = Supervisor(ledger, story.source, sweep, view, client).run()

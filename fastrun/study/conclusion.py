@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from fastrun import compose
 from fastrun.errors import FastrunError
+from fastrun.report.page.conclusion import conclude as advise
+from fastrun.report.page.conclusion import describe_check
+from fastrun.report.page.study_files import VerdictRow
 from fastrun.storage.atomic import write_atomic
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
@@ -18,7 +21,7 @@ from fastrun.study.folder import VERDICTS
 from fastrun.study.plan import Plan
 from fastrun.study.scored import Scored
 from fastrun.study.verdict.contrast import SAME
-from fastrun.study.verdict.judge import FASTER, SAME_TIME, SLOWER, UNDECIDED, Verdict, judge
+from fastrun.study.verdict.judge import Verdict, judge
 
 _UNUSED: dict[str, Any] = {"logger": {"_target_": None}, "callbacks": {}}
 
@@ -56,6 +59,7 @@ class Conclusion:
         blocks: how many blocks they are by.
         failed: the arms that could not be trained, with their errors.
         stopped: why there are fewer blocks than planned; empty where there are not.
+        page: the page about it; None where it cannot be written, as without jinja2.
     """
 
     folder: Path
@@ -64,36 +68,33 @@ class Conclusion:
     blocks: int
     failed: dict[str, str]
     stopped: str
+    page: Path | None
 
     @property
     def sentence(self) -> str:
         """Return what to keep, what to drop, and what is undecided, and about how many more blocks would decide."""
-        kinds: dict[str, list[Verdict]] = {}
-        for row in self.rows:
-            if row.verdict.kind != SAME:
-                kinds.setdefault(row.verdict.factor, []).append(row.verdict)
-        words = {factor: _advice(verdicts) for factor, verdicts in kinds.items()}
-        parts = [f"{word} {', '.join(_of(words, word))}" for word in ("keep", "drop") if _of(words, word)]
-        undecided = _of(words, UNDECIDED)
-        if undecided:
-            more = [one.more_blocks for factor in undecided for one in kinds[factor] if one.more_blocks]
-            enough = f" (about {max(more)} more blocks)" if more else " (more blocks would hardly help)"
-            parts.append(f"undecided: {', '.join(undecided)}{enough}")
-        if _of(words, "mixed"):
-            parts.append(f"it depends on the others: {', '.join(_of(words, 'mixed'))}")
-        return "; ".join(parts) or "nothing could be compared"
+        return " ".join(advise(self._as_files()).sentences) or "Nothing could be compared."
 
     @property
-    def is_trusted(self) -> bool:
-        """Say whether the full run was not told from itself."""
-        return all(row.verdict.verdict not in (FASTER, SLOWER) for row in self.rows if row.verdict.kind == SAME)
+    def check(self) -> tuple[bool | None, str]:
+        """Return whether the full run was not told from itself, and that in words."""
+        return describe_check(next((row for row in self._as_files() if row.kind == SAME), None))
+
+    def _as_files(self) -> list[VerdictRow]:
+        """Return the verdicts as they are read from their file."""
+        names = {entry.name for entry in fields(VerdictRow)}
+        return [VerdictRow(**{key: value for key, value in row.plain().items() if key in names}) for row in self.rows]
 
 
 def conclude(stage: Scored) -> Conclusion:
     """Judge what was measured, look at the test data once, and write verdicts.json."""
     observations, contrasts = stage.observations(), stage.contrasts
     verdicts = judge(observations, contrasts, stage.plan.decision_rule)
-    tests = measure_tests(stage, len(observations), {name for one in verdicts for name in (one.arm, one.baseline)})
+    folder = stage.definition.folder
+    tests = _known_tests(folder, verdicts)
+    if tests is None:
+        names = {name for one in verdicts for name in (one.arm, one.baseline)}
+        tests = measure_tests(stage, len(observations), names)
     metric = "test/" + str(stage.plan.target["metric"]).removeprefix("val/")
     rows = [
         Row(
@@ -101,9 +102,30 @@ def conclude(stage: Scored) -> Conclusion:
         )
         for one in verdicts
     ]
-    folder = stage.definition.folder
     write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
-    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped)
+    page = _write_page(folder)
+    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped, page)
+
+
+def _write_page(folder: Path) -> Path | None:
+    try:
+        from fastrun.report.page.write import write_page
+
+        return write_page(folder, measures=False)
+    except (FastrunError, ImportError):
+        return None
+
+
+def _known_tests(folder: Path, verdicts: list[Verdict]) -> dict[str, float] | None:
+    """Return what the test data said at an earlier end of the study; None where there was none with as many blocks."""
+    try:
+        rows = json.loads((folder / VERDICTS).read_text())
+        same = [(row["arm"], row["blocks"]) for row in rows] == [(one.arm, one.blocks) for one in verdicts]
+        pairs = [(row["arm"], row["test_metric"]) for row in rows]
+        pairs += [(row["baseline"], row["test_metric_baseline"]) for row in rows]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return {name: value for name, value in pairs if value is not None} if same else None
 
 
 def measure_tests(stage: Scored, blocks: int, names: Iterable[str]) -> dict[str, float]:
@@ -135,18 +157,3 @@ def _test(path: Path, metric: str) -> float | None:
         return evaluate(settings, checkpoint, "test").get(metric)
     except FastrunError:
         return None
-
-
-def _advice(verdicts: Iterable[Verdict]) -> str:
-    words = {verdict.verdict for verdict in verdicts}
-    if words >= {FASTER, SLOWER}:
-        return "mixed"
-    if FASTER in words:
-        return "keep"
-    if SLOWER in words or words == {SAME_TIME}:
-        return "drop"
-    return UNDECIDED
-
-
-def _of(words: dict[str, str], word: str) -> list[str]:
-    return [factor for factor, other in words.items() if other == word]

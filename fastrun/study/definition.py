@@ -18,7 +18,7 @@ from fastrun.storage.links import check_no_links
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.arms import FULL, Arm, Design
 from fastrun.study.factors import Factor
-from fastrun.study.folder import DEFINITION, RUNS, is_study
+from fastrun.study.folder import DEFINITION, RUNS
 from fastrun.study.settings import StudyConfig
 from fastrun.study.verdict.contrast import Contrast
 
@@ -84,7 +84,7 @@ def read_definition(folder: Path) -> Definition:
         CheckpointError: there is no study in the folder, or one of another format, or its file is damaged.
         ConfigError: an arm cannot be composed any more, as where a secret was typed, which no file keeps.
     """
-    if not is_study(folder):
+    if not (folder / DEFINITION).is_file():
         raise CheckpointError(f"{folder} is not a study", "`fastrun runs` lists what there is")
     check_no_links(folder, folder / RUNS)
     content = RunDir(folder).read(DEFINITION)

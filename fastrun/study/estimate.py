@@ -18,7 +18,8 @@ from fastrun.search.job import Job, JobList
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.arms import AGAIN, FULL, Arm, same_arms
 from fastrun.study.definition import Definition
-from fastrun.study.pilot import PACE_SECONDS, PILOTS, blocks_of, fits
+from fastrun.study.pilot import PILOTS
+from fastrun.study.planning import PACE_SECONDS, blocks_of
 from fastrun.study.verdict.judge import least_blocks
 from fastrun.sweep.client import Client
 from fastrun.sweep.runner import sweep
@@ -70,11 +71,10 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
     same = same_arms(definition.design.arms)
     arms = {name: arm.overrides for name, arm in definition.design.arms.items()}
     if not as_json:
-        table = Table("arm", "what is trained", box=None, pad_edge=False, header_style="dim")
-        for name, overrides in arms.items():
-            table.add_row(name, f"as {same[name]}" if name in same else _line(name, overrides))
-        console = Console(highlight=False)
-        console.print(table)
+        table = Table("arm", "is", box=None, pad_edge=False, header_style="dim")
+        for name in arms:
+            table.add_row(name, f"the same as {same[name]}" if name in same else _described(name, arms))
+        Console(highlight=False).print(table)
     found = estimate(definition, client)
     if as_json:
         content: dict[str, Any] = {"arms": arms, "same": same} | asdict(found)
@@ -96,14 +96,23 @@ def format_time(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _line(name: str, overrides: list[str]) -> str:
-    return " ".join(overrides) + (", with other seeds" if name == AGAIN else "")
+def _described(name: str, arms: dict[str, list[str]]) -> str:
+    """Return the command line of an arm, of most arms only what the full run has not."""
+    if name == FULL:
+        return " ".join(arms[FULL])
+    if name == AGAIN:
+        return "the full run with other seeds"
+    gone = [text for text in arms[FULL] if text not in arms[name]]
+    changed = [text for text in arms[name] if text not in arms[FULL]]
+    replaced = {text.partition("=")[0].partition(".")[0] for text in changed}
+    gone = [text for text in gone if text.lstrip("+").partition("=")[0].partition(".")[0] not in replaced]
+    return " ".join([*changed, *(f"without {text}" for text in gone)])
 
 
 def run_seconds(full: Arm, client: Client | None) -> float:
     """Return about how long a run of the recipe's length takes, start and validations included."""
     steps = _STEPS
-    while not fits(full, steps) and steps < 1 << 20:
+    while not full.fits(steps) and steps < 1 << 20:
         steps *= 2
     settings = replace(
         full.settings,

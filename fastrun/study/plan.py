@@ -39,7 +39,7 @@ class Plan:
         base_steps: the steps of rung 0, the recipe's own length.
         rungs: the lowest and the highest rung.
         cap_steps: the steps of the highest: a run that needs more has missed the target.
-        guess: the rung that every arm begins with in every block: about where the full run reached the target.
+        guesses: the rung that each arm begins with in every block: about where the full run reached the target.
         seeds: the seeds of the blocks.
         again_seeds: those of the second full run in each block.
         pilot_seeds: those that nothing is scored by.
@@ -64,7 +64,7 @@ class Plan:
     base_steps: int
     rungs: list[int]
     cap_steps: int
-    guess: int
+    guesses: dict[str, int]
     seeds: list[int]
     again_seeds: list[int]
     pilot_seeds: list[int]

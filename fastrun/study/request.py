@@ -66,6 +66,9 @@ def job_of(request: Request, arm: Arm, number: int, folder: Path, target: Target
     if request.kind == PACE:
         settings, more = _for_pace(settings, freeze)
         overrides += more
+    elif settings.checkpoint.kind != "none":  # of hundreds of runs, the newest checkpoint and the best are enough
+        settings = replace(settings, checkpoint=replace(settings.checkpoint, keep=1))
+        overrides.append("checkpoint.keep=1")
     name = slug(",".join(request.label))
     return Job(number, list(request.label), overrides, settings, folder / f"{number}-{name}")
 
@@ -80,7 +83,7 @@ def _for_pace(settings: Settings, freeze: str) -> tuple[Settings, list[str]]:
         "target": TargetConfig(metric=settings.target.metric),
     }
     overrides = ["val_every=100%", "log_every=1", "checkpoint=none"]
-    if freeze:
+    if freeze and settings.transfer.kind == "finetune":
         changed["transfer"] = replace(settings.transfer, freeze=freeze)
         overrides.append(f"transfer.freeze={freeze}")
     return replace(settings, **changed), overrides

@@ -92,22 +92,28 @@ class Results:
     outcomes: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
     deaths: Counter[int] = field(default_factory=Counter)
 
-    def read(self, ledger: Ledger, sweep: SweepConfig) -> float:
+    def read(self, ledger: Ledger, sweep: SweepConfig, *, forgets_failures: bool = False) -> float:
         """Take note of the jobs of earlier attempts, and return the seconds that all of them took together.
+
+        Args:
+            ledger: the ledger of the runs.
+            sweep: how long a job may take to end.
+            forgets_failures: whether those that failed are to be tried again.
 
         Raises:
             InUse: one of them runs.
         """
         records = [settled_record(ledger, number, sweep) for number in ledger.expected()]
         for record in records:
-            self.add(record)
+            self.add(record, forgets_failures=forgets_failures)
         return sum(record.seconds for record in records)
 
-    def add(self, record: JobRecord, *, is_live: bool = False) -> None:
+    def add(self, record: JobRecord, *, is_live: bool = False, forgets_failures: bool = False) -> None:
         """Take note of how a job ended, or that it has to go on.
 
         Args:
             record: the job.
+            forgets_failures: whether one that failed is to be tried again.
             is_live: whether it ended under the eyes of this process. One that is killed then may be too large for the
                 machine, and is not started for ever; one that was killed along with an earlier process just goes on.
         """
@@ -121,7 +127,8 @@ class Results:
             "failed": record.attempts >= _MOST_ATTEMPTS,
             "killed": self.deaths[record.number] >= _MOST_ATTEMPTS,
         }
-        if not is_over.get(record.state, False):
+        is_failure = record.state in ("failed", "timeout")
+        if not is_over.get(record.state, False) or (is_failure and forgets_failures):
             return
         best = record.best or {}
         value = best.get("value")

@@ -9,7 +9,6 @@ from fastrun.config.duration import to_seconds
 from fastrun.errors import FastrunError
 from fastrun.study.arms import AGAIN, FULL, Arm
 from fastrun.study.definition import Definition
-from fastrun.study.pilot import with_rate
 from fastrun.study.pins import pinned
 from fastrun.study.plan import Plan
 from fastrun.study.request import PACE, Request
@@ -236,5 +235,5 @@ def _final(definition: Definition, plan: Plan, name: str) -> Arm:
     """Return an arm as it is scored: with what was found for it, and its learning rate."""
     raw = definition.design.arms[name]
     original = FULL if name == AGAIN else plan.same.get(name, name)
-    arm = with_rate(pinned(raw, plan.pins[name]), plan.rates.get(original))
+    arm = pinned(raw, plan.pins[name]).with_rate(plan.rates.get(original))
     return Arm(name, plan.arms[name], arm.settings)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import yaml
 
 from fastrun.config import constraints
-from fastrun.config.constraints import Count, Natural, Range, Words
+from fastrun.config.constraints import Natural, Range, Words
 from fastrun.config.settings import Time
 from fastrun.config.value_types import fits, format_type
 from fastrun.errors import ConfigError, nearest
@@ -22,7 +22,9 @@ _OPEN, _CLOSE = "[{(", "]})"
 class StudyConfig:
     """How a study is made."""
 
-    blocks: Count | None = None  # seeds that every arm is trained with; null: the least that can decide
+    blocks: Annotated[int, Range(ge=1, le=999)] | None = (
+        None  # seeds that every arm is trained with; null: the least that can decide
+    )
     factors: list[str] | None = None  # groups and overrides to take away from the run; null: every heuristic in it
     tune: Natural = 0  # learning rates that are tried for every arm before it is scored
     until: Annotated[str, Words(("decided",))] | None = None  # decided: look after every block, and end when all is

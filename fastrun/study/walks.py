@@ -20,7 +20,7 @@ class LadderPlan(Protocol):
     @property
     def base_steps(self) -> int: ...  # noqa: D102
     @property
-    def guess(self) -> int: ...  # noqa: D102
+    def guesses(self) -> Mapping[str, int]: ...  # noqa: D102
     @property
     def rungs(self) -> Sequence[int]: ...  # noqa: D102
     @property
@@ -90,7 +90,7 @@ class Walks:
         if (arm, block) in self._known:
             return self._known[arm, block], None
         known: dict[int, float] = {}
-        guess, (lowest, highest) = self.plan.guess, self.plan.rungs
+        guess, (lowest, highest) = self.plan.guesses[arm], self.plan.rungs
         while True:
             rung = ladder.next_rung(known, self._target, self.higher_is_better, guess, lowest, highest)
             if rung is None:

@@ -1,37 +1,48 @@
-"""What a running job measured, read off the end of its metrics.jsonl."""
+"""What a running run measured, read off the end of its metrics.jsonl."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from fastrun.storage.metrics_file import parse_lines
 
 
 class MetricsTail:
-    """Follows a metrics.jsonl that grows, and that a run that resumes writes anew."""
+    """Follows a metrics.jsonl that grows, and that a run that resumes writes anew.
+
+    Attributes:
+        path: the file, which need not exist yet.
+        restarts: how often another file was found in its place, whose lines are new from the first one on.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.restarts = 0
         self._file, self._read = 0, 0  # which file, and how much of it has been read
         self._step = 0.0  # of the last validation
 
     def new_validations(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield the step and the metrics of each validation since the last call."""
-        for line in self._lines():
+        for line in self.new_lines():
             metrics = {key: value for key, value in line.items() if key.startswith("val/") and value is not None}
             if metrics and line["step"] > self._step:
                 self._step = line["step"]
                 yield int(line["step"]), metrics
 
-    def _lines(self) -> Iterator[dict[str, float]]:
+    def new_lines(self) -> list[dict[str, Any]]:
+        """Return the objects of the lines that were written since the last call and that are whole."""
         try:
             with self.path.open("rb") as file:
-                if (number := os.fstat(file.fileno()).st_ino) != self._file:
-                    self._file, self._read = number, 0
+                found = os.fstat(file.fileno())
+                if found.st_ino != self._file or found.st_size < self._read:
+                    self.restarts += self._file != 0
+                    self._file, self._read = found.st_ino, 0
                 file.seek(self._read)
                 complete, end, _ = file.read().rpartition(b"\n")
         except OSError:
-            return
+            return []
         self._read += len(complete + end)
-        yield from map(json.loads, complete.splitlines())
+        return parse_lines(complete + end)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fastrun.components.amp.precision import choose_precision
 from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
@@ -25,6 +26,8 @@ from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
 from fastrun.training.trained_model import TrainedNetwork, load_network
+
+_Result = TypeVar("_Result")
 
 
 def evaluate(
@@ -61,7 +64,50 @@ def evaluate(
     return {f"{split}/{name}": value for name, value in _measure(trained, samples).items()}
 
 
+def count_predictions(settings: Settings, checkpoint: Path, split: str) -> list[list[int]]:
+    """Return the confusion matrix of a classification on a split of the run's own data.
+
+    Args:
+        settings: the settings of the run that wrote the checkpoint.
+        checkpoint: the path of the checkpoint.
+        split: ``train``, ``val`` or ``test``.
+
+    Returns:
+        The number of samples by label (rows) and prediction (columns).
+
+    Raises:
+        ConfigError: the data has no such split.
+        CheckpointError: the checkpoint cannot be read or holds another network.
+        DataError: the data has changed since the run was trained.
+        OutOfMemory: the device is full.
+    """
+    settings = _in_one_process(settings)
+    trained = load_network(checkpoint, settings)
+    samples = getattr(load_splits(settings, trained.learned), split)
+    if samples is None:
+        raise ConfigError(f"this data has no {split} split")
+    classes = trained.learned.task.outputs
+
+    def count(outputs: Iterator[Batch], device: torch.device) -> Tensor:
+        counts = torch.zeros(classes**2, dtype=torch.int64, device=device)
+        for logits, y in outputs:
+            counts += torch.bincount(y.long() * classes + logits.argmax(1), minlength=classes**2)
+        return counts.view(classes, classes)
+
+    matrix: list[list[int]] = _consume(trained, samples, count).tolist()
+    return matrix
+
+
 def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
+    task = trained.learned.task
+    metrics = Metrics(task, build_loss(trained.settings, task))
+    return _consume(trained, samples, lambda outputs, device: metrics.to(device).measure(outputs))
+
+
+def _consume(
+    trained: TrainedNetwork, samples: Samples, consume: Callable[[Iterator[Batch], torch.device], _Result]
+) -> _Result:
+    """Return what a function makes of a network's outputs and the targets, batch by batch, and of the device."""
     settings, learned = trained.settings, trained.learned
     own_device = choose_device(settings.device)
     device = own_device.torch_device
@@ -70,8 +116,6 @@ def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
     if device.type == "cpu":
         _compute_as_in_training(net, learned)
     precision = choose_precision(settings.amp.kind, device)
-    metrics = Metrics(learned.task, build_loss(settings, learned.task)).to(device)
-
     loader = build_eval_loader(settings, own_device, learned, samples)
 
     def outputs() -> Iterator[Batch]:
@@ -81,7 +125,7 @@ def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
             yield logits, y
 
     with torch.inference_mode(), evaluating(loader.size):
-        return metrics.measure(outputs())
+        return consume(outputs(), device)
 
 
 def _compute_as_in_training(net: nn.Module, learned: DataState) -> None:

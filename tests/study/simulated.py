@@ -135,9 +135,9 @@ class Lab:
         self.clients.append(FakeClient(physics or Physics(), dies_after))
         return begin(define(config, overrides), self.clients[-1], quiet=True)  # type: ignore[arg-type]
 
-    def go_on(self, physics: Physics | None = None, dies_after: int = 1 << 30) -> Conclusion:
-        self.clients.append(FakeClient(physics or Physics(), dies_after))
-        return go_on(self.folder, self.clients[-1], quiet=True)  # type: ignore[arg-type]
+    def go_on(self, physics: Physics | None = None, dies_after: int = 1 << 30, with_failed: bool = False) -> Conclusion:
+        self.clients.append(client := FakeClient(physics or Physics(), dies_after))
+        return go_on(self.folder, client, quiet=True, with_failed=with_failed)  # type: ignore[arg-type]
 
     @property
     def folder(self) -> Path:

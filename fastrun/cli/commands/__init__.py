@@ -9,20 +9,9 @@ from pathlib import Path
 from typing import Protocol, cast
 
 _ORDER = (
-    "train",
-    "resume",
-    "eval",
-    "runs",
-    "tune",
-    "find",
-    "diagnose",
-    "ablate",
-    "race",
-    "recipes",
-    "options",
-    "completion",
-    "version",
-)
+    "train", "watch", "resume", "eval", "runs", "compare", "report", "prune", "tune", "find", "diagnose", "ablate",
+    "race", "recipes", "options", "completion", "version",
+)  # fmt: skip
 
 
 class Verb(Protocol):

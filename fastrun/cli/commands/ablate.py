@@ -53,3 +53,5 @@ def show(conclusion: Conclusion, *, as_json: bool = False) -> None:
 
     forest.show(conclusion)
     print(f"study {conclusion.folder}")
+    if conclusion.page is not None:
+        print(f"page  {conclusion.page}")

@@ -29,6 +29,10 @@ compdef _fastrun fastrun"""
 
 
 _SHELLS = ("bash", "zsh")
+_TRAIN = ("train", "tune", "diagnose", "find", "ablate")  # take what composes a training
+_TAKE_SEVERAL = ("compare",)
+_TAKE_RUNS = ("resume", "eval", "tune", "diagnose", "find", "watch", "report", *_TAKE_SEVERAL)
+_NEWEST = 20  # runs that are offered where nothing is typed yet
 _FINDABLE = ("lr", "batch", "momentum", "optimizer.weight_decay", "clip.max")  # any key of a number may follow
 
 
@@ -58,9 +62,27 @@ def words(line: str) -> list[str]:
     earlier = before.split()
     if len(earlier) < 2:
         return _starting_with(current, verbs())
-    if earlier[1] in ("train", "tune", "diagnose", "ablate") or (earlier[1] == "find" and len(earlier) > 2):
+    verb, is_first = earlier[1], len(earlier) == (3 if earlier[1] == "find" else 2)
+    if verb in _TAKE_RUNS and is_first and "=" not in current:
+        return _starting_with(current, [*_run_words(current), *(_train_words(current) if verb in _TRAIN else ())])
+    if verb in _TRAIN and (verb != "find" or len(earlier) > 2):
         return _starting_with(current, _train_words(current))
-    return _starting_with(current, _argument_words(earlier[1]))
+    if verb in _TAKE_SEVERAL:
+        return _starting_with(current, _run_words(current))
+    return _starting_with(current, _argument_words(verb))
+
+
+def _run_words(current: str) -> list[str]:
+    """Return words that name runs: the newest ones' ids, and the names of directories once one is begun."""
+    from fastrun.report.find_run import OUTPUTS, WORDS
+    from fastrun.report.index import records
+
+    found = records(OUTPUTS)[::-1] if OUTPUTS.is_dir() else []
+    if not current:
+        return [*WORDS, *(record.id for record in found[:_NEWEST])] if found else []
+    sweeps = {record.sweep.name: record.sweep_id or "" for record in found if record.sweep}
+    names = [*(record.id for record in found), *sweeps.values(), *(record.path.name for record in found), *sweeps]
+    return [*WORDS, *names] if found else []
 
 
 def _argument_words(verb: str) -> Iterable[str]:

@@ -6,18 +6,15 @@ import json
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastrun.errors import ConfigError, UsageError, nearest
-from fastrun.storage.run_dir import RunDir
-from fastrun.sweep.ledger import is_sweep
+from fastrun.cli.training import compose_training
+from fastrun.errors import UsageError
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
     from fastrun.config.settings import Settings
 
-_UNUSED = {"logger": {"_target_": None}, "callbacks": {}}  # so that their secrets need not be given again
 _LEAST_SECONDS = 1.0
 
 
@@ -28,7 +25,7 @@ def run(arguments: list[str]) -> int:
         "training",
         nargs="*",
         metavar="RUN | KEY=VALUE",
-        help="the directory of a run, or what `fastrun train` takes: +recipe=NAME KEY=VALUE …",
+        help="a run (its directory, `latest`, an id …), or what `fastrun train` takes: +recipe=NAME KEY=VALUE …",
     )
     parser.add_argument("--apply", metavar="NAME", help="write what helps into recipes/NAME.yaml")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long measuring takes, about (default: 30)")
@@ -42,54 +39,10 @@ def run(arguments: list[str]) -> int:
         check_new_recipe(given.apply)
     from fastrun.run.early import check_early
 
-    settings, typed = _compose(given.training)
-    check_early(settings)
-    _diagnose(settings, typed, given)
+    training = compose_training(given.training, "diagnosed")
+    check_early(training.settings)
+    _diagnose(training.settings, training.overrides, given)
     return 0
-
-
-def _compose(training: list[str]) -> tuple[Settings, list[str]]:
-    """Return the settings of the training, and the overrides that compose them.
-
-    Raises:
-        UsageError: the first argument is neither a run directory nor an override.
-        ConfigError: a value is not allowed.
-        CheckpointError: the run directory is of another format.
-    """
-    from fastrun import compose
-
-    first = training[0] if training else "="
-    if "=" in first or first.startswith(("+", "~")):
-        return _compose_one(training), training
-    path = Path(first)
-    if is_sweep(path):
-        raise UsageError(f"{first} is a sweep, not a run", "name one of the runs in it")
-    if not (path / "config.yaml").is_file():
-        raise UsageError(f"{first} is neither a run directory nor KEY=VALUE", _hint(first))
-    directory, overrides = RunDir.open(path), training[1:]
-    settings = compose.from_config(directory.config() | _UNUSED, overrides)
-    return settings, [*directory.overrides(), *overrides]
-
-
-def _compose_one(overrides: list[str]) -> Settings:
-    """Return the settings that overrides compose to, each of which has one value."""
-    from fastrun import compose
-
-    try:
-        return compose.compose(overrides)
-    except ConfigError as error:
-        if error.hint and error.hint.startswith("add -m "):  # as for a sweep
-            raise ConfigError(error.message, "one training is diagnosed at a time: give one value") from error
-        raise
-
-
-def _hint(word: str) -> str:
-    """Return what someone most likely meant by a word that is no run directory."""
-    from fastrun.config import registry
-
-    if word in registry.recipes():
-        return f"a recipe is written +recipe={word}"
-    return nearest(word, registry.recipes()) or "`fastrun runs` lists the runs, `fastrun recipes` the recipes"
 
 
 def _diagnose(settings: Settings, typed: list[str], given: Namespace) -> None:

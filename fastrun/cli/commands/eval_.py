@@ -6,28 +6,29 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
+from fastrun.cli.training import UNUSED
 from fastrun.errors import UsageError
+from fastrun.report.find_run import find_run
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.system.argument_parser import ArgumentParser
 
-_UNUSED = {"logger": {"_target_": None}, "callbacks": {}}  # so that their secrets need not be given again
-
 
 def run(arguments: list[str]) -> int:
     """Print the metrics of a checkpoint."""
     parser = ArgumentParser("fastrun eval", __doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="the directory of a run")
+    parser.add_argument("run", metavar="RUN", help="a run: its directory, `latest`, `best`, an id …")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values; data.root=… is other data")
     parser.add_argument("--split", choices=("train", "val", "test"), help="the split (default: test)")
     parser.add_argument("--anyway", action="store_true", help="measure though the data of the run has changed")
     parser.add_argument("--ckpt", default="best", metavar="CKPT", help="best, last or a path (default: best)")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
     given = parser.parse_intermixed_args(arguments)
-    if is_sweep(given.run):
+    path = find_run(given.run)
+    if is_sweep(path):
         raise UsageError(f"{given.run} is a sweep, not a run", "name one of the runs in it")
-    checkpoint, metrics = _evaluate(RunDir.open(given.run), given)
+    checkpoint, metrics = _evaluate(RunDir.open(path), given)
     if given.json:
         print(json.dumps({"checkpoint": str(checkpoint)} | metrics))
         return 0
@@ -42,7 +43,7 @@ def _evaluate(directory: RunDir, given: Namespace) -> tuple[Path, dict[str, floa
     from fastrun import compose
     from fastrun.components.data.early import check_early
 
-    settings = compose.from_config(directory.config() | _UNUSED, given.overrides)
+    settings = compose.from_config(directory.config() | UNUSED, given.overrides)
     checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
     from fastrun.training.evaluate import evaluate

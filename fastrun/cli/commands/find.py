@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastrun import redaction
+from fastrun.cli.training import compose_training
 from fastrun.errors import UsageError
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
@@ -25,10 +26,10 @@ def run(arguments: list[str]) -> int:
     """Print a suggestion, what it was measured by, and the command that uses it. No file is written but ``--png``."""
     given = _parser().parse_intermixed_args(arguments)
     _check(given)
-    finding = _find(given)
+    finding, typed = _find(given)
     if given.png is not None:
         finding.save_picture(given.png)
-    command = _command(given.overrides, finding.overrides)
+    command = _command(typed, finding.overrides)
     if given.json:
         import json
 
@@ -44,7 +45,8 @@ def run(arguments: list[str]) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("fastrun find", __doc__)
     parser.add_argument("what", nargs="?", metavar="WHAT", help="lr, batch, momentum, or a key: optimizer.weight_decay")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="the run, as for `fastrun train`")
+    training = "a run (its directory, `latest`, an id …), or what `fastrun train` takes: +recipe=NAME KEY=VALUE …"
+    parser.add_argument("training", nargs="*", metavar="RUN | KEY=VALUE", help=training)
     seeds = "networks that each value is tried with (default: 1 to 9, as many as take about a minute in all)"
     parser.add_argument("--seeds", type=_at_least(1), metavar="N", help=seeds)
     steps = "steps of each short training (default: those of the run, or as many as take about a minute in all)"
@@ -96,12 +98,13 @@ def _check(given: Namespace) -> None:
         raise UsageError("--png needs matplotlib", "pip install 'fastrun[report]'") from error
 
 
-def _find(given: Namespace) -> Finding:
-    from fastrun.compose import compose
+def _find(given: Namespace) -> tuple[Finding, list[str]]:
+    """Return what was found, and the overrides of the training."""
     from fastrun.run.early import check_early
     from fastrun.tune.find.key import find_number
 
-    settings = compose(given.overrides)
+    training = compose_training(given.training, "searched")
+    settings = training.settings
     is_rate, is_batch = given.what in ("lr", "optimizer.lr"), given.what in ("batch", "batch.size")
     number = None if is_rate or is_batch else find_number(settings, given.what)
     check_early(settings)
@@ -117,8 +120,8 @@ def _find(given: Namespace) -> Finding:
         meter = Meter(progress, given.seconds)
         subject = prepare(settings)
         if number is not None:
-            return found.number(subject, number, meter, **options)
-        return (found.rate if is_rate else found.batch)(subject, meter, **options)
+            return found.number(subject, number, meter, **options), training.overrides
+        return (found.rate if is_rate else found.batch)(subject, meter, **options), training.overrides
 
 
 @contextmanager

@@ -40,11 +40,16 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def resume(folder: Path) -> int:
-    """Go on with a race."""
+def resume(folder: Path, *, with_failed: bool = False) -> int:
+    """Go on with a race.
+
+    Args:
+        folder: its folder.
+        with_failed: try again what failed.
+    """
     from fastrun.study.race.race import go_on
 
-    show(go_on(folder))
+    show(go_on(folder, with_failed=with_failed))
     return 0
 
 

@@ -6,8 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from fastrun.errors import UsageError
+from fastrun.report.find_run import find_run
+from fastrun.report.location import is_race, is_study
 from fastrun.storage.run_dir import RunDir
-from fastrun.study.folder import is_race, is_study
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
 from fastrun.system.argument_parser import ArgumentParser
@@ -16,54 +17,57 @@ from fastrun.system.argument_parser import ArgumentParser
 def run(arguments: list[str]) -> int:
     """Resume a run or a sweep."""
     parser = ArgumentParser("fastrun resume", __doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="the directory of a run or of a sweep")
+    parser.add_argument("run", metavar="RUN", help="a run or a sweep: its directory, `latest`, an id …")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
     parser.add_argument("--inexact", action="store_true", help="allow another number of processes (device.count)")
-    parser.add_argument("--failed", action="store_true", help="for a sweep: run jobs that failed or diverged again")
+    parser.add_argument(
+        "--failed", action="store_true", help="of a sweep or a study: run jobs that failed or diverged again"
+    )
     parser.add_argument("--anyway", action="store_true", help="go on though the data has changed")
     given = parser.parse_intermixed_args(arguments)  # KEY=VALUE may follow --failed
-    if is_study(given.run) or is_race(given.run):
-        return _resume_study(given)
-    if is_sweep(given.run):
-        return _resume_sweep(given)
+    path = find_run(given.run, takes_sweeps=True)
+    if is_study(path):
+        return _resume_study(path, given)
+    if is_sweep(path):
+        return _resume_sweep(path, given)
     if given.failed:
         raise UsageError(f"--failed is for sweeps, and {given.run} is not a sweep", "leave --failed out")
-    return _resume_run(given)
+    return _resume_run(path, given)
 
 
-def _resume_sweep(given: Namespace) -> int:
+def _resume_sweep(path: Path, given: Namespace) -> int:
     from fastrun.sweep import resume, resume_external
 
-    resume_jobs = resume_external.resume if resume_external.is_needed(given.run) else resume.resume
-    return exit_code(resume_jobs(given.run, given.overrides, given.failed))
+    resume_jobs = resume_external.resume if resume_external.is_needed(path) else resume.resume
+    return exit_code(resume_jobs(path, given.overrides, given.failed))
 
 
-def _resume_study(given: Namespace) -> int:
+def _resume_study(path: Path, given: Namespace) -> int:
     """Go on with a study or a race, whose runs stay as they are.
 
     Raises:
         UsageError: something is to change.
     """
-    if given.overrides or given.failed or given.inexact or given.anyway:
-        what = next(iter(given.overrides), "--failed, --inexact or --anyway")
+    if given.overrides or given.inexact or given.anyway:
+        what = next(iter(given.overrides), "--inexact or --anyway")
         raise UsageError(f"{what}: a study or a race goes on as it was planned", "leave it out, or start another")
-    if is_race(given.run):
+    if is_race(path):
         from fastrun.cli.commands.race import resume
 
-        return resume(given.run)
+        return resume(path, with_failed=given.failed)
     from fastrun.cli.commands.ablate import show
     from fastrun.study.ablate import go_on
 
-    show(go_on(given.run))
+    show(go_on(path, with_failed=given.failed))
     return 0
 
 
-def _resume_run(given: Namespace) -> int:
+def _resume_run(path: Path, given: Namespace) -> int:
     """Resume a run, unless it is finished and no value changes."""
-    directory = RunDir.open(given.run)
+    directory = RunDir.open(path)
     if directory.status() == "finished" and not given.overrides:
         key = "steps" if directory.config().get("steps") else "epochs"
-        print(f"{given.run} is finished; `fastrun resume {given.run} {key}=…` trains it further")
+        print(f"{path} is finished; `fastrun resume {path} {key}=…` trains it further")
         return 0
     from fastrun import compose
     from fastrun.run.resume import resume

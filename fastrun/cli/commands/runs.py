@@ -1,96 +1,101 @@
-"""List the runs in the output folder: name, status, best metric, time to the target, age."""
+"""List the runs in the output folder: what was trained, status, best metric, time to the target, age."""
 
 from __future__ import annotations
 
 import json
-import time
+from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fastrun.config.monitor import default_monitor
-from fastrun.errors import StorageError
-from fastrun.storage.checkpoint.select import best
-from fastrun.storage.run_dir import RunDir
+from fastrun.cli.reading import showing_progress, terminal_width
+from fastrun.errors import StorageError, UsageError
+from fastrun.report.filter import parse_filter
+from fastrun.report.find_run import OUTPUTS
+from fastrun.report.index import Runs, read_runs
+from fastrun.report.listing import TITLES, lines_of, render
+from fastrun.report.order import KEYS, ordered
+from fastrun.report.record import RunRecord
+from fastrun.storage.metrics_file import finite
+from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
-
-_OUTPUTS = Path("outputs")
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def run(arguments: list[str]) -> int:
-    """Print a line for each run, the newest first."""
-    parser = ArgumentParser("fastrun runs", __doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=_OUTPUTS, help="the output folder (default: outputs)")
-    parser.add_argument("--json", action="store_true", help="print a JSON object for each run")
-    given = parser.parse_args(arguments)
-    records = _records(given.folder)
+    """Print a line for each run, the newest last, where the prompt is."""
+    given = _parser().parse_args(_joined(arguments))
+    if given.limit is not None and given.limit < 1:
+        raise UsageError(f"--limit {given.limit} lists nothing", "use a number from 1 on")
+    is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
+    found = _read(given.folder)
+    listed = ordered([record for record in found.records if is_wanted(record)], given.sort)
     if given.json:
-        for record in records:
-            print(json.dumps(record))
-    elif records:
-        _print_table(records)
+        for record in listed[-given.limit :] if given.limit else listed:
+            print(json.dumps(as_data(record), default=str))
+    elif listed:
+        _print_table(listed, given)
+    elif found.records:
+        print(f"none of {len(found.records)} runs in {given.folder} is one that --filter {given.filter!r} asks for")
     elif given.folder.exists():
         print(f"no runs in {given.folder}")
     else:
         print("no runs here yet; `fastrun train` starts one in outputs/")
+    for folder in found.unreadable:
+        streams.say_error(f"note: {folder} cannot be read, and may hold more runs")
     return 0
 
 
-def _records(folder: Path) -> list[dict[str, Any]]:
-    """Return the records of the runs in a folder, the newest first.
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("fastrun runs", __doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=OUTPUTS, help="the output folder (default: outputs)")
+    orders = f"{', '.join(KEYS)}: what is newest, best or fastest stands last; -KEY is the other way round"
+    parser.add_argument("--sort", metavar="KEY", default="age", help=orders)
+    conditions = "only runs that meet every condition: 'model=resnet best>0.9 status=failed,killed age<2d'"
+    parser.add_argument("--filter", metavar="TEXT", help=conditions)
+    parser.add_argument("--limit", metavar="N", type=int, help="only the last N lines")
+    parser.add_argument("--all", action="store_true", help="each run of a sweep or study, not a line for all of them")
+    parser.add_argument("--json", action="store_true", help="print all that is known of each run, a JSON object a line")
+    return parser
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """Return the arguments with ``--sort -KEY`` as one: argparse would take ``-KEY`` for an option."""
+    joined = list(arguments)
+    for at in range(len(joined) - 1, 0, -1):
+        if joined[at - 1] == "--sort" and joined[at].startswith("-"):
+            joined[at - 1 : at + 1] = [f"--sort={joined[at]}"]
+    return joined
+
+
+def _read(folder: Path) -> Runs:
+    """Return the runs in a folder.
 
     Raises:
         StorageError: there is no such folder, and it is not the default one.
     """
-    if folder == _OUTPUTS and not folder.exists():
-        return []
+    if folder == OUTPUTS and not folder.exists():
+        return Runs([], [])
     if not folder.is_dir():
         raise StorageError(f"{folder} is not a folder", "name the folder that outputs=… named")
-    records = [_record_of(RunDir(path.parent)) for path in folder.rglob("config.yaml")]
-    return sorted(records, key=lambda record: -record["started"])
+    with showing_progress() as progress:
+        return read_runs(folder, progress)
 
 
-def _record_of(run: RunDir) -> dict[str, Any]:
-    summary, status = run.read("summary.json"), run.read("status.json")
-    target = summary.get("target") or {}
-    result = summary.get("best") or _best_of_checkpoints(run)
-    return {
-        "run": str(run.path),
-        "name": run.path.parent.name,
-        "status": run.status(),
-        "best": result.get("value"),
-        "metric": result.get("metric"),
-        "target_seconds": target.get("train_seconds"),
-        "started": float(status.get("started", run.path.stat().st_mtime)),
-    }
+def as_data(record: RunRecord) -> dict[str, Any]:
+    """Return all that is known of a run as plain data."""
+    names = [entry.name for entry in fields(record) if entry.name != "path"]
+    sweep = None if record.sweep is None else str(record.sweep)
+    values = {name: getattr(record, name) for name in names}
+    return {"run": str(record.path)} | {name: finite(value) for name, value in values.items()} | {"sweep": sweep}
 
 
-def _best_of_checkpoints(run: RunDir) -> dict[str, Any]:
-    """Return the best result among the checkpoints of a run without a summary, by the default metric of its task."""
-    checkpoint = best(run.saved_checkpoints(), None)
-    if checkpoint is None:
-        return {}
-    metric = default_monitor(None, checkpoint.metrics).name
-    return {"metric": metric, "value": checkpoint.metrics[metric]}
-
-
-def _print_table(records: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("run", "status", "best", "target", "age")
-    for record in records:
-        result = "-" if record["best"] is None else f"{record['metric']} {record['best']:.4f}"
-        target = "-" if record["target_seconds"] is None else f"{record['target_seconds']:.2f} s"
-        table.add_row(record["run"], record["status"], result, target, _format_age(time.time() - record["started"]))
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width that the table would have to fit
-        console = Console(highlight=False, width=max(len(record["run"]) for record in records) + 70)
-    console.print(table)
-
-
-def _format_age(seconds: float) -> str:
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def _print_table(records: list[RunRecord], given: Namespace) -> None:
+    is_whole = given.all or given.filter is not None
+    lines = lines_of(records, given.folder, is_whole=is_whole, is_reversed=given.sort.startswith("-"))
+    shown = lines[-given.limit :] if given.limit else lines
+    print(render(TITLES, [line.cells() for line in shown], terminal_width()))
+    notes = [f"the last {len(shown)} of {len(lines)} lines"] if len(shown) < len(lines) else []
+    if len(lines) < len(records):
+        notes.append("a sweep is one line: --all lists its runs")
+    if notes:
+        print(f"\n{'; '.join(notes)}")

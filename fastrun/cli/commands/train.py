@@ -17,6 +17,10 @@ def run(arguments: list[str]) -> int:
     from fastrun import compose
 
     code = 0
+    if any("transfer.source=" in text for text in arguments):
+        from fastrun.cli.training import with_source
+
+        arguments = with_source(arguments)
     client = _start_server() if _is_own_sweep(arguments) else None
 
     def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launch | None) -> list[JobRecord]:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastrun.errors import UsageError
+from fastrun.cli.training import compose_training
+from fastrun.errors import ConfigError, UsageError
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
+    from fastrun.config.settings import Settings
     from fastrun.tune.auto.answers import Answer
 
 
 def run(arguments: list[str]) -> int:
     """Measure, and print a table; or forget what was measured."""
     parser = ArgumentParser("fastrun tune", __doc__)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for train: +recipe=NAME KEY=VALUE …")
+    training = "a run (its directory, `latest`, an id …), or what `fastrun train` takes: +recipe=NAME KEY=VALUE …"
+    parser.add_argument("training", nargs="*", metavar="RUN | KEY=VALUE", help=training)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long measuring takes at most (default: 10)")
     parser.add_argument("--clear", action="store_true", help="forget everything that was measured on this machine")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
     given = parser.parse_intermixed_args(arguments)
     if given.clear:
-        return _clear(given.overrides)
+        return _clear(given.training)
     if not given.seconds > 0:
         raise UsageError(f"--seconds {given.seconds:g}: it takes time to measure", "use a second or more")
-    answer = _measure(given.overrides, given.seconds)
+    answer = _measure(given.training, given.seconds)
     if given.json:
         print(json.dumps(_as_data(answer)))
     else:
@@ -32,26 +36,26 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _clear(overrides: list[str]) -> int:
+def _clear(training: list[str]) -> int:
     from fastrun.tune.auto.answers import folder, forget
 
-    if overrides:
+    if training:
         raise UsageError("--clear forgets all answers, and takes no KEY=VALUE", "leave one of them out")
     count = forget()
     print(f"forgot {count} answer{'' if count == 1 else 's'} in {folder()}")
     return 0
 
 
-def _measure(overrides: list[str], seconds: float) -> Answer:
+def _measure(training: list[str], seconds: float) -> Answer:
     """Return the answer for a training, measured now.
 
     Raises:
         UsageError: nothing is left to measure.
     """
-    from fastrun import compose
     from fastrun.run.early import check_early
 
-    settings = compose.compose(overrides)
+    named = compose_training(training, "tuned")
+    settings = named.settings if named.run is None else _reopened(named.settings, named.overrides)
     check_early(settings)
     from fastrun.training.builders.setup import set_up
     from fastrun.tune.auto.choose import measure
@@ -60,6 +64,22 @@ def _measure(overrides: list[str], seconds: float) -> Answer:
     if answer is None:
         raise UsageError("every setting is given by hand", "leave amp=auto, speed=auto or pipeline=auto to be measured")
     return answer
+
+
+def _reopened(settings: Settings, overrides: list[str]) -> Settings:
+    """Return the settings of a run with what was left open: its config says what was chosen for it.
+
+    Args:
+        settings: the settings of the run.
+        overrides: what was typed for it. Where it composes no more, as without its recipe, the choice stays.
+    """
+    from fastrun import compose
+
+    try:
+        asked = compose.compose(overrides)
+    except ConfigError:
+        return settings
+    return replace(settings, speed=asked.speed, amp=asked.amp, pipeline=asked.pipeline)
 
 
 def _as_data(answer: Answer) -> dict[str, Any]:

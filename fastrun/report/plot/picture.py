@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import fill, wrap
 from typing import Any
 
-from fastrun.errors import StorageError, UsageError
+from fastrun.report.new_file import write_new
 from fastrun.report.plot.chart import Chart
 from fastrun.report.plot.curves import STEPS_PER_EPOCH, PlottedCurve
 
@@ -50,7 +50,7 @@ def save(curves: list[PlottedCurve], path: Path) -> None:
     _label_axes(panels, columns, len(curves))
     heading = f"What a schedule multiplies optimizer.lr by, over a run (epochs of {STEPS_PER_EPOCH} steps)"
     figure.suptitle(fill(heading, 45 * columns), fontsize=12, x=0.012, ha="left")
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def _draw_panel(axes: Any, curve: PlottedCurve) -> None:
@@ -131,16 +131,16 @@ def save_chart(chart: Chart, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, color=_FAINT)
     axes.legend(fontsize=8, frameon=False)
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def _write(figure: Any, path: Path) -> None:
-    content = BytesIO()  # drawn before the file is created, so that an error leaves no incomplete file
+def write_figure(figure: Any, path: Path) -> None:
+    """Write a figure of matplotlib as a PNG file.
+
+    Raises:
+        UsageError: the file exists.
+        StorageError: the file cannot be written.
+    """
+    content = BytesIO()
     figure.savefig(content, format="png")
-    try:
-        with path.open("xb") as file:
-            file.write(content.getbuffer())
-    except FileExistsError as error:
-        raise UsageError(f"{path} already exists", "choose another file: no file is overwritten") from error
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}", "choose another file with --png FILE") from error
+    write_new(path, content.getbuffer())

@@ -25,7 +25,7 @@ def render(curves: list[PlottedCurve]) -> str:
     columns = shutil.get_terminal_size().columns
     across = max(1, min(len(curves), (columns + _GAP) // (_MIN_WIDTH + _GAP)))
     width = min(_MAX_WIDTH, (columns + _GAP) // across - _GAP)
-    has_colors = _has_colors()
+    has_colors = is_colored()
     panels = [_render_panel(plotext, curve, width, has_colors) for curve in curves]
     rows = [panels[first : first + across] for first in range(0, len(panels), across)]
     return "\n\n".join([*map(_side_by_side, rows), _caption(curves)])
@@ -47,7 +47,7 @@ def _caption(curves: list[PlottedCurve]) -> str:
 
 def _render_panel(plotext: Any, curve: PlottedCurve, width: int, has_colors: bool) -> list[str]:
     """Return the lines of a panel, each ``width`` characters wide."""
-    figure = _new_figure(plotext, width, _HEIGHT)
+    figure = new_figure(plotext, width, _HEIGHT)
     for values, marker, color in ((curve.momenta, "·", "magenta+"), (curve.factors, "braille", "blue+")):
         if values:
             signal = figure.signal(curve.epochs, values, marker=plotext.marker(marker, color))
@@ -65,7 +65,7 @@ def render_chart(chart: Chart) -> str:
     import plotext
 
     width = min(_CHART_WIDTH, shutil.get_terminal_size().columns)
-    figure = _new_figure(plotext, width, _CHART_HEIGHT)
+    figure = new_figure(plotext, width, _CHART_HEIGHT)
     bottom, top = chart.y_range
     for (xs, ys), color in zip(chart.lines, cycle(_COLORS), strict=False):
         inside = [min(y, top) for y in ys]
@@ -76,7 +76,7 @@ def render_chart(chart: Chart) -> str:
     heights = bottom, (bottom + top) / 2, top
     figure.ruler("y").lim(bottom, top).ticks(list(heights), list(map(_format_height, heights)))
     figure.ruler("x").lim(*chart.x_range).ticks(list(map(log10, chart.ticks)), [f"{x:g}" for x in chart.ticks])
-    has_colors = _has_colors()
+    has_colors = is_colored()
     names = [f"line: {chart.lines_name}"] * bool(chart.lines_name) + [f"o: {chart.points_name}"]
     caption = f"{chart.y_name} over {chart.x_name}; {'; '.join(names)}"
     return f"{figure.build().string(colorless=not has_colors).rstrip()}\n{caption}"
@@ -86,11 +86,12 @@ def _format_height(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _has_colors() -> bool:
+def is_colored() -> bool:
+    """Say whether text may be colored: standard output is a terminal, and ``NO_COLOR`` is not set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def _new_figure(plotext: Any, width: int, height: int) -> Any:
+def new_figure(plotext: Any, width: int, height: int) -> Any:
     """Return plotext's figure, empty, so many characters wide and high."""
     figure = plotext.figure
     figure.clear()

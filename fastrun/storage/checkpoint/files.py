@@ -12,6 +12,7 @@ from typing import Any
 from fastrun.storage.atomic import remove, sha256_of, write_atomic
 
 _NAME = re.compile(r"step-(\d+)\.(ckpt|json)")
+_PRUNED = "pruned"  # the name of a note in place of checkpoints
 _TEMPORARY = re.compile(r"\..+\.(\d+)")  # as atomic.replace names them: the process that writes stands last
 
 
@@ -101,9 +102,23 @@ def list_checkpoints(folder: Path) -> list[SavedCheckpoint]:
     return sorted(checkpoints, key=lambda saved: -saved.step)
 
 
+def mark_pruned(folder: Path) -> None:
+    """Note that the checkpoints of a run were removed on purpose.
+
+    Raises:
+        StorageError: the note cannot be written.
+    """
+    write_atomic(folder / _PRUNED, "the checkpoints were removed by `fastrun prune`\n")
+
+
+def was_pruned(folder: Path) -> bool:
+    """Say whether the checkpoints of a run were removed on purpose."""
+    return (folder / _PRUNED).exists()
+
+
 def was_never_saved(folder: Path) -> bool:
     """Say whether no checkpoint was ever whole: the run ended before its first one was written, or while it was."""
-    return not any(folder.glob("step-*.json")) and len(list(folder.glob("step-*.ckpt"))) < 2
+    return not was_pruned(folder) and not any(folder.glob("step-*.json")) and len(list(folder.glob("step-*.ckpt"))) < 2
 
 
 def forget_after(folder: Path, step: int) -> None:

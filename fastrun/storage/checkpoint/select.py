@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastrun.config.monitor import default_monitor
 from fastrun.errors import CheckpointError
-from fastrun.storage.checkpoint.files import SavedCheckpoint, list_checkpoints
+from fastrun.storage.checkpoint.files import SavedCheckpoint, list_checkpoints, was_pruned
 
 
 def newest_good(folder: Path) -> tuple[SavedCheckpoint, list[SavedCheckpoint]]:
@@ -23,7 +23,8 @@ def newest_good(folder: Path) -> tuple[SavedCheckpoint, list[SavedCheckpoint]]:
         broken.append(saved)
     if broken:
         raise CheckpointError(f"no checkpoint in {folder} is whole", "train again: fastrun train …")
-    raise CheckpointError(f"{folder.parent} has no checkpoint to go on from", "train again: fastrun train …")
+    why = "s: `fastrun prune` removed them" if was_pruned(folder) else " to go on from"
+    raise CheckpointError(f"{folder.parent} has no checkpoint{why}", "train again: fastrun train …")
 
 
 def best(checkpoints: Iterable[SavedCheckpoint], metric: str | None) -> SavedCheckpoint | None:

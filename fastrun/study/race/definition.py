@@ -12,13 +12,14 @@ from typing import Any
 from fastrun import compose
 from fastrun.errors import CheckpointError, ConfigError
 from fastrun.redaction import redact, redact_message, redact_override
+from fastrun.report.location import is_race
 from fastrun.storage.atomic import storage_errors, write_atomic
 from fastrun.storage.format import FORMAT, check_format
 from fastrun.storage.links import check_no_links
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.arms import FULL, Arm, Design
 from fastrun.study.definition import Definition
-from fastrun.study.folder import RACE, RUNS, is_race
+from fastrun.study.folder import RACE, RUNS
 from fastrun.study.race.settings import RaceConfig
 from fastrun.study.settings import StudyConfig
 from fastrun.study.verdict.contrast import ADDED, Contrast

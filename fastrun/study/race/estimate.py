@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from fastrun.study.estimate import format_time, run_seconds
-from fastrun.study.pilot import PACE_SECONDS, PILOTS
+from fastrun.study.pilot import PILOTS
+from fastrun.study.planning import PACE_SECONDS
 from fastrun.study.race.definition import RaceDefinition
 from fastrun.study.race.halving import later_walks
 from fastrun.study.race.time import START, WALK

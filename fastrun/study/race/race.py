@@ -20,6 +20,7 @@ from fastrun.study.conclusion import Row, conclude
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
+from fastrun.study.planning import lowest_rung, make_plan
 from fastrun.study.race.candidates import Candidates
 from fastrun.study.race.definition import RaceDefinition, read_race
 from fastrun.study.race.recipe import check_name, write_recipe
@@ -110,19 +111,25 @@ def begin(race: RaceDefinition, client: Client | None = None, quiet: bool = Fals
     return _carry_out(race, client, quiet)
 
 
-def go_on(folder: Path, client: Client | None = None, quiet: bool = False) -> Finish:
+def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Finish:
     """Go on with a race that was interrupted, from its runs that have ended.
+
+    Args:
+        folder: its folder.
+        client: a server of jobs that has been started already.
+        quiet: print nothing.
+        with_failed: try again what failed.
 
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_race(folder), client, quiet)
+    return _carry_out(read_race(folder), client, quiet, with_failed)
 
 
-def _carry_out(race: RaceDefinition, client: Client | None, quiet: bool) -> Finish:
+def _carry_out(race: RaceDefinition, client: Client | None, quiet: bool, with_failed: bool = False) -> Finish:
     with locked(race.folder), StudyView(quiet) as view:
         story = _Story(race, view)
-        run_all(story, race.folder, race.given.settings.sweep, view, client, "race")
+        run_all(story, race.folder, race.given.settings.sweep, view, client, "race", with_failed=with_failed)
         return story.finish()
 
 
@@ -138,9 +145,9 @@ class _Story:
         self._said = ""
         view.where, view.on_end = self.where, self.say_progress
 
-    def take_up(self, ledger: Ledger, sweep: SweepConfig) -> None:
+    def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts, and go on with the comparison, if it had begun."""
-        begun = self.results.read(ledger, sweep)
+        begun = self.results.read(ledger, sweep, forgets_failures=with_failed)
         plan = read_plan(self.race.folder)
         self.view.say(f"{'going on with' if begun or plan else 'race in'} {self.race.folder}")
         if plan is None:
@@ -157,7 +164,7 @@ class _Story:
         if isinstance(stage, Search):
             return self._compare(stage)
         if isinstance(stage, Pilot):
-            plan = stage.plan()
+            plan = make_plan(stage)
             if not plan.contrasts:
                 return None
             return self._score(plan.write(self.race.folder))
@@ -172,10 +179,10 @@ class _Story:
         pilot, race = self.pilot, self.race
         given = pilot.pinned_arm(FULL)
         guess = ladder.nearest_rung(pilot.median_steps(None), pilot.base_steps)
-        lowest = pilot.lowest(guess, {FULL: given})
+        lowest = lowest_rung(guess, pilot.base_steps, [given])
         target = pilot.target.describe()
-        plan = plan_of(target, pilot.base_steps, guess, lowest, pilot.seeds[0], race.reach)
-        time = self._time(plan.guess)
+        plan = plan_of(race.candidates, target, pilot.base_steps, guess, lowest, pilot.seeds[0], race.reach)
+        time = self._time(guess)
         most = min(race.config.candidates, len(race.candidates))
         self.view.say(f"target: {target['metric']} {target['value']:g}; {counted(most, 'candidate')}")
         candidates, jobs = race.candidates | {FULL: given}, given.settings.sweep.jobs
@@ -204,7 +211,7 @@ class _Story:
         """Return the end of the race, once no run is wanted any more: the verdict, and the recipe if it is faster."""
         stage = self.source.stage
         if not isinstance(stage, Scored):
-            failed = stage.plan().dropped.get(self.winner, "") if isinstance(stage, Pilot) else ""
+            failed = make_plan(stage).dropped.get(self.winner, "") if isinstance(stage, Pilot) else ""
             return Finish(self.race, self.tried, self.winner, failed=failed)
         self.view.say("judging, and measuring the test data once")
         conclusion = conclude(stage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -26,7 +26,7 @@ class SearchPlan:
 
     target: Mapping[str, Any]
     base_steps: int
-    guess: int
+    guesses: Mapping[str, int]
     rungs: Sequence[int]
     seeds: Sequence[int]
     again_seeds: Sequence[int] = ()
@@ -162,13 +162,16 @@ class Search:
         return self._paces[run.path]
 
     def _first(self, name: str) -> Request:
-        return self.walks.request(name, 0, self.plan.guess)
+        return self.walks.request(name, 0, self.plan.guesses[name])
 
 
-def plan_of(target: Mapping[str, Any], base_steps: int, guess: int, lowest: int, seed: int, reach: int) -> SearchPlan:
+def plan_of(
+    names: Iterable[str], target: Mapping[str, Any], base_steps: int, guess: int, lowest: int, seed: int, reach: int
+) -> SearchPlan:
     """Return what the ladders of a search are climbed by.
 
     Args:
+        names: the candidates.
         target: the target.
         base_steps: the steps of rung 0.
         guess: the rung that every candidate begins with, where the given run reaches the target.
@@ -177,4 +180,4 @@ def plan_of(target: Mapping[str, Any], base_steps: int, guess: int, lowest: int,
         reach: how many rungs above the guess a candidate may need; one that needs more has missed.
     """
     seeds = [seed + number for number in range(MOST_SEEDS)]
-    return SearchPlan(target, base_steps, guess, [lowest, guess + reach], seeds)
+    return SearchPlan(target, base_steps, dict.fromkeys(names, guess), [lowest, guess + reach], seeds)

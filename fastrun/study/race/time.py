@@ -9,7 +9,7 @@ from statistics import median
 from fastrun.config.duration import to_seconds
 from fastrun.errors import ConfigError
 from fastrun.study.estimate import format_time
-from fastrun.study.pilot import PACE_SECONDS
+from fastrun.study.planning import PACE_SECONDS
 from fastrun.study.race.halving import later_walks
 from fastrun.study.results import Outcome
 

@@ -26,7 +26,9 @@ def test_help_names_every_verb(capfd, flag: str) -> None:
     assert all(f"\n  {verb} " in out for verb in verbs())
 
 
-@pytest.mark.parametrize("verb", ["resume", "eval", "recipes", "options", "runs", "diagnose", "completion", "version"])
+@pytest.mark.parametrize(
+    "verb", ["resume", "eval", "recipes", "options", "runs", "prune", "diagnose", "ablate", "version"]
+)
 def test_every_verb_has_help_of_its_own(capfd, verb: str) -> None:
     with pytest.raises(SystemExit) as left:
         main([verb, "--help"])
@@ -103,14 +105,14 @@ def test_what_draws_may_be_missing(folder: Path, capfd, monkeypatch, package: st
     assert "pip install 'fastrun[report]'" in capfd.readouterr().err
 
 
-def test_runs_lists_the_newest_first(folder: Path, capfd) -> None:
+def test_runs_lists_the_newest_last(folder: Path, capfd) -> None:
     assert "no runs" in said(capfd, "runs")
     (folder / "outputs").mkdir()
     assert "no runs" in said(capfd, "runs")
     for name in ("older", "newer"):
         said(capfd, "train", "model=mlp", "steps=1", f"name={name}")
     out = said(capfd, "runs")
-    assert out.index("outputs/newer") < out.index("outputs/older")
+    assert out.index(" older ") < out.index(" newer ")
     assert "finished" in out
     assert '"status": "finished"' in said(capfd, "runs", "--json")
 

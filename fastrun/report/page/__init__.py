@@ -1,0 +1,1 @@
+"""A page in one HTML file about a run, a sweep or a study. Needs the extra ``report``."""

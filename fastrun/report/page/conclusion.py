@@ -1,0 +1,110 @@
+"""What a study found, in sentences: what to keep, what to drop, and what is undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fastrun.report.page.forest import interval
+from fastrun.report.page.number_format import enumerate_words, ratio
+from fastrun.report.page.study_files import VerdictRow
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The factors by what to do with them.
+
+    Attributes:
+        keep: training is faster with them, in the recipe or alone.
+        drop: it is slower with them, or they make no material difference.
+        sentences: what to keep, what to drop, and what is not known, in words.
+        more_blocks: how many more blocks would decide all that can be decided; None where none would help.
+    """
+
+    keep: list[str]
+    drop: list[str]
+    sentences: list[str]
+    more_blocks: int | None
+
+
+def conclude(verdicts: Sequence[VerdictRow]) -> Conclusion:
+    """Return what verdicts say together: of the recipe without each factor, and of each factor alone."""
+    rows: dict[str, dict[str, VerdictRow]] = {}
+    for row in verdicts:
+        if row.kind != "same":
+            rows.setdefault(row.factor, {})[row.kind] = row
+    advice = {factor: _advise(list(of_factor.values())) for factor, of_factor in rows.items()}
+
+    def of(word: str) -> list[str]:
+        return [factor for factor, advised in advice.items() if advised == word]
+
+    more = [row.more_blocks for factor in of("undecided") for row in rows[factor].values() if row.more_blocks]
+    sentences = [
+        *_sentence("Keep", [f"{factor} ({_gain(rows[factor])})" for factor in of("keep")]),
+        *_sentence("Drop", [f"{factor} ({_loss(rows[factor])})" for factor in of("drop")]),
+        *_sentence("It depends on the others:", of("mixed")),
+        *_sentence("Undecided:", [f"{factor} ({_wants(rows[factor])})" for factor in of("undecided")]),
+    ]
+    return Conclusion(of("keep"), of("drop"), sentences, max(more) if more else None)
+
+
+def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
+    """Return whether the recipe against itself came out as no difference, and that in words.
+
+    Args:
+        row: the verdict on the recipe and itself; None where there is none.
+
+    Returns:
+        True or False, None where it was not checked; and a sentence.
+    """
+    if row is None:
+        return None, "The recipe was not compared with itself, so nothing shows how far chance goes here."
+    holds = row.verdict not in ("faster", "slower") and (row.low or 0) <= 1 <= (row.high or float("inf"))
+    against = f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)})"
+    if holds:
+        return True, f"{against}, which holds 1, as it must; its width is how far chance goes here."
+    return False, f"{against}. That does not hold 1, so the other ratios cannot be trusted on this machine."
+
+
+def _advise(rows: Sequence[VerdictRow]) -> str:
+    """Return what to do with a factor: ``keep``, ``drop``, ``mixed`` or ``undecided``."""
+    words = {row.verdict for row in rows}
+    if words >= {"faster", "slower"}:
+        return "mixed"
+    if "faster" in words:
+        return "keep"
+    return "drop" if "slower" in words or words == {"no material difference"} else "undecided"
+
+
+def _with_verdict(rows: Mapping[str, VerdictRow], verdict: str) -> VerdictRow | None:
+    """Return the contrast with a verdict: that of the recipe without the factor, if it has it."""
+    found = [rows[kind] for kind in ("without", "added") if kind in rows and rows[kind].verdict == verdict]
+    return found[0] if found else None
+
+
+def _gain(rows: Mapping[str, VerdictRow]) -> str:
+    row = _with_verdict(rows, "faster")
+    if row is None or row.ratio is None:
+        return "the target is reached more often, or sooner, with it"
+    if row.kind == "without":
+        return f"without it, training takes {ratio(row.ratio)} times as long, {interval(row)}"
+    beside = f"; beside the others it is {rows['without'].verdict}" if "without" in rows else ""
+    return f"alone, it makes training {ratio(row.ratio)} times as fast, {interval(row)}{beside}"
+
+
+def _loss(rows: Mapping[str, VerdictRow]) -> str:
+    row = _with_verdict(rows, "slower")
+    if row is None:
+        return "no material difference"
+    if not row.ratio:
+        return "the target is reached less often, or later, with it"
+    return f"with it, training takes {ratio(1 / row.ratio)} times as long"
+
+
+def _wants(rows: Mapping[str, VerdictRow]) -> str:
+    more = [row.more_blocks for row in rows.values() if row.more_blocks]
+    return f"about {max(more)} more blocks would decide" if more else "more blocks would hardly help"
+
+
+def _sentence(verb: str, words: list[str]) -> list[str]:
+    return [f"{verb} {enumerate_words(words)}."] if words else []

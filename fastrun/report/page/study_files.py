@@ -1,0 +1,104 @@
+"""What the files of a study say, without secrets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from fastrun.errors import StorageError
+from fastrun.redaction import redact, redact_message
+from fastrun.storage.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """The verdict on a contrast of two arms, as verdicts.json has it.
+
+    A ratio is the time of the side that lacks the heuristic through the time of the side that has it: 1.9 says that
+    without it, training takes 1.9 times as long.
+
+    Attributes:
+        factor: the heuristic; empty where the full recipe met itself.
+        kind: ``without`` (the recipe less the heuristic), ``added`` (it alone), or ``same``.
+        arm: the arm.
+        baseline: the arm that it is compared with.
+        verdict: ``faster``, ``slower``, ``no material difference`` or ``undecided``.
+        ratio: of the seconds to the target; None where too many runs missed it.
+        low: the lower end of its interval; None where there is none.
+        high: the upper end; None where there is none.
+        p: of the test.
+        p_adjusted: for all contrasts of the study.
+        steps_ratio: of the steps to the target.
+        seconds_ratio: of the seconds a step.
+        reached: the share of blocks in which the arm reached the target.
+        reached_baseline: the share in which the baseline did.
+        probability_faster: that the side with the heuristic is faster in a block.
+        blocks: how many there were.
+        more_blocks: about how many more would decide; None where they would hardly help, or are not needed.
+        test_metric: of the arm, on test data.
+        test_metric_baseline: of the baseline.
+        test_metric_name: which metric.
+    """
+
+    factor: str
+    kind: str
+    arm: str
+    baseline: str
+    verdict: str
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    steps_ratio: float | None = None
+    seconds_ratio: float | None = None
+    reached: float | None = None
+    reached_baseline: float | None = None
+    probability_faster: float | None = None
+    blocks: int = 0
+    more_blocks: int | None = None
+    test_metric: float | None = None
+    test_metric_baseline: float | None = None
+    test_metric_name: str | None = None
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """A study as its files have it.
+
+    Attributes:
+        folder: its folder.
+        plan: plan.json; empty where the study has not got that far.
+        typed: study.json, what was typed.
+        verdicts: verdicts.json; empty where it is not finished.
+    """
+
+    folder: Path
+    plan: dict[str, Any]
+    typed: dict[str, Any]
+    verdicts: list[VerdictRow]
+
+
+def read_study(folder: Path) -> StudyFiles:
+    """Read the files of a study, which may be unfinished.
+
+    Raises:
+        StorageError: verdicts.json is there and cannot be read.
+    """
+    files = RunDir(folder)
+    plan, typed = (redact(files.read(name), redact_message) for name in ("plan.json", "study.json"))
+    return StudyFiles(folder, plan, typed, _verdicts(folder / "verdicts.json"))
+
+
+def _verdicts(path: Path) -> list[VerdictRow]:
+    if not path.exists():
+        return []
+    known = {field.name for field in fields(VerdictRow)}
+    try:
+        content = redact(json.loads(path.read_text()), redact_message)
+        return [VerdictRow(**{key: value for key, value in row.items() if key in known}) for row in content]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        hint = "`fastrun resume` of the study writes it anew"
+        raise StorageError(f"cannot read the verdicts in {path}: {error}", hint) from error

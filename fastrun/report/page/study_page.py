@@ -1,0 +1,204 @@
+"""The page of a study: what helped, how sure that is, what was fair, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastrun.config.monitor import Monitor
+from fastrun.report.page.conclusion import Conclusion, conclude, describe_check
+from fastrun.report.page.forest import draw_forest, interval
+from fastrun.report.page.number_format import enumerate_words, number, percent, plural
+from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
+
+_KINDS = {"without": 0, "added": 1, "same": 2}
+_EQUIVALENCE, _CONFIDENCE = 0.02, 0.95
+
+
+def study_context(folder: Path) -> dict[str, Any]:
+    """Return what the template of a study's page shows.
+
+    Raises:
+        StorageError: its verdicts cannot be read.
+    """
+    study = read_study(folder)
+    rule = _part(study.plan, "rule")
+    rows = sorted(study.verdicts, key=lambda row: (_KINDS.get(row.kind, 3), -(row.ratio or 0.0)))
+    conclusion = conclude(rows)
+    holds, check = describe_check(next((row for row in rows if row.kind == "same"), None))
+    return {
+        "title": f"{folder.parent.name} {folder.name}",
+        "study": study,
+        "conclusion": conclusion,
+        "check_holds": holds if rows else None,
+        "check": check,
+        "forest": draw_forest(rows, rule.get("equivalence", _EQUIVALENCE)),
+        "interval": interval,
+        "confidence": percent(rule.get("confidence", _CONFIDENCE)),
+        "equivalence": percent(rule.get("equivalence", _EQUIVALENCE)),
+        "most_misses": percent(rule.get("most_misses")),
+        "is_sequential": bool(rule.get("sequential")),
+        "contrasts": sum(row.kind != "same" for row in rows),
+        "target": describe_target(study.plan),
+        "fairness": _fairness(study),
+        "test_name": next((row.test_metric_name for row in rows if row.test_metric_name), None),
+        "is_worse_on_test": is_worse_on_test,
+        "arms": _arms(study),
+        "dropped": _part(study.plan, "dropped"),
+        "facts": _facts(study),
+        "commands": list(_commands(study, rows, conclusion, is_trusted=holds is not False)),
+    }
+
+
+def is_worse_on_test(row: VerdictRow) -> bool:
+    """Say whether the side with the heuristic is worse on test data than the side without it."""
+    if row.test_metric is None or row.test_metric_baseline is None or row.kind == "same":
+        return False
+    has, lacks = row.test_metric, row.test_metric_baseline
+    if row.kind == "without":
+        has, lacks = lacks, has
+    name = (row.test_metric_name or "").rpartition("/")[2]
+    return Monitor.of(f"val/{name}").is_better(lacks, has)
+
+
+def describe_target(plan: dict[str, Any]) -> str:
+    """Return the target of a study and where it came from, in a sentence."""
+    target = _part(plan, "target")
+    if target.get("value") is None:
+        return "The target is not set yet."
+    origin = target.get("text") or {"pilot": "set by pilot runs"}.get(str(target.get("source")), "given")
+    return f"{target.get('metric')} {number(target['value'])} on validation data: {origin}."
+
+
+def _fairness(study: StudyFiles) -> list[tuple[str, str]]:
+    """Return what was done so that the arms can be compared, each as a word or two and a sentence."""
+    plan = study.plan
+    if not plan:
+        return []
+    seeds = plan.get("seeds") or []
+    listed = f" ({', '.join(map(str, seeds))})" if 0 < len(seeds) <= 16 else ""
+    tuned = (
+        ("Tuned", "Every arm got its own learning rate from the same number of trials, on seeds that were not scored.")
+        if plan.get("tuned")
+        else (
+            "Dropped in, not retuned",
+            "Every arm trains with the learning rate of the recipe. One that would need another rate may look slower "
+            "than it is; study.tune=5 gives each arm its own.",
+        )
+    )
+    cap = plan.get("cap_steps")
+    return [
+        (
+            "Paired",
+            f"All arms share each of {plural(len(seeds), 'seed')}{listed}: the same initialization, order and "
+            "augmentation. A ratio is taken within a seed.",
+        ),
+        (
+            "Own schedules",
+            "Each arm ran complete trainings of several lengths, its schedule fitted to each. None was cut off"
+            + (f"; none was longer than {number(cap)} steps." if cap else "."),
+        ),
+        tuned,
+        (
+            "Steps and seconds apart",
+            "Steps to the target come from the seeds. Seconds a step were measured in rounds, the arms in turns with "
+            "nothing else running; compiling, starting up, validating and saving are not counted.",
+        ),
+        (
+            "Written down before",
+            f"Arms, seeds, target, longest run and rule were fixed before the first scored run: plan.json, sha256 "
+            f"{str(plan.get('sha256') or '–')[:16]}.",
+        ),
+    ]
+
+
+def _arms(study: StudyFiles) -> dict[str, str]:
+    """Return the overrides of each arm, without what was measured for it, and which arm trains the same."""
+    typed = _part(study.typed, "arms")
+    shared = _part(study.plan, "same")
+    arms = {}
+    for name, overrides in _part(study.plan, "arms").items():
+        own = typed.get(name)
+        words = _words(own.get("overrides") if isinstance(own, dict) else overrides)
+        arms[str(name)] = " ".join(words) + (f" (the runs of {shared[name]})" if name in shared else "")
+    return arms
+
+
+def _facts(study: StudyFiles) -> list[tuple[str, str]]:
+    plan, machine = study.plan, study.plan.get("machine")
+    described = ", ".join(f"{key} {value}" for key, value in machine.items()) if isinstance(machine, dict) else machine
+    created = plan.get("created")
+    if isinstance(created, (int, float)):
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(created))
+    cap = plan.get("cap_steps")
+    rows = [
+        ("command", _typed_command(study, [])),
+        ("seeds", ", ".join(map(str, plan.get("seeds") or []))),
+        ("seeds of pilot runs", ", ".join(map(str, plan.get("pilot_seeds") or []))),
+        ("length of the recipe", f"{number(plan.get('base_steps'))} steps"),
+        ("longest run", f"{number(cap)} steps; an arm that needs more has missed the target" if cap else ""),
+        ("machine", described),
+        ("made", created),
+        ("plan's sha256", plan.get("sha256")),
+    ]
+    return [(name, str(value)) for name, value in rows if value] if plan else []
+
+
+def _commands(
+    study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclusion, *, is_trusted: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield what to do next, each with its command."""
+    if not rows:
+        yield "Go on with the study", shlex.join(["fastrun", "resume", str(study.folder)])
+        return
+    if not is_trusted:
+        yield "Measure again with nothing else running", _typed_command(study, [])
+        return
+    neutral = _neutral(study)
+    dropped = [neutral[factor] for factor in conclusion.drop if factor in neutral]
+    title = f"Train without {enumerate_words(conclusion.drop)}" if dropped else "Train with it"
+    yield title, shlex.join(["fastrun", "train", *_run_words(study.plan), *dropped])
+    if conclusion.more_blocks:
+        total = max(row.blocks for row in rows) + conclusion.more_blocks
+        words = f"Decide the rest in a new study, with about {conclusion.more_blocks} more blocks"
+        yield words, _typed_command(study, [f"study.blocks={total}"])
+    if not study.plan.get("tuned"):
+        yield "Check it with a learning rate for each arm", _typed_command(study, ["study.tune=5"])
+    yield "Look at all runs", shlex.join(["fastrun", "report", str(study.folder / "runs")])
+
+
+def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
+    """Return the command of the study with some of its own keys changed."""
+    new = {word.partition("=")[0] for word in changed}
+    own = [
+        f"study.{key}={'[' + ','.join(map(str, value)) + ']' if isinstance(value, list) else value}"
+        for key, value in _part(study.typed, "study").items()
+        if value not in (None, 0, _EQUIVALENCE) and f"study.{key}" not in new
+    ]
+    return shlex.join(["fastrun", "ablate", *_run_words(study.plan), *own, *changed])
+
+
+def _run_words(plan: dict[str, Any]) -> list[str]:
+    """Return the overrides of the run that the study is about."""
+    words, recipe = _words(plan.get("overrides")), plan.get("recipe")
+    has_recipe = any(word.startswith("+recipe=") for word in words)
+    return words if has_recipe or not isinstance(recipe, str) else [f"+recipe={recipe}", *words]
+
+
+def _neutral(study: StudyFiles) -> dict[str, str]:
+    """Return the override that turns each factor off."""
+    factors = study.typed.get("factors")
+    found = [one for one in factors if isinstance(one, dict)] if isinstance(factors, list) else []
+    return {str(one.get("name")): str(one["without"]) for one in found if "without" in one}
+
+
+def _words(overrides: Any) -> list[str]:
+    return list(map(str, overrides)) if isinstance(overrides, list) else []
+
+
+def _part(content: dict[str, Any], name: str) -> dict[str, Any]:
+    part = content.get(name)
+    return part if isinstance(part, dict) else {}

@@ -1,0 +1,1 @@
+"""Removing runs, or their checkpoints."""

@@ -1,0 +1,80 @@
+"""A sweep that is watched, as what is shown of it in a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from fastrun.config.monitor import Monitor
+from fastrun.report.location import short_id
+from fastrun.report.times import format_seconds
+from fastrun.report.watch.run_frame import STYLES, title
+from fastrun.report.watch.sweep_state import SweepState
+from fastrun.search.job import JobRecord
+
+_AROUND = 9  # lines of a frame that are no rows of the table
+
+
+def sweep_frame(state: SweepState, console: Console, now: Callable[[], float] = time.time) -> RenderableType:
+    """Return what a terminal of this size shows of a sweep: the jobs that run, then the best ones, then the others."""
+    rows = _ordered(state)
+    shown = rows[: max(3, console.height - _AROUND)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("#", "overrides", "state", "step", "measured", "time"):
+        table.add_column(
+            name,
+            justify="right" if name in ("#", "step", "time") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if name == "overrides" else None,
+        )
+    for record in shown:
+        table.add_row(*_cells(state, record, now()))
+    status = "running" if state.is_running else "ended"
+    more = [Text(f"… and {len(rows) - len(shown):,} more jobs", "dim")] if len(rows) > len(shown) else []
+    name = state.path.parent.name
+    return Group(title(name, short_id(state.path), status), _bar(state, console.width), table, *more)
+
+
+def _ordered(state: SweepState) -> list[JobRecord]:
+    """Return the records that are worth a row: those of jobs that run, then of those that ended, the best first."""
+
+    def place(record: JobRecord) -> tuple[bool, bool, float, int]:
+        best = None if record.state == "running" else record.best
+        value = 0.0 if best is None else best["value"] * (-1 if Monitor.of(best["metric"]).higher_is_better else 1)
+        return record.state != "running", best is None, value, record.number
+
+    return sorted((record for record in state.jobs.values() if record.state != "waiting"), key=place)
+
+
+def _cells(state: SweepState, record: JobRecord, now: float) -> list[Text]:
+    measured = state.measured(record)
+    is_running = record.state == "running"
+    step = state.step(record) if is_running else measured[2] if measured else 0
+    seconds = record.seconds + (max(0.0, now - (record.started or now)) if is_running else 0.0)
+    result = "-" if measured is None else f"{measured[0]} {measured[1]:.4f}"
+    return [
+        Text(str(record.number)),
+        Text(" ".join(record.sweep_overrides) or "-"),
+        Text(record.state, STYLES.get(record.state, "yellow")),
+        Text(f"{step:,}" if step else "-"),
+        Text(record.error if record.error and measured is None else result),
+        Text(format_seconds(seconds)),
+    ]
+
+
+def _bar(state: SweepState, width: int) -> RenderableType:
+    """Return the progress bar with the number of jobs in each state and the time that is left."""
+    counts = ", ".join(f"{count} {name}" for name, count in state.states.items())
+    left = state.seconds_left
+    text = Text(f"{state.ended}/{state.total} jobs: {counts}" + (f"  {format_seconds(left)} left" if left else ""))
+    grid = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total=max(1, state.total), completed=state.ended, width=max(10, width - len(text) - 2))
+    grid.add_row(bar, text)
+    return grid

@@ -1,0 +1,263 @@
+"""Pages of runs, sweeps and studies: what they say, that they need nothing else, and that any files will do."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastrun.cli.main import main
+from fastrun.errors import StorageError, UsageError
+from fastrun.report.page.write import write_page
+
+Make = Callable[..., Path]
+
+
+def needs_nothing_else(page) -> None:
+    """Check that a page loads no other file, and that what is drawn and tabulated can be read aloud."""
+    html = page.html.replace('href="data:,"', "")
+    assert not re.search(r"\b(src|href|action|srcset)\s*=|@import|url\(|https?:|fetch\(|XMLHttp|//[a-z]", html)
+    assert all(svg.get("role") == "img" and svg.get("aria-label") for svg in page.of("svg"))
+    assert all(head.get("scope") for head in page.of("th"))
+    assert len(page.of("h1")) == 1
+    assert ("html", {"lang": "en"}) in page.tags
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_run(folder: Path, make_run: Make, parse) -> None:
+    run = make_run(folder / "outputs/mlp_fast/2026-11-28_07-29-54-767f", stopped="val/acc reached 0.8")
+    page = parse(write_page(run))
+    needs_nothing_else(page)
+    for words in (
+        "Recipe mlp_fast with target.value=0.8",
+        "finished",
+        "Ended because: val/acc reached 0.8.",
+        "val/acc 0.9 at step 60",
+        "val/acc 0.8 reached at step 60; 3.5 s on the wall clock",
+        "47,122 samples/s",
+        "Learning rate",
+        "starting up 3 s",
+        "auto resident the data fits the device",
+        "threads=2 1.25 slower",
+        "adamw",
+        "torch 2.14.1",
+        "fastrun eval",
+    ):
+        assert words in page.text, words
+    assert "Gradient norm" not in page.text
+    assert "train/loss from 2.198 to 0.1545, lowest" in " ".join(str(svg["aria-label"]) for svg in page.of("svg"))
+
+
+def test_the_page_is_written_anew_and_no_other_file_is_touched(folder: Path, make_run: Make, capfd) -> None:
+    run = make_run(folder / "outputs/a/2026-11-28_07-29-54-767f")
+    assert main(["report", str(run)]) == 0
+    assert main(["report", "767f", "--no-eval"]) == 0
+    assert str(run.relative_to(folder) / "report.html") in capfd.readouterr().out
+    mine = folder / "mine.html"
+    mine.write_text("mine")
+    assert main(["report", str(run), "--out", "mine.html"]) == 2
+    assert "--out FILE" in capfd.readouterr().err
+    assert mine.read_text() == "mine"
+    (run / "report.html").write_text("mine, too")
+    assert main(["report", str(run)]) == 2
+    assert (run / "report.html").read_text() == "mine, too"
+    assert main(["report", str(run), "--out", "nowhere/page.html"]) == 7
+    assert "--out FILE" in capfd.readouterr().err
+
+
+def test_the_verb_has_help_of_its_own(capfd) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["report", "--help"])
+    assert left.value.code == 0
+    assert "RUN | SWEEP | STUDY" in capfd.readouterr().out
+
+
+def test_what_is_no_run_is_refused(folder: Path, capfd) -> None:
+    (folder / "empty").mkdir()
+    with pytest.raises(UsageError, match="no run, sweep or study"):
+        write_page(folder / "empty")
+    assert main(["report", "nothing"]) == 6
+    assert "error: nothing" in capfd.readouterr().err
+
+
+def test_the_browser_is_opened(folder: Path, make_run: Make, monkeypatch, capfd) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda uri: opened.append(uri) or False)
+    run = make_run(folder / "run")
+    assert main(["report", str(run), "--open"]) == 0
+    assert opened == [(run / "report.html").as_uri()]
+    assert "by hand" in capfd.readouterr().out
+
+
+def test_jinja_may_be_missing(folder: Path, make_run: Make, monkeypatch, capfd) -> None:
+    import sys
+
+    from fastrun.report.page import render
+
+    render._environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert main(["report", str(make_run(folder / "run"))]) == 2
+    assert "pip install 'fastrun[report]'" in capfd.readouterr().err
+
+
+def test_everything_from_files_is_escaped_and_secrets_are_hidden(folder: Path, make_run: Make, parse) -> None:
+    evil = "</script><script>alert(1)</script>"
+    run = make_run(
+        folder / "run",
+        overrides=[f"name={evil}", "logger.api_key=12345678", "data.url=https://me:hunter22@host/x"],
+        stopped=evil,
+        heuristics={evil: {"requested": evil, "used": "<i>", "why": evil}},
+        versions={"python": "half a character: \ud800"},
+        lines=[{"step": 1, "train_seconds": 0.1, evil: 1.0, "train/loss": 1.0}, {"step": 2, evil: 2.0}],
+    )
+    page = parse(write_page(run))
+    assert len(page.of("script")) == 1
+    assert "alert(1)" in page.text
+    assert "12345678" not in page.html
+    assert "hunter22" not in page.html
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "diverged", "interrupted"])
+def test_a_run_that_has_no_summary(folder: Path, make_run: Make, parse, status: str) -> None:
+    run = make_run(folder / "run", status=status)
+    (run / "run.log").write_text("2026-11-28 07:00:00 error: the loss is not finite at step 60\n")
+    page = parse(write_page(run))
+    needs_nothing_else(page)
+    assert status in page.text
+    assert "val/acc 0.9 at step 60" in page.text
+    assert ("the loss is not finite" in page.text) == (status != "running")
+    assert ("fastrun watch" in page.text) == (status == "running")
+    assert ("fastrun find lr" in page.text) == (status == "diverged")
+    assert "fastrun resume" not in page.text  # there is nothing to go on from
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/step-00000060.json").write_text("{}")
+    (run / "checkpoints/step-00000060.ckpt").write_text("")
+    assert ("fastrun resume" in parse(write_page(run)).text) == (status != "running")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [{"step": 0}],
+        [{"step": 1, "train_seconds": 0.5, "train/loss": 2.0}],
+        [{"step": step, "train_seconds": 0.1 * step, "train/loss": None} for step in range(1, 9)],
+        [{"step": step, "train_seconds": 0.1 * step, "train/loss": 1e30 if step == 4 else 1.0} for step in range(1, 9)],
+        [{"step": 1, "train_seconds": None, "train/loss": "a word", "lr": [1]}],
+        [{"step": 5, "train_seconds": 0.1, "val/acc": math.nan, "val/loss": 0.0}],
+        [{"step": 5, "train_seconds": 0.1, "val/acc": 1.0, "train/loss": -1.0}],
+    ],
+    ids=["nothing", "no step", "one point", "never finite", "huge", "no numbers", "NaN", "negative"],
+)
+def test_any_metrics_will_do(folder: Path, make_run: Make, parse, lines: list[dict[str, object]]) -> None:
+    run = make_run(folder / "run", status="running", lines=lines)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "train_se')
+    page = parse(write_page(run))
+    needs_nothing_else(page)
+    assert not re.search(r'd="[^"]*(nan|inf)', page.html)
+
+
+def test_damaged_files_will_do(folder: Path, make_run: Make, parse) -> None:
+    run = make_run(folder / "run")
+    for name in ("summary.json", "status.json", "data.json", "config.yaml", "overrides.yaml"):
+        (run / name).write_text('{"half": ["wr')
+    assert "unknown" in parse(write_page(run)).text
+
+
+def test_no_peak_of_a_long_run_is_lost_and_the_page_is_small(folder: Path, make_run: Make) -> None:
+    lines = [{"step": n, "train_seconds": n / 100, "train/loss": 9.0 if n == 31_415 else 1.0} for n in range(1, 50_001)]
+    page = write_page(make_run(folder / "run", lines=lines, status="running"))
+    assert page.stat().st_size < 200_000
+    assert "highest 9" in page.read_text()
+
+
+def test_a_sweep(folder: Path, make_sweep: Make, parse) -> None:
+    page = parse(write_page(make_sweep(folder / "outputs/x/sweep-1", runs=6)))
+    needs_nothing_else(page)
+    for words in (
+        "7 jobs: 6 finished, 1 failed",
+        "Best: val/acc 0.9 with optimizer=sgd optimizer.lr=0.032.",
+        "of 7 runs reached the target 0.8",
+        "<b>out of luck</b>",
+        "Where the good runs lie",
+        "fastrun resume",
+        "--failed",
+        "fastrun train -m +recipe=mlp_fast optimizer=sgd,adamw",
+    ):
+        assert words in page.text, words
+    rows = [attributes for tag, attributes in page.tags if tag == "tr" and "data-run" in attributes]
+    assert [row["data-run"] for row in rows] == ["5", "4", "3", "2", "1", "0", "6"]
+    assert {"aria-sort": "descending", "scope": "col", "class": "num"} in page.of("th")
+
+
+def test_a_sweep_of_many_runs_is_small(folder: Path, make_sweep: Make, parse) -> None:
+    page = parse(write_page(make_sweep(folder / "sweep", runs=30, steps=300, fails=False)))
+    needs_nothing_else(page)
+    assert len(page.html) < 500_000
+    assert "30 jobs, all finished" in page.text
+
+
+def test_a_sweep_that_has_not_begun(folder: Path, make_sweep: Make, parse) -> None:
+    page = parse(write_page(make_sweep(folder / "sweep", runs=0, fails=False)))
+    needs_nothing_else(page)
+    assert "No run has been measured" in page.text
+
+
+def test_a_study_answers_what_helped_how_sure_what_was_fair_and_what_next(
+    folder: Path, make_study: Make, parse
+) -> None:
+    page = parse(write_page(make_study(folder / "outputs/x/study-1")))
+    needs_nothing_else(page)
+    for words in (
+        "Keep norm (without it, training takes 1.90 times as long, 1.70 to 2.20) and augment (alone, it makes training "
+        "1.30 times as fast, 1.10 to 1.50; beside the others it is undecided).",
+        "Drop ema (no material difference) and clip (with it, training takes 1.10 times as long).",
+        "Undecided: rank (about 6 more blocks would decide) and init (more blocks would hardly help).",
+        "95 % confidence for all 8 claims together",
+        "Holm",
+        "A/A check passed. The recipe against itself came out as 1.01 (0.97 to 1.06)",
+        "val/acc 0.95 on validation data: the median of 3 pilot runs.",
+        "Dropped in, not retuned.",
+        "share each of 9 seeds",
+        "2.60 or more",
+        "worse with it",
+        "fastrun train +recipe=mlp_fast target.value=0.95 ema=none clip=none",
+        "'study.factors=[norm,clip,ema,augment,init]' study.blocks=15",
+        "'study.factors=[norm,clip,ema,augment,init]' study.tune=5",
+        "the loss is not finite",
+        "full - clip +recipe=mlp_fast clip=none",
+        "cpu a CPU, cores 2",
+    ):
+        assert words in page.text, words
+    assert page.text.count("worse with it") == 3
+
+
+def test_a_study_whose_check_fails_says_so_first(folder: Path, make_study: Make, make_verdict, parse) -> None:
+    same = make_verdict("", "same", "slower", 0.8, 0.7, 0.9)
+    page = parse(write_page(make_study(folder / "study", [same])))
+    assert page.text.index("Do not trust this study") < page.text.index("What helped")
+    assert "Measure again with nothing else running" in page.text
+    assert "fastrun train" not in page.text
+
+
+def test_a_study_without_verdicts_says_how_to_go_on(folder: Path, make_study: Make, parse) -> None:
+    study = make_study(folder / "study", None)
+    page = parse(write_page(study))
+    needs_nothing_else(page)
+    assert "no verdicts yet: its plan is written" in page.text
+    assert f"fastrun resume {study}" in page.text
+    (study / "plan.json").unlink()
+    assert "it has no plan so far" in parse(write_page(study)).text
+
+
+def test_damaged_verdicts_are_an_error_in_a_line(folder: Path, make_study: Make) -> None:
+    study = make_study(folder / "study")
+    (study / "verdicts.json").write_text(json.dumps([{"factor": "norm"}]))
+    with pytest.raises(StorageError, match=r"verdicts\.json"):
+        write_page(study)
