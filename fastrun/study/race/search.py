@@ -77,7 +77,9 @@ class Search:
         """Return the candidate of a request, with what its first run found."""
         raw = self.candidates[request.arm]
         first = self.results.of(self._first(request.arm))
-        return raw if first is None or not first.path.is_dir() else pinned(raw, found_by(raw, first))
+        if first is None or not (first.path / "config.yaml").is_file():
+            return raw
+        return pinned(raw, found_by(raw, first))
 
     @property
     def let_in(self) -> list[str]:
