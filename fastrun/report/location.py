@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastrun.sweep.ledger import is_sweep
 
-_STAMP = re.compile(r"(?:sweep-|study-)?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-([0-9a-f]{4,})")
+_STAMP = re.compile(r"(?:sweep-|study-|race-)?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-([0-9a-f]{4,})")
 _NUMBER = re.compile(r"(\d+)-")
 
 
@@ -44,5 +44,10 @@ def sweep_of(path: Path) -> Path | None:
 
 
 def is_study(folder: Path) -> bool:
-    """Say whether a folder is that of a study."""
-    return (folder / "study.json").is_file() or (folder / "plan.json").is_file()
+    """Say whether a folder is that of a study, which a race is, too."""
+    return (folder / "study.json").is_file() or (folder / "plan.json").is_file() or is_race(folder)
+
+
+def is_race(folder: Path) -> bool:
+    """Say whether a folder is that of a race."""
+    return (folder / "race.json").is_file()

@@ -68,7 +68,7 @@ def _look_into(folder: str, sweep: Path | None, found: Scan) -> list[tuple[str, 
         found.unreadable.append(Path(folder))
         return []
     names = {entry.name for entry in entries}
-    if names & {"study.json", "plan.json"} or (sweep is None and names & {"sweep.json", "ledger"}):
+    if names & {"study.json", "race.json", "plan.json"} or (sweep is None and names & {"sweep.json", "ledger"}):
         sweep = Path(folder)
     others: list[tuple[str, Path | None]] = []
     for entry in entries:

@@ -11,10 +11,11 @@ from fastrun import compose
 from fastrun.config.duration import to_seconds
 from fastrun.config.names import check_name, stamp
 from fastrun.config.settings import Settings, SweepConfig
-from fastrun.errors import ConfigError, Interrupted
+from fastrun.errors import ConfigError
 from fastrun.run.early import check_early
 from fastrun.storage.lock import locked
 from fastrun.study.arms import design, same_arms
+from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
 from fastrun.study.estimate import format_time
@@ -30,8 +31,6 @@ from fastrun.study.source import Stage, StudySource
 from fastrun.study.verdict.judge import least_blocks
 from fastrun.sweep.client import Client
 from fastrun.sweep.ledger import Ledger
-from fastrun.sweep.resume import settled_record
-from fastrun.sweep.supervisor import Supervisor
 
 
 def define(config: StudyConfig, overrides: list[str]) -> Definition:
@@ -52,9 +51,9 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         check_early(arm.settings)
     least = least_blocks(arms.claims, sequential=config.until is not None)
     if config.blocks is not None and config.blocks < least:
-        message = f"study.blocks={config.blocks}: no fewer than {least} can decide {_count(arms.claims, 'comparison')}"
+        message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(arms.claims, 'comparison')}"
         raise ConfigError(message, f"study.blocks={least}, or fewer factors: study.factors=[{factors[0].key}]")
-    folder = Path(settings.outputs) / _name(settings) / f"study-{stamp()}"
+    folder = Path(settings.outputs) / folder_name(settings) / f"study-{stamp()}"
     return Definition(folder, config, factors, arms, overrides)
 
 
@@ -103,13 +102,7 @@ def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_
     sweep = definition.full.settings.sweep
     with locked(definition.folder), StudyView(quiet) as view:
         story = _Story(definition, view)
-        ledger = Ledger.create(definition.runs, story.source, sweep)
-        story.take_up(ledger, sweep, with_failed)
-        if not story.source.done:
-            number = Supervisor(ledger, story.source, sweep, view, client).run()
-            if number:
-                hint = f"go on with: fastrun resume {definition.folder}"
-                raise Interrupted(number, "the study is stopped, what ran is saved", hint)
+        run_all(story, definition.folder, sweep, view, client, with_failed=with_failed)
         stage = story.source.stage
         assert isinstance(stage, Scored)
         view.say("judging, and measuring the test data once")
@@ -129,10 +122,7 @@ class _Story:
 
     def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts, and go on with the plan, if there is one."""
-        for number in ledger.expected():
-            record = settled_record(ledger, number, sweep)
-            self.results.add(record, forgets_failures=with_failed)
-            self.spent_before += record.seconds / sweep.jobs
+        self.spent_before = self.results.read(ledger, sweep, forgets_failures=with_failed) / sweep.jobs
         plan = read_plan(self.definition.folder)
         if plan is None:
             self.view.say(f"pilot in {self.definition.folder}")
@@ -164,14 +154,14 @@ class _Story:
         claims = sum(contrast["kind"] != "same" for contrast in plan.contrasts)
         arms = len(plan.arms) - len(plan.same)
         self.view.say(
-            f"plan {plan.sha256[:12]}: {_count(arms, 'arm')}, {_count(claims, 'comparison')}, "
-            f"{_count(len(plan.seeds), 'block')}, cap {plan.cap_steps} steps"
+            f"plan {plan.sha256[:12]}: {counted(arms, 'arm')}, {counted(claims, 'comparison')}, "
+            f"{counted(len(plan.seeds), 'block')}, cap {plan.cap_steps} steps"
         )
         for name, rate in plan.rates.items():
             self.view.say(f"{name}: optimizer.lr={rate:.4g}")
         if plan.rates:
             count = len(plan.rates) * (self.definition.config.tune + 1)
-            self.view.say(f"tuning took {_count(count, 'run')}, none of which is scored")
+            self.view.say(f"tuning took {counted(count, 'run')}, none of which is scored")
         by_design = same_arms(self.definition.design.arms)
         for name, other in plan.same.items():
             if name not in by_design:
@@ -186,8 +176,8 @@ class _Story:
         count = len(self.results.outcomes)
         if isinstance(self.source.stage, Scored):
             over, planned = self._said_blocks, len(self.source.stage.plan.seeds)
-            return f"{over} of {planned} blocks, {_count(count, 'run')}, {format_time(self.spent())}"
-        return f"pilot, {_count(count, 'run')}, {format_time(self.spent())}"
+            return f"{over} of {planned} blocks, {counted(count, 'run')}, {format_time(self.spent())}"
+        return f"pilot, {counted(count, 'run')}, {format_time(self.spent())}"
 
     def say_progress(self) -> None:
         """Say how many blocks are over, when that has changed, and stop where the pilot alone is over the budget."""
@@ -209,12 +199,13 @@ class _Story:
             )
 
 
-def _name(settings: Settings) -> str:
+def folder_name(settings: Settings) -> str:
     """Return the name of the folder of a run."""
     recipe = settings.choices.get("recipe")
     recipes = recipe if isinstance(recipe, list) else [recipe or "train"]
     return check_name(settings.name or "+".join(str(name).replace("/", "-") for name in recipes))
 
 
-def _count(number: int, word: str) -> str:
+def counted(number: int, word: str) -> str:
+    """Return a number of things in words."""
     return f"{number} {word}{'' if number == 1 else 's'}"

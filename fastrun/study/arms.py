@@ -18,7 +18,7 @@ from fastrun.study.verdict.contrast import Contrast
 _LEAST_STEPS = 4  # of a run
 
 FULL, AGAIN, PLAIN = "full", "full again", "plain"
-_SHARED = ("seed", "target", "sweep", "outputs", "name")  # are those of the run in every arm
+SHARED = ("seed", "target", "sweep", "outputs", "name")  # are those of the run in every arm
 _NOT_COMPARED = ("name", "outputs", "sweep", "choices", "seed", "target", "steps", "epochs")
 
 Compose = Callable[[list[str]], Settings]
@@ -106,20 +106,20 @@ def design(
     Raises:
         ConfigError: an arm does not compose; the message names it.
     """
-    overrides = _without_shared(overrides)
+    overrides = without_shared(overrides)
     lines: dict[str, list[str]] = {FULL: overrides, AGAIN: overrides}
     for factor in factors:
         lines[f"{FULL} - {factor.name}"] = factor.remove_from(overrides)
     bare = overrides
     for factor in factors:
         bare = factor.remove_from(bare)
-    lines[PLAIN] = bare if baseline is None else _without_shared(baseline)
+    lines[PLAIN] = bare if baseline is None else without_shared(baseline)
     for factor in factors:
         lines[f"{PLAIN} + {factor.name}"] = (
             _with_one(overrides, factors, factor) if baseline is None else _added(lines[PLAIN], full, factor)
         )
-    shared = {key: getattr(full, key) for key in _SHARED}
-    arms = {name: _arm(compose, name, line, shared) for name, line in lines.items()}
+    shared = {key: getattr(full, key) for key in SHARED}
+    arms = {name: make_arm(compose, name, line, shared) for name, line in lines.items()}
     return Design(arms, _contrasts(arms, factors))
 
 
@@ -154,7 +154,18 @@ def _contrasts(arms: Mapping[str, Arm], factors: Sequence[Factor]) -> list[Contr
     return kept
 
 
-def _arm(compose: Compose, name: str, overrides: list[str], shared: Mapping[str, Any]) -> Arm:
+def make_arm(compose: Compose, name: str, overrides: list[str], shared: Mapping[str, Any]) -> Arm:
+    """Return an arm, every run of which goes to its end.
+
+    Args:
+        compose: composes a command line.
+        name: what it is called.
+        overrides: its command line.
+        shared: the values of `SHARED`, which all arms have from the run.
+
+    Raises:
+        ConfigError: it does not compose; the message names it.
+    """
     try:
         settings = compose(overrides)
     except FastrunError as error:
@@ -167,9 +178,9 @@ def _arm(compose: Compose, name: str, overrides: list[str], shared: Mapping[str,
     return Arm(name, overrides, replace(settings, early_stopping=complete, steps=steps, **shared))
 
 
-def _without_shared(overrides: list[str]) -> list[str]:
+def without_shared(overrides: list[str]) -> list[str]:
     """Return overrides without those that are the same in every arm, and that the study sets for each run."""
-    keys = (*_SHARED, "early_stopping")
+    keys = (*SHARED, "early_stopping")
     gone = {text for key in keys for text in overrides_of_group(overrides, key)}
     return [text for text in overrides if text not in gone]
 

@@ -61,7 +61,7 @@ def estimate(definition: Definition, client: Client | None = None) -> Estimate:
     arms, blocks = len(design.arms) - len(same_arms(design.arms)), blocks_of(config, design.claims)
     pilots = PILOTS * 3 + arms - 2 + config.tune * (arms - 1)
     ladders, rounds = round(blocks * arms * _WALK), blocks * arms
-    whole, jobs = _run_seconds(definition.full, client), definition.full.settings.sweep.jobs
+    whole, jobs = run_seconds(definition.full, client), definition.full.settings.sweep.jobs
     seconds = (pilots + ladders) * whole / jobs + rounds * (PACE_SECONDS + _START)
     return Estimate(arms, design.claims, blocks, least, pilots + ladders + rounds, seconds)
 
@@ -109,7 +109,7 @@ def _described(name: str, arms: dict[str, list[str]]) -> str:
     return " ".join([*changed, *(f"without {text}" for text in gone)])
 
 
-def _run_seconds(full: Arm, client: Client | None) -> float:
+def run_seconds(full: Arm, client: Client | None) -> float:
     """Return about how long a run of the recipe's length takes, start and validations included."""
     steps = _STEPS
     while not full.fits(steps) and steps < 1 << 20:

@@ -11,8 +11,8 @@ from fastrun.config.settings import CLOSED, OPEN, Settings
 from fastrun.errors import ConfigError, nearest
 from fastrun.study.settings import overrides_of_group
 
-_NO_HEURISTICS = ("checkpoint", "logger", "on_divergence", "early_stopping")  # have no part in how fast a run learns
-_SET_BY_STUDY = ("seed", "steps", "epochs", "target", "data", "name", "outputs", "sweep", "val_every", "log_every")
+NO_HEURISTICS = ("checkpoint", "logger", "on_divergence", "early_stopping")  # have no part in how fast a run learns
+SET_BY_STUDY = ("seed", "steps", "epochs", "target", "data", "name", "outputs", "sweep", "val_every", "log_every")
 _SKIP = "model.skip=false"  # of a residual network: plain_resnet, with the depth and the width of the run
 _EXACT = ("pipeline", "speed")  # change how a step is computed, and usually none of its results
 
@@ -74,7 +74,7 @@ def find_factors(settings: Settings, names: Sequence[str] | None) -> list[Factor
 
 def heuristics() -> list[str]:
     """Return the groups whose options are heuristics and that have a neutral one, in the order of the config."""
-    groups = [name for name in (*OPEN, *CLOSED) if name in registry.groups() and name not in _NO_HEURISTICS]
+    groups = [name for name in (*OPEN, *CLOSED) if name in registry.groups() and name not in NO_HEURISTICS]
     return [name for name in groups if _neutral(name) is not None]
 
 
@@ -105,10 +105,10 @@ def _named(settings: Settings, name: str) -> Factor:
     """
     key, equals, value = name.lstrip("+~").partition("=")
     group = key.partition(".")[0]
-    if group in _NO_HEURISTICS:
+    if group in NO_HEURISTICS:
         hint = "every run of a study is complete; name what changes how a network learns"
         raise ConfigError(f"study.factors: {name} has no part in how fast a run learns", hint)
-    if group in _SET_BY_STUDY:
+    if group in SET_BY_STUDY:
         hint = f"leave it out of the list; it may be set for all arms: fastrun ablate … {key}={value or '…'}"
         raise ConfigError(f"study.factors: {key} is the same in every arm", hint)
     if not equals and not name.startswith("~"):

@@ -129,6 +129,12 @@ class Pilot:
         steps = None if rung == 0 and lr is None else ladder.length(rung, self.base_steps)
         return Request(FULL, seed, steps, lr=lr)
 
+    def outcomes(self) -> list[Outcome]:
+        """Return the runs of the full run's ladders that have ended, those of the recipe's own length among them."""
+        rungs = [(seed, rung) for seed in self.seeds for rung in (0, *self._known(seed, None)[0])]
+        requests = [self._rung_request(seed, rung, None) for seed, rung in rungs]
+        return [one for request in dict.fromkeys(requests) if (one := self.results.of(request)) is not None]
+
     def _missing_rungs(self, lr: float | None) -> list[Request]:
         walks = {seed: self._known(seed, lr)[1] for seed in self.seeds}
         return [self._rung_request(seed, rung, lr) for seed, rung in walks.items() if rung is not None]

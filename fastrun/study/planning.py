@@ -33,7 +33,7 @@ def make_plan(pilot: Pilot) -> Plan:
     arms = {name: pilot.pinned_arm(name).with_rate(rates.get(pilot.original(name))) for name in design.arms}
     steps, base, same = pilot.median_steps(rates.get(FULL)), pilot.base_steps, same_arms(arms)
     guess = ladder.nearest_rung(steps, base)
-    lowest = _lowest_rung(guess, base, arms.values())
+    lowest = lowest_rung(guess, base, arms.values())
     highest = max(lowest, ladder.nearest_rung(_CAP * steps, base))
     cap = ladder.length(highest, base)
     blocks = blocks_of(config, design.claims)
@@ -76,7 +76,7 @@ def blocks_of(config: StudyConfig, comparisons: int) -> int:
     return config.blocks or (least + least // 2 if sequential else least)
 
 
-def _lowest_rung(guess: int, base: int, arms: Iterable[Arm]) -> int:
+def lowest_rung(guess: int, base: int, arms: Iterable[Arm]) -> int:
     """Return the lowest rung that all arms can be trained at: not below a few steps, nor too short for a schedule."""
     rungs = range(guess + ladder.LOWEST, guess)
     arms = list(arms)

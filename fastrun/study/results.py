@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,10 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fastrun.config.settings import SweepConfig
 from fastrun.redaction import redact_override
 from fastrun.search.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.request import Request
+from fastrun.sweep.ledger import Ledger
+from fastrun.sweep.resume import settled_record
 
 _MOST_ATTEMPTS = 2  # at a run that fails, or that is killed: what a full disk or memory did may be over by then
 
@@ -88,6 +92,22 @@ class Results:
     outcomes: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
     deaths: Counter[int] = field(default_factory=Counter)
 
+    def read(self, ledger: Ledger, sweep: SweepConfig, *, forgets_failures: bool = False) -> float:
+        """Take note of the jobs of earlier attempts, and return the seconds that all of them took together.
+
+        Args:
+            ledger: the ledger of the runs.
+            sweep: how long a job may take to end.
+            forgets_failures: whether those that failed are to be tried again.
+
+        Raises:
+            InUse: one of them runs.
+        """
+        records = [settled_record(ledger, number, sweep) for number in ledger.expected()]
+        for record in records:
+            self.add(record, forgets_failures=forgets_failures)
+        return sum(record.seconds for record in records)
+
     def add(self, record: JobRecord, *, is_live: bool = False, forgets_failures: bool = False) -> None:
         """Take note of how a job ended, or that it has to go on.
 
@@ -148,5 +168,6 @@ class Results:
                 yield label[0].removeprefix("arm="), outcome.error or "it failed"
 
 
+@functools.lru_cache(maxsize=1 << 16)  # asked for thousands of times, and slow to redact
 def _key(request: Request) -> tuple[str, ...]:
     return tuple(map(redact_override, request.label))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
@@ -15,7 +15,6 @@ from fastrun.config.settings import Time
 from fastrun.config.value_types import fits, format_type
 from fastrun.errors import ConfigError, nearest
 
-_PREFIX = "study."
 _OPEN, _CLOSE = "[{(", "]})"
 
 
@@ -46,10 +45,40 @@ def split_study(arguments: Iterable[str]) -> tuple[StudyConfig, list[str]]:
     Raises:
         ConfigError: a key does not exist, or a value is not allowed.
     """
+    values, rest = split_keys(arguments, OwnKeys("study", StudyConfig, _EXAMPLES, _parsed))
+    return StudyConfig(**values), rest
+
+
+@dataclass(frozen=True)
+class OwnKeys:
+    """Keys of a command line that are no keys of the run, such as ``study.blocks``.
+
+    Attributes:
+        name: what stands before the dot.
+        config: the dataclass whose fields they are.
+        examples: a hint for each key, for values of another type.
+        parse: returns the value of a field from its name and the text that was typed.
+    """
+
+    name: str
+    config: type[Any]
+    examples: Mapping[str, str]
+    parse: Callable[[str, str], Any]
+
+    def has(self, text: str) -> bool:
+        """Say whether an argument sets one of them, or one that does not exist."""
+        return text.lstrip("+").startswith((f"{self.name}.", f"{self.name}="))
+
+
+def split_keys(arguments: Iterable[str], keys: OwnKeys) -> tuple[dict[str, Any], list[str]]:
+    """Return the values of the own keys in a command line by their fields, and the other arguments.
+
+    Raises:
+        ConfigError: a key does not exist, or a value is not allowed.
+    """
     arguments = list(arguments)
-    own = [text for text in arguments if _is_own(text)]
-    values = dict(_value(text) for text in own)
-    return StudyConfig(**values), [text for text in arguments if text not in own]
+    values = dict(_value(text, keys) for text in arguments if keys.has(text))
+    return values, [text for text in arguments if not keys.has(text)]
 
 
 def split_list(text: str) -> list[str]:
@@ -81,24 +110,21 @@ def _unquoted(item: str) -> str:
     return item[1:-1] if is_quoted else item
 
 
-def _is_own(text: str) -> bool:
-    return text.lstrip("+").startswith((_PREFIX, "study="))
-
-
-def _value(text: str) -> tuple[str, Any]:
+def _value(text: str, keys: OwnKeys) -> tuple[str, Any]:
     """Return a key without its prefix, and its value."""
     key, equals, typed = text.lstrip("+").partition("=")
-    name, known = key.removeprefix(_PREFIX), [entry.name for entry in fields(StudyConfig)]
+    prefix, known = f"{keys.name}.", [entry.name for entry in fields(keys.config)]
+    name = key.removeprefix(prefix)
     if name not in known:
         hint = nearest(name, known)
-        hint = hint.replace("mean ", f"mean {_PREFIX}") if hint else f"there is {', '.join(_PREFIX + k for k in known)}"
+        hint = hint.replace("mean ", f"mean {prefix}") if hint else f"there is {', '.join(prefix + k for k in known)}"
         raise ConfigError(f"no key {key}", hint)
     if not equals:
         raise ConfigError(f"{text} is not an override", f"write {key}=value")
-    annotation = get_type_hints(StudyConfig, include_extras=True)[name]
-    value = _parsed(name, typed)
+    annotation = get_type_hints(keys.config, include_extras=True)[name]
+    value = keys.parse(name, typed)
     if not fits(value, annotation):
-        raise ConfigError(f"{key}={typed} is not {format_type(annotation)}", _EXAMPLES[name])
+        raise ConfigError(f"{key}={typed} is not {format_type(annotation)}", keys.examples[name])
     constraints.check(key, value, annotation)
     return name, value
 
@@ -110,11 +136,15 @@ def _parsed(name: str, typed: str) -> Any:
         return split_list(typed)
     if name == "baseline":
         return split_list(typed) if typed.startswith("[") else _words(typed)
+    return typed if name in ("until", "budget") else parse_value(typed)
+
+
+def parse_value(typed: str) -> Any:
+    """Return a typed value as YAML has it, or the text where it is no YAML."""
     try:
-        value = yaml.safe_load(typed)
+        return yaml.safe_load(typed)
     except yaml.YAMLError:
         return typed
-    return typed if name in ("until", "budget") else value
 
 
 def _words(typed: str) -> list[str]:

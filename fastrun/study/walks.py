@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from fastrun.config.monitor import Monitor
 from fastrun.study import ladder
 from fastrun.study.arms import AGAIN
-from fastrun.study.plan import Plan
 from fastrun.study.request import Request
 from fastrun.study.results import Outcome, Results
+
+
+class LadderPlan(Protocol):
+    """What ladders are climbed by; the attributes are those of :class:`fastrun.study.plan.Plan`."""
+
+    @property
+    def target(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def base_steps(self) -> int: ...  # noqa: D102
+    @property
+    def guesses(self) -> Mapping[str, int]: ...  # noqa: D102
+    @property
+    def rungs(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def seeds(self) -> Sequence[int]: ...  # noqa: D102
+    @property
+    def again_seeds(self) -> Sequence[int]: ...  # noqa: D102
 
 
 class Walks:
     """The ladders of all arms in all blocks.
 
     Args:
-        plan: the plan of the study.
+        plan: what they are climbed by.
         results: what became of the runs so far.
     """
 
-    def __init__(self, plan: Plan, results: Results) -> None:
+    def __init__(self, plan: LadderPlan, results: Results) -> None:
         self.plan, self.results = plan, results
         self.higher_is_better = Monitor.of(plan.target["metric"]).higher_is_better
         self._known: dict[tuple[str, int], dict[int, float]] = {}  # of the walks that are over
@@ -43,6 +60,11 @@ class Walks:
         """Return the steps to the target of an arm in a block that is over; None where it missed."""
         known = self._walk(arm, block)[0]
         return ladder.steps_to_target(known, self._target, self.higher_is_better, self.plan.base_steps)
+
+    def runs(self, arm: str, block: int) -> list[Outcome]:
+        """Return the runs of an arm that have ended in a block, in the order in which they were wanted."""
+        outcomes = [self.results.of(self.request(arm, block, rung)) for rung in self._walk(arm, block)[0]]
+        return [one for one in outcomes if one is not None]
 
     def last_run(self, arm: str, block: int) -> Outcome | None:
         """Return the run that reached the target in a block that is over, else the longest one."""

@@ -69,7 +69,7 @@ class FakeClient:
     def _train(self, run: RunDir, config: Config, overrides: list[str]) -> int:
         run.path.mkdir(parents=True, exist_ok=True)
         fate = self.physics.fate(config)
-        if config["steps"] is None:  # only a first run says what it found
+        if config["amp"]["kind"] == "auto" or config["speed"]["threads"] is None:  # only a first run says what it found
             found = config | {"amp": {"kind": "off"}, "pipeline": config["pipeline"] | {"kind": "resident"}}
             if config["pipeline"]["kind"] != "auto":
                 found["pipeline"] = config["pipeline"]

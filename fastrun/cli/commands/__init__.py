@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 _ORDER = (
     "train", "watch", "resume", "eval", "runs", "compare", "report", "prune", "tune", "find", "diagnose", "ablate",
-    "recipes", "options", "completion", "version",
+    "race", "recipes", "options", "completion", "version",
 )  # fmt: skip
 
 

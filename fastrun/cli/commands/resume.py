@@ -1,4 +1,4 @@
-"""Resume a run from its newest good checkpoint, a sweep or a study; values such as epochs=20 may change."""
+"""Resume a run from its newest good checkpoint, a sweep, a study or a race; values such as epochs=20 may change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastrun.errors import UsageError
 from fastrun.report.find_run import find_run
-from fastrun.report.location import is_study
+from fastrun.report.location import is_race, is_study
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
@@ -43,16 +43,21 @@ def _resume_sweep(path: Path, given: Namespace) -> int:
 
 
 def _resume_study(path: Path, given: Namespace) -> int:
-    """Go on with a study, with another budget if one is given.
+    """Go on with a study, with another budget if one is given, or with a race, whose runs stay as they are.
 
     Raises:
         UsageError: something else is to change.
     """
-    other = [text for text in given.overrides if not text.startswith("study.budget=")]
+    may = () if is_race(path) else ("study.budget=",)
+    other = [text for text in given.overrides if not text.startswith(may)]
     if other or given.inexact or given.anyway:
         what = next(iter(other), "--inexact or --anyway")
-        hint = "leave it out, or start another: fastrun ablate …; only study.budget may change"
-        raise UsageError(f"{what}: a study goes on as it was planned", hint)
+        hint = "leave it out, or start another" + ("; only study.budget may change" if may else "")
+        raise UsageError(f"{what}: a {'study' if may else 'race'} goes on as it was planned", hint)
+    if is_race(path):
+        from fastrun.cli.commands.race import resume
+
+        return resume(path, with_failed=given.failed)
     from fastrun.cli.commands.ablate import show
     from fastrun.study.ablate import go_on
 

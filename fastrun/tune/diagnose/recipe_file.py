@@ -40,16 +40,20 @@ def _key(override: str) -> str:
     return override.lstrip("+").partition("=")[0].removesuffix(".kind")
 
 
-def check_new_recipe(name: str) -> None:
+def check_new_recipe(name: str, key: str = "--apply ") -> None:
     """Check that a recipe of the user's can get a name.
+
+    Args:
+        name: the name.
+        key: what it was typed after.
 
     Raises:
         UsageError: it cannot, or there is a recipe of that name already.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"--apply {name}: no recipe can have that name", "use letters, digits, '_' and '-'")
-    if name in registry.recipes() or _path(name).exists():
-        raise UsageError(f"--apply {name}: there is a recipe of that name", "choose another: no file is overwritten")
+        raise UsageError(f"{key}{name}: no recipe can have that name", "use letters, digits, '_' and '-'")
+    if name in registry.recipes() or recipe_path(name).exists():
+        raise UsageError(f"{key}{name}: there is a recipe of that name", "choose another: no file is overwritten")
 
 
 def write_recipe(name: str, outcome: Outcome, extended: str | Sequence[str] | None) -> Path:
@@ -68,7 +72,7 @@ def write_recipe(name: str, outcome: Outcome, extended: str | Sequence[str] | No
         StorageError: the file cannot be written.
     """
     check_new_recipe(name)
-    path = _path(name)
+    path = recipe_path(name)
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:
@@ -76,7 +80,8 @@ def write_recipe(name: str, outcome: Outcome, extended: str | Sequence[str] | No
     return path
 
 
-def _path(name: str) -> Path:
+def recipe_path(name: str) -> Path:
+    """Return the file of a recipe of the user's, in the current folder."""
     return Path("recipes") / f"{name}.yaml"
 
 
