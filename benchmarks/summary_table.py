@@ -34,7 +34,7 @@ from fastrun.study.verdict.observation import Observation
 from fastrun.system.processor import cpu_name
 
 RESULTS = Path(__file__).with_name("measured.json")
-COMMON = ("device=cpu", "speed.threads=1", "checkpoint=none", "sweep.jobs=2")
+COMMON = ("device=cpu", "speed.threads=1", "sweep.jobs=2")
 NETWORK = ("model=resnet", "model.depth=8", "model.width=8", "init=he_normal", "norm=batch", "optimizer=adamw")
 SPEED = ("schedule=onecycle", "clip=norm", "amp=bf16", "pipeline=resident")
 FEW, TRANSFERRED = 100, ("cat", "dog")  # images of each class of the study of transfer
@@ -172,8 +172,8 @@ def early_stopping(data: Path, outputs: Path, seeds: int) -> dict[str, Any]:
     runs = sorted((outputs / "early").glob("sweep-*"))
     if not runs:
         values = ("early_stopping=none,patience", f"seed={','.join(map(str, range(seeds)))}")
-        shared = ("name=early", f"outputs={outputs}", "checkpoint=standard")
-        fastrun("train", *network, *COMMON[:2], COMMON[3], *shared, "-m", *values)
+        shared = ("name=early", f"outputs={outputs}")
+        fastrun("train", *network, *COMMON, *shared, "-m", *values)
         runs = sorted((outputs / "early").glob("sweep-*"))
     ended: dict[str, dict[int, dict[str, Any]]] = {"none": {}, "patience": {}}
     for folder in finished(runs[-1]):
