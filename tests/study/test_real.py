@@ -78,7 +78,7 @@ def test_a_pipeline_is_found_to_change_no_step_and_gets_no_ladder(shell, folder:
     assert len([labels for labels in arms if not labels[-1].startswith("pace=")]) == 1  # of the pilot
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(("callback", "share"), [("Slow", 0.05), ("Idle", None)])
 def test_a_planted_share_of_a_step_is_found_and_nothing_is_not(shell, folder: Path, callback: str, share) -> None:
     (folder / "planted.py").write_text(CALLBACKS)
@@ -94,7 +94,7 @@ def test_a_planted_share_of_a_step_is_found_and_nothing_is_not(shell, folder: Pa
         assert without["verdict"] != "slower"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_study_that_is_killed_ends_with_the_same_steps(folder: Path) -> None:
     whole, killed = folder / "whole", folder / "killed"
     whole.mkdir()

@@ -44,7 +44,7 @@ def verdict(folder: Path) -> dict:
     return dict(row)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_rate_that_is_far_too_small_is_beaten_and_a_kill_changes_nothing(folder: Path) -> None:
     whole, killed = folder / "whole", folder / "killed"
     whole.mkdir()
