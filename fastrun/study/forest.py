@@ -12,7 +12,6 @@ from fastrun.study.conclusion import Conclusion, Row
 from fastrun.study.verdict.contrast import ADDED, SAME, WITHOUT
 from fastrun.study.verdict.judge import FASTER, SLOWER, Verdict
 
-_QUIET_SHARE = 0.9  # of the CPU time that a run gets beside no other work
 _WIDE, _NARROW = 25, 11  # characters of the scale
 _WIDE_CONSOLE = 118  # characters that the whole table takes; a narrower terminal gets a part of it
 _LEAST_RANGE, _MOST_RANGE = 1.5, 20.0  # that the scale shows to both sides of 1
@@ -36,14 +35,9 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
         console.print(f"{name} could not be trained: {error}", markup=False)
     if conclusion.stopped:
         console.print(conclusion.stopped, markup=False)
-    if conclusion.cpu_share is not None and conclusion.cpu_share < _QUIET_SHARE:
-        console.print(
-            f"the machine was busy while steps were timed: they got {conclusion.cpu_share:.0%} of the CPU time",
-            style="red",
-        )
-    is_trusted, words = conclusion.check
-    if is_trusted is False:
-        console.print(words, style="red", markup=False)
+    for holds, words in (conclusion.quiet, conclusion.check):
+        if holds is False:
+            console.print(words, style="red", markup=False)
     console.print(conclusion.sentence, style="bold", markup=False)
 
 
@@ -68,7 +62,7 @@ def _table(rows: list[Row], *, is_wide: bool) -> Table:
 def _cells(row: Row, limit: float, cells: int) -> list[str | Text]:
     """Return a line of the table."""
     one = row.verdict
-    tests = ordered(one, row.test, row.test_baseline)
+    tests = ordered(one, row.tests.arm, row.tests.baseline)
     return [
         Text(f"  {one.factor or 'full again'}"),
         Text(bar(one, limit, cells)),

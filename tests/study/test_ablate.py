@@ -63,7 +63,11 @@ def check_planted(conclusion: Conclusion, lab: Lab) -> None:
     assert conclusion.sentence.startswith("Keep norm (without it, training takes 1.")
     written = json.loads((conclusion.folder / "verdicts.json").read_text())
     assert [row["factor"] for row in written] == ["", "norm"]
+    assert (written[0]["verdict"], written[0]["more_blocks"]) == ("not told apart", None)
     assert written[1]["test_metric"] is None
+    timing = json.loads((conclusion.folder / "timing.json").read_text())
+    assert [one["round"] for one in timing["rounds"]] == [1, 2, 3, 4, 5, 6]
+    assert timing["rounds"][0]["seconds"]["full"] == pytest.approx(1.25e-3, rel=0.05)
     plan = lab.plan()
     assert plan["target"] == {"metric": "val/acc", "value": 0.8, "source": "given", "text": "given"}
     assert set(plan["same"].items()) == {("plain", "full - norm"), ("plain + norm", "full")}

@@ -59,11 +59,12 @@ def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
     """
     if row is None:
         return None, "The recipe was not compared with itself, so nothing shows how far chance goes here."
-    holds = row.verdict not in ("faster", "slower") and (row.low or 0) <= 1 <= (row.high or float("inf"))
+    is_apart = row.verdict in ("faster", "slower", "told apart")
+    holds = not is_apart and (row.low or 0) <= 1 <= (row.high or float("inf"))
     against = f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)})"
     if holds:
-        return True, f"{against}, which holds 1, as it must; its width is how far chance goes here."
-    return False, f"{against}. That does not hold 1, so the other ratios cannot be trusted on this machine."
+        return True, f"{against}: not told apart, for the interval holds 1. Its width is how far chance goes here."
+    return False, f"{against}: told apart, so the other ratios cannot be trusted on this machine."
 
 
 def _advise(rows: Sequence[VerdictRow]) -> str:

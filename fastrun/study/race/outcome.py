@@ -41,8 +41,9 @@ def _comparison(finish: Finish) -> Iterator[str]:
     yield f"steps {steps}, seconds a step {one.seconds_ratio:.3g}, p {one.p:.3g}"
     confidence = f"{finish.plan.rule['confidence']:.0%}"
     yield f"{one.blocks} fresh seeds, paired, each run with its own schedule; {confidence} interval, exact test"
-    if finish.row.test is not None and finish.row.test_baseline is not None:
-        yield f"{finish.row.metric}: {finish.row.test_baseline:.4f} given, {finish.row.test:.4f} raced"
+    tests = finish.row.tests
+    if tests.arm is not None and tests.baseline is not None:
+        yield f"{finish.row.metric}: {tests.baseline:.4f} given, {tests.arm:.4f} raced"
     if finish.recipe is not None:
         yield f"written to {finish.recipe}; train it: fastrun train +recipe={finish.recipe.stem}"
         return
