@@ -65,22 +65,29 @@ def test_without_a_ratio_the_shares_that_reached_the_target_stand_there_that_wit
     assert "0.9200 / 0.9100" in line
 
 
-def test_an_open_end_is_an_arrow_and_more_blocks_are_named() -> None:
+def test_an_open_end_is_an_arrow_and_the_blocks_that_would_decide_are_named_below() -> None:
     (line,) = [line for line in drawn(OPEN).splitlines() if line.startswith("  ema")]
     assert "◂" in line
     assert "▸" in line
-    assert "undecided (+7 blocks)" in line
+    assert "1.10 (0 to 30.00)  undecided  " in line
+    assert "Undecided: ema (a new study with 16 to 32 blocks, on new seeds" in " ".join(drawn(OPEN).split())
 
 
 def test_a_full_run_that_is_told_from_itself_is_said_to_be() -> None:
     assert "cannot be trusted" in drawn(replace(SAME, verdict="told apart", ratio=1.3, low=1.2, high=1.4), ONE)
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
 def test_a_narrow_terminal_gets_whole_lines(width: int) -> None:
-    for line in drawn(SAME, ONE, MISSED, width=width).splitlines():
+    small = replace(ONE, factor="optimizer.lr=0.01", verdict="no material difference")
+    text = drawn(SAME, ONE, OPEN, MISSED, small, width=width)
+    for line in text.splitlines():
         assert len(line) <= width
         assert "…" not in line
+    if width >= 80:
+        for words in ("1.90 (1.60 to 2.20)", "1.10 (0 to 30.00)", "reached 25% / 100%", "no material difference"):
+            assert words in text
+        assert "seconds" in text
 
 
 def test_a_bar_is_on_a_logarithmic_scale() -> None:

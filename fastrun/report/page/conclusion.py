@@ -103,8 +103,19 @@ def _loss(rows: Mapping[str, VerdictRow]) -> str:
 
 
 def _wants(rows: Mapping[str, VerdictRow]) -> str:
-    more = [row.more_blocks for row in rows.values() if row.more_blocks]
-    return f"about {max(more)} more blocks would decide" if more else "more blocks would hardly help"
+    enough = [row.blocks + row.more_blocks for row in rows.values() if row.more_blocks]
+    if not enough:
+        return "these blocks do not tell how many would decide"
+    return f"a new study with {span(max(enough))} blocks, on new seeds, would decide if the ratio stays"
+
+
+def span(blocks: int) -> str:
+    """Return how many blocks decide, in words: from even odds to about 80 %, which takes twice as many.
+
+    Args:
+        blocks: with how many the interval would just leave out 1, if the ratio stays what it is.
+    """
+    return f"{blocks} to {2 * blocks}"
 
 
 def _sentence(verb: str, words: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ class VerdictRow:
         reached_baseline: the share in which the baseline did.
         probability_faster: that the side with the heuristic is faster in a block.
         blocks: how many there were.
-        more_blocks: about how many more would decide; None where they would hardly help, or are not needed.
+        more_blocks: how many more would decide with even odds; None where that cannot be told, or none are needed.
         test_metric: of the arm, on test data.
         test_metric_baseline: of the baseline.
         test_metric_name: which metric.

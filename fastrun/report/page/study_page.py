@@ -11,7 +11,7 @@ from typing import Any
 
 from fastrun.config.monitor import Monitor
 from fastrun.report.location import is_race
-from fastrun.report.page.conclusion import Conclusion, conclude, describe_check
+from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, span
 from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
@@ -48,6 +48,7 @@ def study_context(folder: Path) -> dict[str, Any]:
         "progress": progress,
         "forest": draw_forest(rows, rule.get("equivalence", _EQUIVALENCE)),
         "interval": interval,
+        "span": span,
         "confidence": percent(rule.get("confidence", _CONFIDENCE)),
         "equivalence": percent(rule.get("equivalence", _EQUIVALENCE)),
         "most_misses": percent(rule.get("most_misses")),
@@ -197,8 +198,8 @@ def _commands(
         yield f"Train with {enumerate_words(conclusion.keep)}", train
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
-        words = f"Decide the rest in a new study, with new seeds and {plural(total, 'block')}"
-        yield words, _typed_command(study, [f"study.blocks={total}"])
+        words = f"Decide the rest in a new study, on new seeds: {span(total)} blocks, from even odds to about 80 %"
+        yield words, _typed_command(study, [f"study.blocks={2 * total}"])
     if not study.plan.get("tuned"):
         yield "Check it with a learning rate for each arm", _typed_command(study, ["study.tune=5"])
     yield look

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastrun.redaction import redact_override
+from fastrun.report.page.conclusion import span
 from fastrun.study.arms import FULL
 from fastrun.study.forest import ratio_text
 from fastrun.study.race.race import Finish
@@ -48,7 +49,7 @@ def _comparison(finish: Finish) -> Iterator[str]:
         yield f"written to {finish.recipe}; train it: fastrun train +recipe={finish.recipe.stem}"
         return
     more = one.more_blocks
-    enough = f"; about {more} more seeds would decide: race.blocks={one.blocks + more}" if more else ""
+    enough = f"; {span(one.blocks + more)} seeds would decide if the ratio stays: race.blocks=…" if more else ""
     yield f"no recipe is written{enough}"
 
 
