@@ -38,10 +38,7 @@ class _Run:
 
     labels: Mapping[str, str]
     value: float | None
-
-    @property
-    def seed(self) -> int:
-        return int(self.labels.get("seed", -1))
+    seed: int  # of its block
 
 
 def read_progress(study: StudyFiles) -> Progress:
@@ -71,12 +68,14 @@ def _runs(study: StudyFiles) -> list[_Run]:
         records = Ledger.open(study.folder / "runs").records()
     except FastrunError:
         return []
+    blocks = dict(zip(study.plan.get("again_seeds") or [], study.plan.get("seeds") or [], strict=False))
     found = []
     for record in records:
         if record.state in _ENDED:
             labels = dict(text.partition("=")[::2] for text in record.sweep_overrides)
-            value = (record.best or {}).get("value")
-            found.append(_Run(labels, float(value) if isinstance(value, (int, float)) else None))
+            best, seed = (record.best or {}).get("value"), int(labels.get("seed", -1))
+            value = float(best) if isinstance(best, (int, float)) else None
+            found.append(_Run(labels, value, blocks.get(seed, seed)))
     return found
 
 
@@ -84,8 +83,8 @@ def _shortest(runs: Sequence[_Run], arm: str, seed: int, plan: Mapping[str, Any]
     """Return the steps of an arm's shortest run that reached the target, else those of its longest that did not."""
     own = [run for run in runs if run.labels.get("arm") == arm and run.seed == seed and "steps" in run.labels]
     target = plan.get("target") or {}
-    goal, better = float(target.get("value") or 0.0), Monitor.of(str(target.get("metric"))).higher_is_better
-    reached = [run for run in own if run.value is not None and (run.value >= goal if better else run.value <= goal)]
+    goal, monitor = float(target.get("value") or 0.0), Monitor.of(str(target.get("metric")))
+    reached = [run for run in own if run.value is not None and monitor.reaches(run.value, goal)]
     if reached:
         return number(min(int(run.labels["steps"]) for run in reached))
     return f"more than {number(max(int(run.labels['steps']) for run in own))}" if own else NOTHING
