@@ -68,6 +68,10 @@ def unknown_key(name: str, value: str | None = None) -> ConfigError:
     if dot and group in registry.groups():
         hint = synonym or _misspelled_key(name, known) or f"`fastrun options {group}` shows what it takes"
         return ConfigError(f"no key {name}", hint)
+    if dot and (keys := sorted(key for key in known if key.startswith(f"{group}."))):  # of no folder, such as target
+        return ConfigError(f"no key {name}", synonym or _misspelled_key(name, known) or f"there is {', '.join(keys)}")
+    if dot and group in known:
+        return ConfigError(f"no key {name}", f"{group} is a single value: {group}=…")
     hint = synonym or _misspelled_group(name, known) or _forgotten_group(name, known) or _GROUPS
     return ConfigError(f"no key {name}" if dot else f"no key or group {name}", hint)
 
@@ -89,11 +93,14 @@ def _misspelled_key(name: str, known: set[str]) -> str | None:
 
 
 def _misspelled_group(name: str, known: set[str]) -> str | None:
-    """Return a hint for ``modle.width`` or ``epocs``."""
+    """Return a hint for ``modle.width``, ``modle.widht`` or ``epocs``."""
     first, dot, rest = name.partition(".")
     top = {key.partition(".")[0] for key in known} | set(registry.groups())
     close = difflib.get_close_matches(first, top, n=1, cutoff=0.7)
-    return f"did you mean {close[0]}{dot}{rest}?" if close else None
+    if not close:
+        return None
+    meant = f"{close[0]}{dot}{rest}"
+    return (None if not dot or meant in known else _misspelled_key(meant, known)) or f"did you mean {meant}?"
 
 
 def _forgotten_group(name: str, known: set[str]) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from operator import attrgetter
+from typing import Any
 
 from fastrun.config import constraints, registry
-from fastrun.config.monitor import Monitor
+from fastrun.config.monitor import NAMES, Monitor
 from fastrun.config.settings import CLOSED, OPEN, Settings, domains
 from fastrun.errors import ConfigError
 
@@ -37,8 +39,9 @@ def _check_together(settings: Settings) -> None:
     if settings.transfer.kind == "none" and settings.transfer.source is not None:
         hint = "choose transfer=finetune or transfer=linear_probe"
         raise ConfigError("transfer.source is set, but transfer=none", hint)
-    if settings.target.metric is not None and settings.target.value is not None:
-        Monitor.of(settings.target.metric).check_target(settings.target.value)
+    metric = settings.target.metric or _default_metric(settings.data)
+    if metric is not None and settings.target.value is not None:
+        Monitor.of(metric).check_target(settings.target.value)
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "each part needs at least one sample")
     if not settings.speed.has_valid_outcome():
@@ -48,3 +51,12 @@ def _check_together(settings: Settings) -> None:
         raise ConfigError(
             f"sweep.zip={zipped} is not a list of keys", "write sweep.zip=true or sweep.zip=[seed,epochs]"
         )
+
+
+def _default_metric(data: Mapping[str, Any]) -> str | None:
+    """Return the metric that decides in a run on a data set, as far as its settings alone tell the task; else None."""
+    name = str(data.get("_target_"))
+    tasks = {"text": "language", "table": str(data.get("task"))}
+    shipped = "classification" if name in registry.shipped_options("data") else ""
+    names = NAMES.get(tasks.get(name, shipped))
+    return f"val/{names[0]}" if names else None

@@ -7,6 +7,7 @@ then on, so a resumed run takes the same steps.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import torch
 from rich.console import Console
 
 from fastrun.components.on_divergence.rewind import rewind
+from fastrun.config import registry
 from fastrun.config.settings import Settings
 from fastrun.errors import CheckpointError, ConfigError, Diverged, OutOfMemory
 from fastrun.run import ddp
@@ -30,6 +32,8 @@ from fastrun.training.builders.setup import Setup
 from fastrun.training.fit import FitResult, fit
 
 log = logging.getLogger("fastrun")
+
+_FAR = 10.0  # times the optimizer's own learning rate: a rate beyond is no plausible one
 
 
 def fit_with_recovery(
@@ -129,8 +133,7 @@ def _advised(error: Diverged, settings: Settings, run: RunDir, step: int) -> Div
 
 
 def _advice(settings: Settings, run: RunDir, step: int) -> str:
-    rate = settings.optimizer.get("lr")
-    lower = f"optimizer.lr={rate / (2 if step else 10):g}" if isinstance(rate, (int, float)) else "a lower rate"
+    lower = _lower_rate(settings, 2 if step else 10)
     answer = settings.on_divergence
     more = f"on_divergence.times={2 * answer.times}" if answer.kind == "rewind" else "on_divergence.kind=rewind"
     others = " or ".join([*([] if settings.clip.kind == "norm" else ["clip.kind=norm"]), more])
@@ -138,6 +141,29 @@ def _advice(settings: Settings, run: RunDir, step: int) -> str:
         return f"fastrun resume {run.path} {lower} goes on from step {step}; {others} may help, too"
     others = others.replace(".kind=", "=")  # as options are chosen for a new run
     return f"nothing was saved: start again with {lower} (`fastrun find lr` looks for one); {others} may help, too"
+
+
+def _lower_rate(settings: Settings, divisor: int) -> str:
+    """Return the override of a lower learning rate: a part of the run's, or the optimizer's own where that is far off.
+
+    Args:
+        settings: the settings of the run.
+        divisor: what its rate is divided by.
+    """
+    rate = settings.optimizer.get("lr")
+    if not isinstance(rate, (int, float)):
+        return "a lower rate"
+    usual = _usual_rate(str(settings.choices.get("optimizer")))
+    return f"optimizer.lr={usual if rate / divisor > _FAR * usual else rate / divisor:g}"
+
+
+def _usual_rate(option: str) -> float:
+    """Return the learning rate that an option of the optimizer has by itself; infinity where it has none."""
+    entry = registry.options("optimizer").get(option)
+    try:
+        return float(entry.content()["lr"]) if entry else math.inf
+    except (KeyError, TypeError, ValueError):
+        return math.inf
 
 
 def carry_clock(clock: Clock, path: Path | None) -> Clock:

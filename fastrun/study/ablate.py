@@ -18,7 +18,7 @@ from fastrun.study.arms import design, same_arms
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
-from fastrun.study.estimate import format_time
+from fastrun.study.estimate import counted, format_time
 from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
@@ -125,7 +125,7 @@ class _Story:
         self.spent_before = self.results.read(ledger, sweep, forgets_failures=with_failed) / sweep.jobs
         plan = read_plan(self.definition.folder)
         if plan is None:
-            self.view.say(f"pilot in {self.definition.folder}")
+            self.view.say(f"pilot in {self.definition.folder}: runs of every arm, which are not scored")
             return
         self.view.say(f"going on with {self.definition.folder}")
         if short_id({**this_machine()}) != short_id(plan.machine):
@@ -180,7 +180,7 @@ class _Story:
         return f"pilot, {counted(count, 'run')}, {format_time(self.spent())}"
 
     def say_progress(self) -> None:
-        """Say how many blocks are over, when that has changed, and stop where the pilot alone is over the budget."""
+        """Say how far it is, when that has changed, and stop where the pilot alone is over the budget."""
         stage = self.source.stage
         if isinstance(stage, Scored):
             over = len(stage.blocks)
@@ -191,6 +191,7 @@ class _Story:
                 if over == planned and not stage.plan.decision_rule.sequential:
                     self.view.say("timing the steps of every arm, one run at a time: leave the machine alone")
             return
+        self.view.say_beside(self.where())
         budget = self.definition.config.budget
         if budget is not None and self.spent() > to_seconds(budget, "study.budget"):
             message = f"study.budget={budget} was over before the pilot runs were"
@@ -204,8 +205,3 @@ def folder_name(settings: Settings) -> str:
     recipe = settings.choices.get("recipe")
     recipes = recipe if isinstance(recipe, list) else [recipe or "train"]
     return check_name(settings.name or "+".join(str(name).replace("/", "-") for name in recipes))
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number of things in words."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

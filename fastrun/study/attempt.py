@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import Interrupted
+from fastrun.study.refusal import noted
 from fastrun.study.source import StudySource
 from fastrun.sweep.client import Client
 from fastrun.sweep.ledger import Ledger
@@ -50,12 +51,12 @@ def run_all(
         with_failed: try again what failed.
 
     Raises:
+        FastrunError: nothing can be made of it, which refused.json then says, too.
         Interrupted: a signal stopped it.
     """
-    ledger = Ledger.create(story.source.study.runs, story.source, sweep)
-    story.take_up(ledger, sweep, with_failed)
-    if story.source.done:
-        return
-    number = Supervisor(ledger, story.source, sweep, view, client).run()
+    with noted(folder):
+        ledger = Ledger.create(story.source.study.runs, story.source, sweep)
+        story.take_up(ledger, sweep, with_failed)
+        number = 0 if story.source.done else Supervisor(ledger, story.source, sweep, view, client).run()
     if number:
         raise Interrupted(number, f"the {word} is stopped, what ran is saved", f"go on with: fastrun resume {folder}")

@@ -95,7 +95,7 @@ def read_definition(folder: Path) -> Definition:
         factors = [Factor(**one) for one in content["factors"]]
         config, overrides = StudyConfig(**content["study"]), list(content["overrides"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{folder / DEFINITION} is damaged", _AGAIN) from error
+        raise CheckpointError(f"{folder / DEFINITION} is damaged, or of another version of fastrun", _AGAIN) from error
     return Definition(folder, config, factors, Design(arms, contrasts), overrides)
 
 

@@ -75,16 +75,19 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
         for name in arms:
             table.add_row(name, f"the same as {same[name]}" if name in same else _described(name, arms))
         Console(highlight=False).print(table)
+        print(f"timing a run of about {_STEPS} steps", flush=True)
     found = estimate(definition, client)
     if as_json:
         content: dict[str, Any] = {"arms": arms, "same": same} | asdict(found)
         print(json.dumps(content))
         return
+    length, jobs = format_time(found.seconds), definition.full.settings.sweep.jobs
     print(
-        f"{found.blocks} blocks of {found.arms} arms: about {found.runs} runs, about {format_time(found.seconds)} "
-        f"if they are as long as the recipe ({definition.full.settings.sweep.jobs} at a time)"
+        f"{found.blocks} blocks of {counted(found.arms, 'different arm')}: about {found.runs} runs, about {length} "
+        f"if they are as long as the recipe ({jobs} at a time)"
     )
-    enough = f"{found.least_blocks} blocks are the least that can decide {found.comparisons} comparisons"
+    comparisons = counted(found.comparisons, "comparison")
+    enough = f"{found.least_blocks} blocks are the least that can decide {comparisons}"
     print(f"{enough}; small differences take more")
 
 
@@ -94,6 +97,11 @@ def format_time(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _described(name: str, arms: dict[str, list[str]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -12,9 +13,17 @@ from fastrun.study.conclusion import Conclusion, Row
 from fastrun.study.verdict.contrast import ADDED, SAME, WITHOUT
 from fastrun.study.verdict.judge import FASTER, SLOWER, Verdict
 
-_QUIET_SHARE = 0.9  # of the CPU time that a run gets beside no other work
 _WIDE, _NARROW = 25, 11  # characters of the scale
-_WIDE_CONSOLE = 118  # characters that the whole table takes; a narrower terminal gets a part of it
+_WIDE_CONSOLE = 118  # characters that are enough for the whole table, where nobody sees how wide the output is
+_SCALE, _RATIO, _VERDICT, _STEPS, _SECONDS, _TEST = "scale", "ratio", "verdict", "steps", "seconds", "test"
+_ALL = (_SCALE, _RATIO, _VERDICT, _STEPS, _SECONDS, _TEST)
+_LAYOUTS = (  # columns and characters of the scale, the widest first; the first that fits is drawn
+    (_ALL, _WIDE),
+    (_ALL, _NARROW),
+    ((_SCALE, _RATIO, _VERDICT, _STEPS, _SECONDS), _NARROW),
+    ((_RATIO, _VERDICT, _STEPS, _SECONDS), 0),
+    ((_RATIO, _VERDICT), 0),
+)
 _LEAST_RANGE, _MOST_RANGE = 1.5, 20.0  # that the scale shows to both sides of 1
 _TITLES = {WITHOUT: "without it", ADDED: "beside plain", SAME: "A/A"}
 _STYLES = {FASTER: "green", SLOWER: "red"}
@@ -28,7 +37,7 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
     plan = conclusion.plan
     target = plan.target
     console.print(f"time to {target['metric']} {target['value']:g} ({target['text']}), without / with", markup=False)
-    console.print(_table(conclusion.rows, is_wide=console.width >= _WIDE_CONSOLE))
+    console.print(_fitting(conclusion.rows, console))
     how = "each arm with its own rate" if plan.tuned else "dropped in, not retuned"
     confidence = f"{plan.rule['confidence']:.0%} over all comparisons together (Holm)"
     console.print(f"{conclusion.blocks} blocks, paired by seed, each run with its own schedule; {how}; {confidence}")
@@ -36,51 +45,56 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
         console.print(f"{name} could not be trained: {error}", markup=False)
     if conclusion.stopped:
         console.print(conclusion.stopped, markup=False)
-    if conclusion.cpu_share is not None and conclusion.cpu_share < _QUIET_SHARE:
-        console.print(
-            f"the machine was busy while steps were timed: they got {conclusion.cpu_share:.0%} of the CPU time",
-            style="red",
-        )
-    is_trusted, words = conclusion.check
-    if is_trusted is False:
-        console.print(words, style="red", markup=False)
+    for holds, words in (conclusion.quiet, conclusion.check):
+        if holds is False:
+            console.print(words, style="red", markup=False)
     console.print(conclusion.sentence, style="bold", markup=False)
 
 
-def _table(rows: list[Row], *, is_wide: bool) -> Table:
+def _fitting(rows: list[Row], console: Console) -> Table:
+    """Return the widest table that fits, so that no cell is cut off; in the narrowest one, words are folded."""
+    for columns, cells in _LAYOUTS:
+        table = _table(rows, columns, cells)
+        if Measurement.get(console, console.options.update(max_width=1 << 16), table).maximum <= console.width:
+            return table
+    for column in table.columns:
+        column.no_wrap = False
+        column.overflow = "fold"
+    return table
+
+
+def _table(rows: list[Row], columns: tuple[str, ...], cells: int) -> Table:
+    """Return the table with some of its columns, and a scale of so many characters."""
     reach = max(_reach(row.verdict) for row in rows) if rows else 1.0
-    limit, cells = math.log(min(_MOST_RANGE, max(_LEAST_RANGE, reach))), _WIDE if is_wide else _NARROW
-    titles = ["", _scale(limit, cells), "ratio", "verdict", "steps", "seconds"]
-    if is_wide:
-        titles += list(dict.fromkeys(row.metric for row in rows if row.metric))
+    limit = math.log(min(_MOST_RANGE, max(_LEAST_RANGE, reach)))
+    metric = next((row.metric for row in rows if row.metric), None)
+    titles = {_SCALE: _scale(limit, cells) if cells else "", _TEST: metric or ""}
+    columns = columns if metric else tuple(name for name in columns if name != _TEST)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in titles:
+    for title in ("", *(titles.get(name, name) for name in columns)):
         table.add_column(title, no_wrap=True)
     kind = None
     for row in rows:
         if row.verdict.kind != kind:
             kind = row.verdict.kind
             table.add_row(Text(_TITLES[kind], style="italic"))
-        table.add_row(*_cells(row, limit, cells)[: len(titles)])
+        found = _cells(row, limit, cells)
+        table.add_row(Text(f"  {row.verdict.factor or 'full again'}"), *(found[name] for name in columns))
     return table
 
 
-def _cells(row: Row, limit: float, cells: int) -> list[str | Text]:
-    """Return a line of the table."""
+def _cells(row: Row, limit: float, cells: int) -> dict[str, str | Text]:
+    """Return the cells of a line by their columns."""
     one = row.verdict
-    tests = ordered(one, row.test, row.test_baseline)
-    return [
-        Text(f"  {one.factor or 'full again'}"),
-        Text(bar(one, limit, cells)),
-        Text(ratio_text(one)),
-        Text(
-            one.verdict if one.more_blocks is None else f"{one.verdict} (+{one.more_blocks} blocks)",
-            style=_STYLES.get(one.verdict, ""),
-        ),
-        "-" if one.steps_ratio is None else f"{one.steps_ratio:.2f}",
-        f"{one.seconds_ratio:.3g}",
-        "" if None in tests else "{:.4f} / {:.4f}".format(*tests),
-    ]
+    tests = ordered(one, row.tests.arm, row.tests.baseline)
+    return {
+        _SCALE: Text(bar(one, limit, cells) if cells else ""),
+        _RATIO: Text(ratio_text(one)),
+        _VERDICT: Text(one.verdict, style=_STYLES.get(one.verdict, "")),
+        _STEPS: "-" if one.steps_ratio is None else f"{one.steps_ratio:.2f}",
+        _SECONDS: f"{one.seconds_ratio:.3g}",
+        _TEST: "" if None in tests else "{:.4f} / {:.4f}".format(*tests),
+    }
 
 
 def ordered(one: Verdict, arm: float | None, baseline: float | None) -> tuple[float | None, float | None]:

@@ -34,6 +34,11 @@ class StudyView(LiveView):
             self.say(" ".join(text.split()))
         self.on_end()
 
+    def say_beside(self, text: str) -> None:
+        """Print a line where there is no live table that says as much."""
+        if self.live is None:
+            self.say(text)
+
     def counts(self) -> str:
         """Return where the study is."""
         return self.where()

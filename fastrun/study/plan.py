@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,8 @@ def read_plan(folder: Path) -> Plan | None:
     """Return the plan of a study; None where it has none yet.
 
     Raises:
-        CheckpointError: it is of another format, or was changed after it had been made.
+        CheckpointError: it is of another format, was changed after it had been made, or is of a version of fastrun
+            that plans other things.
     """
     content = RunDir(folder).read(PLAN)
     if not content and not (folder / PLAN).exists():
@@ -116,9 +117,30 @@ def read_plan(folder: Path) -> Plan | None:
     again = "start the study again: fastrun ablate …"
     check_format(content.get("format"), str(folder / PLAN), again)
     sha256 = content.pop("sha256", None)
-    if sha256 != _sha256(content) or content.keys() != {entry.name for entry in fields(Plan)} - {"sha256"}:
+    if sha256 != _sha256(content):
         raise CheckpointError(f"{folder / PLAN} was changed after the study had begun", again)
+    _check_version(content, folder)
     return Plan(**content, sha256=sha256)
+
+
+def _check_version(content: Mapping[str, Any], folder: Path) -> None:
+    """Check that a plan, which is as it was written, says what this version of fastrun goes by.
+
+    Raises:
+        CheckpointError: it says less or more.
+    """
+    parts: list[tuple[Mapping[str, Any], Any, str]] = [(content, Plan, ""), (content.get("rule", {}), Rule, "rule.")]
+    known = {prefix + entry.name for _, kind, prefix in parts for entry in fields(kind)} - {"sha256"}
+    needed = {entry.name for entry in fields(Plan) if entry.default is MISSING}
+    found = {prefix + key for part, _, prefix in parts for key in part}
+    if missing := sorted(needed - found):
+        difference = f"it does not say {', '.join(missing)}"
+    elif unknown := sorted(found - known):
+        difference = f"this one does not know its {', '.join(unknown)}"
+    else:
+        return
+    hint = "go on with the version that began the study, or start it again: fastrun ablate …"
+    raise CheckpointError(f"{folder / PLAN} is of another version of fastrun: {difference}", hint)
 
 
 def _content(plan: Plan) -> dict[str, Any]:

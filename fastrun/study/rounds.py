@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from statistics import median
+from typing import Any
 
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.plan import Plan, short_id, this_machine
@@ -55,12 +55,24 @@ class Rounds:
             self._seconds[arm, block] = seconds_per_step(outcome)
         return self._seconds[arm, block]
 
-    def cpu_share(self) -> float | None:
-        """Return the median of the shares of CPU time that timed runs got of what they asked for; None if not known."""
-        timed = [one for label, one in self.results.outcomes.items() if label[-1].endswith(f" on {self.machine}")]
-        shares = [(one.summary.get("throughput") or {}).get("cpu_share") for one in timed]
-        known = [float(share) for share in shares if share is not None]
-        return median(known) if known else None
+    def cpu_shares(self, block: int) -> dict[str, float]:
+        """Return the share of CPU time that each timed run of a round got of what it asked for, where it is known."""
+        shares = {arm: self._cpu_share(arm, block) for arm in self.plan.arms}
+        return {arm: share for arm, share in shares.items() if share is not None}
+
+    def _cpu_share(self, arm: str, block: int) -> float | None:
+        outcome = self.results.of(self.request(arm, block))
+        share = None if outcome is None else (outcome.summary.get("throughput") or {}).get("cpu_share")
+        return None if share is None else float(share)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the seconds a step of every arm in each round that was timed, and its share of CPU time."""
+        found = []
+        for block in range(len(self.plan.seeds)):
+            seconds = {arm: one for arm in self.plan.arms if (one := self.seconds(arm, block)) is not None}
+            if seconds:
+                found.append({"round": block + 1, "seconds": seconds, "cpu_shares": self.cpu_shares(block)})
+        return found
 
     def differs(self, arm: str, other: str, block: int) -> bool:
         """Say whether the losses of two arms are known to differ in a block's round."""

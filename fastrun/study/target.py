@@ -60,11 +60,13 @@ class Target:
             top = max(best) if self.higher_is_better else min(best)
             message = f"the full run does not reach {what} in {longest} steps, four times its length; best: {top:.4g}"
             near = "below" if self.higher_is_better else "above"
-            hint = f"choose a target.value {near} {top:.4g}; a study without one has pilot runs set it"
+            hint = f"start again with a target.value {near} {top:.4g}; a study without one has pilot runs set it"
             raise ConfigError(message, hint)
         if steps <= shortest:
             message = f"the full run reaches {what} within {shortest} of its {base_steps} steps: too soon to compare"
-            raise ConfigError(message, "choose a harder target.value; a study without one has pilot runs set it")
+            raise ConfigError(
+                message, "start again with a harder target.value; a study without one has pilot runs set it"
+            )
 
 
 def choose_target(config: TargetConfig, outcomes: Sequence[Outcome]) -> Target:

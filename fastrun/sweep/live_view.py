@@ -10,6 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from fastrun.search.job import JobRecord
 
@@ -66,6 +67,10 @@ class LiveView:
         if self.live is None or time.monotonic() - self._drawn < _EVERY:
             return
         self._drawn = time.monotonic()
+        running = list(running)
+        if not running:
+            self.live.update(Text(self.counts(), style="dim"), refresh=True)
+            return
         table = Table("#", "overrides", "for", "last measured", caption=self.counts(), caption_justify="left")
         for record in map(self.rows.__getitem__, running):
             seconds = time.time() - (record.started or 0)

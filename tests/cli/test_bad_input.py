@@ -94,6 +94,10 @@ COMPOSING = [
     (["train", "deterministic=maybe"], 2, "not a valid bool"),
     (["train", "log_every=0"], 2, "the minimum is 1"),
     (["train", "views=mirrored"], 2, "did you mean mirror?"),
+    (["train", "target.valu=0.96"], 2, "did you mean target.value?"),
+    (["train", "target.level=0.96"], 2, "there is target.metric, target.stop, target.value"),
+    (["train", "epochs.max=3"], 2, "epochs is a single value: epochs=…"),
+    (["train", "optimzer.lrr=3"], 2, "did you mean optimizer.lr?"),
     (["train", "target.value=abc"], 2, "target.value: Value 'abc'"),
     (["train", "callbacks=3"], 2, "callbacks: Cannot assign int"),
     (["train", "val_every=0"], 2, "less than a step"),
@@ -243,7 +247,7 @@ def test_a_run_that_cannot_start_is_refused_and_leaves_no_directory(
 
 def test_a_run_that_diverges_in_its_first_steps_keeps_its_directory(shell, folder: Path, error_of: ErrorOf) -> None:
     done = shell("train", *TINY, "optimizer=sgd", "optimizer.lr=1e30", "steps=9", "data.samples=1000")
-    assert "start again with optimizer.lr=" in error_of(done, 4)
+    assert "start again with optimizer.lr=0.1 (" in error_of(done, 4)
     (status,) = folder.glob("outputs/*/*/status.json")
     assert json.loads(status.read_text())["exit_code"] == 4
 

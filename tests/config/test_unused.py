@@ -32,6 +32,8 @@ DROPPED = [
     (["~model._target_"], "~model._target_: every run needs one", "`fastrun options model`"),
     (["+optimizer=sgd"], "+optimizer=sgd: every run has this group", "leave out the plus: optimizer=sgd"),
     (["target.metric=val/acc", "target.value=95"], "target.value=95 cannot be reached", "target.value=0.95"),
+    (["+recipe=mlp_fast", "target.value=96"], "val/acc is at most 1", "target.value=0.96"),
+    (["data=table", "data.task=regression", "target.value=2"], "val/r2 is at most 1", "another target.value"),
     (["target.metric=val/perplexity", "target.value=0.5"], "val/perplexity is at least 1", "another target.value"),
 ]
 
@@ -50,6 +52,7 @@ USED = [
     ["clip=norm", "clip.max=5"], ["clip.kind=norm", "clip.max=5"], ["ema=ema", "ema.decay=0.9"],
     ["device=cpu", "device.count=2"], ["batch=auto", "batch.accumulate=2"], ["pipeline.num_workers=0"],
     ["~loss.label_smoothing"], ["~optimizer.lr"], ["steps=null"], ["early_stopping.seconds=null"],
+    ["data=text", "target.value=96"], ["data=table", "target.value=96"], ["target.metric=val/loss", "target.value=96"],
     ["target.metric=val/acc", "target.value=1"], ["target.metric=val/rmse", "target.value=30"],
     ["batch.lr_scaling=linear", "batch.base_size=64"], ["+recipe=cifar10_speedrun", "optimizer=sgd"],
     ["+recipe=resnet_amp", "clip=none", "early_stopping=none"],

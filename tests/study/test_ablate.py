@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -63,7 +64,11 @@ def check_planted(conclusion: Conclusion, lab: Lab) -> None:
     assert conclusion.sentence.startswith("Keep norm (without it, training takes 1.")
     written = json.loads((conclusion.folder / "verdicts.json").read_text())
     assert [row["factor"] for row in written] == ["", "norm"]
+    assert (written[0]["verdict"], written[0]["more_blocks"]) == ("not told apart", None)
     assert written[1]["test_metric"] is None
+    timing = json.loads((conclusion.folder / "timing.json").read_text())
+    assert [one["round"] for one in timing["rounds"]] == [1, 2, 3, 4, 5, 6]
+    assert timing["rounds"][0]["seconds"]["full"] == pytest.approx(1.25e-3, rel=0.05)
     plan = lab.plan()
     assert plan["target"] == {"metric": "val/acc", "value": 0.8, "source": "given", "text": "given"}
     assert set(plan["same"].items()) == {("plain", "full - norm"), ("plain + norm", "full")}
@@ -142,7 +147,12 @@ def test_the_pilot_sets_a_target_and_says_how(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "physics", "message", "hint"),
     [
-        (["target.value=0.999"], NORM, "does not reach val/acc 0.999 in 1280 steps", "choose a target.value below 0.9"),
+        (
+            ["target.value=0.999"],
+            NORM,
+            "does not reach val/acc 0.999 in 1280 steps",
+            "start again with a target.value below 0.9",
+        ),
         (["target.value=0.01"], NORM, "reaches val/acc 0.01 within 20 of its 320 steps", "a harder target.value"),
         (["target.value=95"], NORM, "target.value=95 cannot be reached", "a share, not a percentage"),
         ([], Physics(metric=lambda effort: 0.1), "val/acc is 0.1 in every validation", "another target.metric"),
@@ -161,6 +171,12 @@ def test_what_no_study_can_be_made_of_is_said_in_a_line(
         lab.study(ONE, *arguments, physics=physics)
     assert message in raised.value.message
     assert hint in str(raised.value.hint)
+    if lab.started:
+        refusal = json.loads((lab.folder / "refused.json").read_text())
+        assert message in refusal["error"]
+        assert hint in str(refusal["hint"])
+    else:
+        assert not Path("outputs").exists()
 
 
 def test_a_plan_that_was_changed_is_refused(lab: Lab) -> None:
@@ -170,6 +186,21 @@ def test_a_plan_that_was_changed_is_refused(lab: Lab) -> None:
     path.write_text(path.read_text().replace('"value": 0.8', '"value": 0.5'))
     with pytest.raises(CheckpointError, match="was changed after the study had begun"):
         lab.go_on(physics=NORM)
+
+
+def test_a_plan_of_another_version_is_not_called_changed(lab: Lab) -> None:
+    with pytest.raises(Killed):
+        lab.study(ONE, "target.value=0.8", physics=NORM, dies_after=25)
+    plan = lab.plan()
+    del plan["sha256"]
+    renamed = {"guess" if key == "guesses" else key: value for key, value in plan.items()}
+    richer = plan | {"rule": plan["rule"] | {"luck": 1}}
+    for content, words in ((renamed, "it does not say guesses"), (richer, "this one does not know its rule.luck")):
+        sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        (lab.folder / "plan.json").write_text(json.dumps({"sha256": sha256} | content))
+        with pytest.raises(CheckpointError, match=f"plan.json is of another version of fastrun: {words}") as raised:
+            lab.go_on(physics=NORM)
+        assert "go on with the version that began the study" in str(raised.value.hint)
 
 
 @pytest.mark.slow

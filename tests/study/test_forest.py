@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from fastrun.report.page.timing import Timing
 from fastrun.study import forest
 from fastrun.study.conclusion import Conclusion, Row
+from fastrun.study.held_out import HeldOut
 from fastrun.study.plan import Plan
 from fastrun.study.verdict.judge import Verdict
 
@@ -25,7 +27,7 @@ MISSED = replace(
     reached=1.0, reached_baseline=0.25, steps_ratio=None,
 )  # fmt: skip
 OPEN = replace(ONE, factor="ema", verdict="undecided", ratio=1.1, low=None, high=30.0, more_blocks=7)
-SAME = replace(ONE, factor="", kind="same", arm="full again", verdict="undecided", ratio=1.0, low=0.9, high=1.1)
+SAME = replace(ONE, factor="", kind="same", arm="full again", verdict="not told apart", ratio=1.0, low=0.9, high=1.1)
 
 
 def plan() -> Plan:
@@ -38,10 +40,10 @@ def plan() -> Plan:
 
 
 def drawn(*verdicts: Verdict, width: int = 120) -> str:
-    rows = [Row(one, 0.91, 0.92, "test/acc") for one in verdicts]
+    rows = [Row(one, HeldOut(0.91, 0.92), "test/acc") for one in verdicts]
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None, highlight=False)
-    forest.show(Conclusion(Path("study"), plan(), rows, 9, {"full - ema": "boom"}, "", 0.7, None), console)
+    forest.show(Conclusion(Path("study"), plan(), rows, 9, {"full - ema": "boom"}, "", Timing(0.7, 0.4), None), console)
     return file.getvalue()
 
 
@@ -53,7 +55,7 @@ def test_a_ratio_is_drawn_with_its_interval_and_its_parts() -> None:
     assert line.split()[-5:] == ["2.10", "0.9", "0.9100", "/", "0.9200"]
     assert "dropped in, not retuned; 95% over all comparisons" in text
     assert "full - ema could not be trained: boom" in text
-    assert "the machine was busy while steps were timed: they got 70% of the CPU time" in text
+    assert "The machine was busy while steps were timed: they got 70 % of the CPU time" in text
     assert "Keep norm (without it, training takes 1.90 times as long" in text
 
 
@@ -63,22 +65,29 @@ def test_without_a_ratio_the_shares_that_reached_the_target_stand_there_that_wit
     assert "0.9200 / 0.9100" in line
 
 
-def test_an_open_end_is_an_arrow_and_more_blocks_are_named() -> None:
+def test_an_open_end_is_an_arrow_and_the_blocks_that_would_decide_are_named_below() -> None:
     (line,) = [line for line in drawn(OPEN).splitlines() if line.startswith("  ema")]
     assert "◂" in line
     assert "▸" in line
-    assert "undecided (+7 blocks)" in line
+    assert "1.10 (0 to 30.00)  undecided  " in line
+    assert "Undecided: ema (a new study with 16 to 32 blocks, on new seeds" in " ".join(drawn(OPEN).split())
 
 
 def test_a_full_run_that_is_told_from_itself_is_said_to_be() -> None:
-    assert "cannot be trusted" in drawn(replace(SAME, verdict="faster", ratio=1.3, low=1.2, high=1.4), ONE)
+    assert "cannot be trusted" in drawn(replace(SAME, verdict="told apart", ratio=1.3, low=1.2, high=1.4), ONE)
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
 def test_a_narrow_terminal_gets_whole_lines(width: int) -> None:
-    for line in drawn(SAME, ONE, MISSED, width=width).splitlines():
+    small = replace(ONE, factor="optimizer.lr=0.01", verdict="no material difference")
+    text = drawn(SAME, ONE, OPEN, MISSED, small, width=width)
+    for line in text.splitlines():
         assert len(line) <= width
         assert "…" not in line
+    if width >= 80:
+        for words in ("1.90 (1.60 to 2.20)", "1.10 (0 to 30.00)", "reached 25% / 100%", "no material difference"):
+            assert words in text
+        assert "seconds" in text
 
 
 def test_a_bar_is_on_a_logarithmic_scale() -> None:

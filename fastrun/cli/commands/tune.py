@@ -103,6 +103,8 @@ def _show(answer: Answer) -> None:
     for row in answer.rows:
         table.add_row(row["setting"], "" if row["ms"] is None else f"{row['ms']:g}", row["verdict"])
     console.print(table if answer.rows else "there is only one candidate for each setting on this machine")
+    if answer.rows:
+        console.print("each setting was timed apart, its values in turns: compare times within a setting only")
     if answer.rows and answer.was_busy:
         console.print(f"the machine was busy: measuring got {answer.cpu_share:.0%} of the CPU time")
     console.print(f"\nruns of this training take {' '.join(rows_of(answer.choice))}", markup=False)

@@ -10,6 +10,7 @@ import numpy as np
 from fastrun.report.page.series import Floats
 
 _MOST_DECADES = 6  # that are marked
+_THOUSANDS_FROM = 1e4  # an axis that reaches so far is marked in thousands, all of it
 _LOG_FROM = 30.0  # times from the lowest to the highest value: then a logarithmic axis shows more
 
 
@@ -88,7 +89,10 @@ def linear_axis(low: float, high: float, count: int = 5) -> Axis:
     step = _round_step((high - low) / count)
     decimals = max(0, -floor(log10(step) + 1e-9))
     marks = [index * step for index in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
-    return Axis(low, high, False, [Tick((mark - low) / (high - low), _label(mark, decimals)) for mark in marks])
+    is_large = any(abs(mark) >= _THOUSANDS_FROM for mark in marks)
+    labels = [_thousands(mark) if is_large else _label(mark, decimals) for mark in marks]
+    places = [(mark - low) / (high - low) for mark in marks]
+    return Axis(low, high, False, [Tick(at, label) for at, label in zip(places, labels, strict=True)])
 
 
 def log_axis(low: float, high: float) -> Axis:
@@ -108,6 +112,12 @@ def _round_step(least: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - 1e-9))
+
+
+def _thousands(mark: float) -> str:
+    if 0 < abs(mark) < 1e6:
+        return f"{mark / 1e3:g}k"
+    return _label(mark, 0)
 
 
 def _label(mark: float, decimals: int) -> str:

@@ -59,11 +59,12 @@ def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
     """
     if row is None:
         return None, "The recipe was not compared with itself, so nothing shows how far chance goes here."
-    holds = row.verdict not in ("faster", "slower") and (row.low or 0) <= 1 <= (row.high or float("inf"))
+    is_apart = row.verdict in ("faster", "slower", "told apart")
+    holds = not is_apart and (row.low or 0) <= 1 <= (row.high or float("inf"))
     against = f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)})"
     if holds:
-        return True, f"{against}, which holds 1, as it must; its width is how far chance goes here."
-    return False, f"{against}. That does not hold 1, so the other ratios cannot be trusted on this machine."
+        return True, f"{against}: not told apart, for the interval holds 1. Its width is how far chance goes here."
+    return False, f"{against}: told apart, so the other ratios cannot be trusted on this machine."
 
 
 def _advise(rows: Sequence[VerdictRow]) -> str:
@@ -102,8 +103,19 @@ def _loss(rows: Mapping[str, VerdictRow]) -> str:
 
 
 def _wants(rows: Mapping[str, VerdictRow]) -> str:
-    more = [row.more_blocks for row in rows.values() if row.more_blocks]
-    return f"about {max(more)} more blocks would decide" if more else "more blocks would hardly help"
+    enough = [row.blocks + row.more_blocks for row in rows.values() if row.more_blocks]
+    if not enough:
+        return "these blocks do not tell how many would decide"
+    return f"a new study with {span(max(enough))} blocks, on new seeds, would decide if the ratio stays"
+
+
+def span(blocks: int) -> str:
+    """Return how many blocks decide, in words: from even odds to about 80 %, which takes twice as many.
+
+    Args:
+        blocks: with how many the interval would just leave out 1, if the ratio stays what it is.
+    """
+    return f"{blocks} to {2 * blocks}"
 
 
 def _sentence(verb: str, words: list[str]) -> list[str]:

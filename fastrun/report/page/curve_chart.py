@@ -33,6 +33,7 @@ class Curve:
         is_faint: whether it stands behind the others, as the values that another curve is the mean of.
         run: the number of the run that it belongs to, where there are several.
         rank: from 0 for the worst run to 1 for the best, where there are more runs than colors.
+        is_dashed: whether it has gaps, so that a curve below it with nearly the same values can be seen.
     """
 
     series: Series
@@ -41,6 +42,7 @@ class Curve:
     is_faint: bool = False
     run: int | None = None
     rank: float | None = None
+    is_dashed: bool = False
 
 
 @dataclass(frozen=True)

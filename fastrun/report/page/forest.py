@@ -14,9 +14,9 @@ from fastrun.report.page.number_format import ratio
 from fastrun.report.page.study_files import VerdictRow
 
 _MARKS = (1, 2, 0.5, 5, 0.2, 10, 0.1, 1.5, 0.67, 3, 0.33, 1.2, 0.8, 1.1, 0.9, 1.05, 0.95)  # the first that fit
+_ENDS = (0.05, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20)  # the axis goes from one to one
 _LEAST_GAP = 0.09  # between two marks, as a share of the axis
-_LEAST_SPAN, _MOST_SPAN = 1.1, 20.0  # the axis reaches so far at least, and at most, as factors from 1
-_MARGIN = 1.04
+_MARGIN = 1.03  # beyond them, as a factor
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,11 @@ def interval(row: VerdictRow) -> str:
 
 def _axis(values: Iterable[float | None]) -> Axis:
     known = [value for value in values if value is not None and value > 0]
-    low = min([1 / _LEAST_SPAN, *known]) / _MARGIN
-    high = max([_LEAST_SPAN, *known]) * _MARGIN
-    low, high = max(low, 1 / _MOST_SPAN), min(high, _MOST_SPAN)
+    first = max((end for end in _ENDS if end < 1 and end <= min(known, default=1.0)), default=_ENDS[0])
+    last = min((end for end in _ENDS if end > 1 and end >= max(known, default=1.0)), default=_ENDS[-1])
+    low, high = first / _MARGIN, last * _MARGIN
     span, ticks = log10(high / low), list[Tick]()
-    for mark in _MARKS:
+    for mark in (1, first, last, *_MARKS):
         at = log10(mark / low) / span
         if 0 <= at <= 1 and all(abs(at - other.at) >= _LEAST_GAP for other in ticks):
             ticks.append(Tick(at, f"{mark:g}"))

@@ -124,7 +124,11 @@ def _charts(run: RunFiles) -> Iterator[CurveChart]:
 
 
 def _curves(series: Mapping[str, Series], names: Iterable[str], color: int) -> list[Curve]:
-    return [Curve(series[name], name, color + index) for index, name in enumerate(names) if name in series]
+    return [
+        Curve(series[name], name, color + index, is_dashed=index > 0)
+        for index, name in enumerate(names)
+        if name in series
+    ]
 
 
 def _smoothed(series: Series | None, color: int) -> list[Curve]:

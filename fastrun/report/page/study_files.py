@@ -9,7 +9,9 @@ from typing import Any
 
 from fastrun.errors import StorageError
 from fastrun.redaction import redact, redact_message
+from fastrun.report.page.timing import Timing, read_timing
 from fastrun.storage.run_dir import RunDir
+from fastrun.system.process import Process
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class VerdictRow:
         kind: ``without`` (the recipe less the heuristic), ``added`` (it alone), or ``same``.
         arm: the arm.
         baseline: the arm that it is compared with.
-        verdict: ``faster``, ``slower``, ``no material difference`` or ``undecided``.
+        verdict: ``faster``, ``slower``, ``no material difference`` or ``undecided``; of the recipe and itself
+            ``told apart`` or ``not told apart``.
         ratio: of the seconds to the target; None where too many runs missed it.
         low: the lower end of its interval; None where there is none.
         high: the upper end; None where there is none.
@@ -36,10 +39,12 @@ class VerdictRow:
         reached_baseline: the share in which the baseline did.
         probability_faster: that the side with the heuristic is faster in a block.
         blocks: how many there were.
-        more_blocks: about how many more would decide; None where they would hardly help, or are not needed.
+        more_blocks: how many more would decide with even odds; None where that cannot be told, or none are needed.
         test_metric: of the arm, on test data.
         test_metric_baseline: of the baseline.
         test_metric_name: which metric.
+        test_difference_low: the lower end of the interval of their difference, the arm less the baseline.
+        test_difference_high: its upper end.
     """
 
     factor: str
@@ -62,6 +67,8 @@ class VerdictRow:
     test_metric: float | None = None
     test_metric_baseline: float | None = None
     test_metric_name: str | None = None
+    test_difference_low: float | None = None
+    test_difference_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +80,18 @@ class StudyFiles:
         plan: plan.json; empty where the study has not got that far.
         typed: study.json, what was typed.
         verdicts: verdicts.json; empty where it is not finished.
+        timing: timing.json, how quiet the machine was.
+        refusal: why no study can be made of it, as refused.json says; empty where it can go on.
+        is_running: whether a process carries it on.
     """
 
     folder: Path
     plan: dict[str, Any]
     typed: dict[str, Any]
     verdicts: list[VerdictRow]
+    timing: Timing
+    refusal: str
+    is_running: bool
 
 
 def read_study(folder: Path) -> StudyFiles:
@@ -89,7 +102,16 @@ def read_study(folder: Path) -> StudyFiles:
     """
     files = RunDir(folder)
     plan, typed = (redact(files.read(name), redact_message) for name in ("plan.json", "study.json"))
-    return StudyFiles(folder, plan, typed, _verdicts(folder / "verdicts.json"))
+    refused, holder = redact(files.read("refused.json"), redact_message), Process.of(files.read("lock"))
+    return StudyFiles(
+        folder,
+        plan,
+        typed,
+        _verdicts(folder / "verdicts.json"),
+        read_timing(folder),
+        refusal=". ".join(str(refused[key]) for key in ("error", "hint") if refused.get(key)),
+        is_running=holder is not None and not holder.is_gone(),
+    )
 
 
 def _verdicts(path: Path) -> list[VerdictRow]:

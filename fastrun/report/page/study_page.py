@@ -5,14 +5,18 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastrun.config.monitor import Monitor
-from fastrun.report.page.conclusion import Conclusion, conclude, describe_check
+from fastrun.report.location import is_race
+from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, span
 from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
+from fastrun.report.page.study_progress import Progress, read_progress
+from fastrun.report.page.timing import describe_quiet
 
 _KINDS = {"without": 0, "added": 1, "same": 2}
 _EQUIVALENCE, _CONFIDENCE = 0.02, 0.95
@@ -28,40 +32,50 @@ def study_context(folder: Path) -> dict[str, Any]:
     rule = _part(study.plan, "rule")
     rows = sorted(study.verdicts, key=lambda row: (_KINDS.get(row.kind, 3), -(row.ratio or 0.0)))
     conclusion = conclude(rows)
-    holds, check = describe_check(next((row for row in rows if row.kind == "same"), None))
+    same = next((row for row in rows if row.kind == "same"), None)
+    holds, check = describe_check(same)
+    rows = [replace(row, verdict="not told apart" if holds else "told apart") if row is same else row for row in rows]
+    is_quiet, quiet = describe_quiet(study.timing, None if same is None else same.seconds_ratio)
+    progress = None if rows else read_progress(study)
     return {
         "title": f"{folder.parent.name} {folder.name}",
         "study": study,
         "conclusion": conclusion,
         "check_holds": holds if rows else None,
         "check": check,
+        "is_busy": bool(rows) and is_quiet is False,
+        "quiet": quiet,
+        "progress": progress,
         "forest": draw_forest(rows, rule.get("equivalence", _EQUIVALENCE)),
         "interval": interval,
+        "span": span,
         "confidence": percent(rule.get("confidence", _CONFIDENCE)),
         "equivalence": percent(rule.get("equivalence", _EQUIVALENCE)),
         "most_misses": percent(rule.get("most_misses")),
         "is_sequential": bool(rule.get("sequential")),
         "contrasts": sum(row.kind != "same" for row in rows),
         "target": describe_target(study.plan),
-        "fairness": _fairness(study),
+        "fairness": _fairness(study, quiet),
         "test_name": next((row.test_metric_name for row in rows if row.test_metric_name), None),
         "is_worse_on_test": is_worse_on_test,
         "arms": _arms(study),
         "dropped": _part(study.plan, "dropped"),
         "facts": _facts(study),
-        "commands": list(_commands(study, rows, conclusion, is_trusted=holds is not False)),
+        "commands": list(
+            _commands(study, rows, conclusion, progress, is_trusted=holds is not False, is_busy=is_quiet is False)
+        ),
     }
 
 
 def is_worse_on_test(row: VerdictRow) -> bool:
-    """Say whether the side with the heuristic is worse on test data than the side without it."""
-    if row.test_metric is None or row.test_metric_baseline is None or row.kind == "same":
+    """Say whether the side with the heuristic is worse on test data, by an interval that leaves out no difference."""
+    low, high = row.test_difference_low, row.test_difference_high
+    if low is None or high is None or row.kind == "same":
         return False
-    has, lacks = row.test_metric, row.test_metric_baseline
-    if row.kind == "without":
-        has, lacks = lacks, has
+    if row.kind == "without":  # the interval is that of the arm less its baseline, which has the heuristic here
+        low, high = -high, -low
     name = (row.test_metric_name or "").rpartition("/")[2]
-    return Monitor.of(f"val/{name}").is_better(lacks, has)
+    return high < 0 if Monitor.of(f"val/{name}").higher_is_better else low > 0
 
 
 def describe_target(plan: dict[str, Any]) -> str:
@@ -73,15 +87,15 @@ def describe_target(plan: dict[str, Any]) -> str:
     return f"{target.get('metric')} {number(target['value'])} on validation data: {origin}."
 
 
-def _fairness(study: StudyFiles) -> list[tuple[str, str]]:
+def _fairness(study: StudyFiles, quiet: str) -> list[tuple[str, str]]:
     """Return what was done so that the arms can be compared, each as a word or two and a sentence."""
-    plan = study.plan
+    plan, is_over = study.plan, bool(study.verdicts)
     if not plan:
         return []
     seeds = plan.get("seeds") or []
     listed = f" ({', '.join(map(str, seeds))})" if 0 < len(seeds) <= 16 else ""
     tuned = (
-        ("Tuned", "Every arm got its own learning rate from the same number of trials, on seeds that were not scored.")
+        ("Tuned", "Every arm has its own learning rate from the same number of trials, on seeds that are not scored.")
         if plan.get("tuned")
         else (
             "Dropped in, not retuned",
@@ -89,7 +103,8 @@ def _fairness(study: StudyFiles) -> list[tuple[str, str]]:
             "than it is; study.tune=5 gives each arm its own.",
         )
     )
-    cap = plan.get("cap_steps")
+    cap, pace = plan.get("cap_steps"), plan.get("pace_steps")
+    alone = f" Runs that are only timed have {number(pace)}." if pace else ""
     return [
         (
             "Paired",
@@ -98,18 +113,19 @@ def _fairness(study: StudyFiles) -> list[tuple[str, str]]:
         ),
         (
             "Own schedules",
-            "Each arm ran complete trainings of several lengths, its schedule fitted to each. None was cut off"
-            + (f"; none was longer than {number(cap)} steps." if cap else "."),
+            "Each arm runs complete trainings of several lengths, its schedule fitted to each. None is cut off"
+            + (f", and none that is scored is longer than {number(cap)} steps.{alone}" if cap else "."),
         ),
         tuned,
         (
             "Steps and seconds apart",
-            "Steps to the target come from the seeds. Seconds a step were measured in rounds, the arms in turns with "
-            "nothing else running; compiling, starting up, validating and saving are not counted.",
+            "Steps to the target come from the seeds. Seconds a step are measured in rounds: one run at a time, the "
+            "arms in turns; compiling, starting up, validating and saving are not counted. "
+            + (quiet if is_over else "That comes last, when the ladders are over."),
         ),
         (
             "Written down before",
-            f"Arms, seeds, target, longest run and rule were fixed before the first scored run: plan.json, sha256 "
+            f"Arms, seeds, target, longest run and rule are fixed before the first scored run: plan.json, sha256 "
             f"{str(plan.get('sha256') or '–')[:16]}.",
         ),
     ]
@@ -148,26 +164,47 @@ def _facts(study: StudyFiles) -> list[tuple[str, str]]:
 
 
 def _commands(
-    study: StudyFiles, rows: Sequence[VerdictRow], conclusion: Conclusion, *, is_trusted: bool
+    study: StudyFiles,
+    rows: Sequence[VerdictRow],
+    conclusion: Conclusion,
+    progress: Progress | None,
+    *,
+    is_trusted: bool,
+    is_busy: bool,
 ) -> Iterator[tuple[str, str]]:
     """Yield what to do next, each with its command."""
+    look = "Look at all runs", shlex.join(["fastrun", "report", str(study.folder / "runs")])
     if not rows:
-        yield "Go on with the study", shlex.join(["fastrun", "resume", str(study.folder)])
+        if progress is not None and progress.refusal:
+            yield look if is_race(study.folder) else ("Start another, changed as said above", _typed_command(study, []))
+        elif study.is_running:
+            yield "Watch it", shlex.join(["fastrun", "watch", str(study.folder)])
+        else:
+            yield "Go on with it", shlex.join(["fastrun", "resume", str(study.folder)])
         return
-    if not is_trusted:
+    if is_race(study.folder):
+        yield look
+        return
+    if not is_trusted or is_busy:
         yield "Measure again with nothing else running", _typed_command(study, [])
+    if not is_trusted:
         return
     neutral = _neutral(study)
     dropped = [neutral[factor] for factor in conclusion.drop if factor in neutral]
-    title = f"Train without {enumerate_words(conclusion.drop)}" if dropped else "Train with it"
-    yield title, shlex.join(["fastrun", "train", *_run_words(study.plan), *dropped])
+    train = shlex.join(["fastrun", "train", *_run_words(study), *dropped])
+    if dropped:
+        yield f"Train without {enumerate_words(conclusion.drop)}", train
+    elif conclusion.keep:
+        yield f"Train with {enumerate_words(conclusion.keep)}", train
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
-        words = f"Decide the rest in a new study, with about {conclusion.more_blocks} more blocks"
-        yield words, _typed_command(study, [f"study.blocks={total}"])
+        words = f"Decide the rest in a new study, on new seeds: {span(total)} blocks, from even odds to about 80 %"
+        yield words, _typed_command(study, [f"study.blocks={2 * total}"])
     if not study.plan.get("tuned"):
         yield "Check it with a learning rate for each arm", _typed_command(study, ["study.tune=5"])
-    yield "Look at all runs", shlex.join(["fastrun", "report", str(study.folder / "runs")])
+    yield look
+    if not dropped and not conclusion.keep:
+        yield "Train with the recipe as it is", train
 
 
 def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
@@ -178,12 +215,12 @@ def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
         for key, value in _part(study.typed, "study").items()
         if value not in (None, 0, _EQUIVALENCE) and f"study.{key}" not in new
     ]
-    return shlex.join(["fastrun", "ablate", *_run_words(study.plan), *own, *changed])
+    return shlex.join(["fastrun", "ablate", *_run_words(study), *own, *changed])
 
 
-def _run_words(plan: dict[str, Any]) -> list[str]:
+def _run_words(study: StudyFiles) -> list[str]:
     """Return the overrides of the run that the study is about."""
-    words, recipe = _words(plan.get("overrides")), plan.get("recipe")
+    words, recipe = _words((study.plan or study.typed).get("overrides")), study.plan.get("recipe")
     has_recipe = any(word.startswith("+recipe=") for word in words)
     return words if has_recipe or not isinstance(recipe, str) else [f"+recipe={recipe}", *words]
 

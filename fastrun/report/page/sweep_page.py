@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from fastrun.report.location import is_study
 from fastrun.report.page.curve_chart import Curve, CurveChart, draw_chart
 from fastrun.report.page.number_format import number, plural, seconds
 from fastrun.report.page.parallel import draw_parallel
+from fastrun.report.page.seed_groups import SeedGroup, group_seeds
 from fastrun.report.page.sweep_runs import SweepRun, read_runs
 from fastrun.search.job import FAILED, UNFINISHED
 from fastrun.sweep.ledger import Ledger
@@ -28,13 +30,13 @@ def sweep_context(ledger: Ledger) -> dict[str, Any]:
     measured = [run for run in runs if run.record.best is not None]
     drawn = measured[:_MOST_CURVES]
     keys = _differing(runs)
-    definition = ledger.definition()
-    command = ["fastrun", "train", "-m", *map(str, definition.get("arguments", []))]
+    groups = [] if is_study(ledger.folder.parent) else group_seeds(runs)
     return {
         "title": f"{ledger.folder.parent.name} {ledger.folder.name}",
         "folder": ledger.folder,
         "counts": format_counts(records),
-        "conclusion": _conclude(runs),
+        "conclusion": _conclude(ledger, runs, groups),
+        "groups": groups,
         "metric": _metric(runs),
         "has_target": any(run.record.target is not None for run in runs),
         "keys": keys,
@@ -44,7 +46,7 @@ def sweep_context(ledger: Ledger) -> dict[str, Any]:
         "is_ranked": len(drawn) > _COLORS,
         "charts": _charts(drawn),
         "parallel": draw_parallel(keys, measured[: 2 * _MOST_CURVES], _metric(runs)),
-        "commands": _commands(ledger, runs, shlex.join(command)),
+        "commands": _commands(ledger, runs, groups),
     }
 
 
@@ -58,10 +60,17 @@ def _metric(runs: Sequence[SweepRun]) -> str:
     return next((run.record.metric for run in runs if run.record.metric), "best")
 
 
-def _conclude(runs: Sequence[SweepRun]) -> str:
+def _conclude(ledger: Ledger, runs: Sequence[SweepRun], groups: Sequence[SeedGroup]) -> str:
     """Return the result in a sentence or two."""
+    if is_study(ledger.folder.parent):
+        return (
+            "These are the runs within a study: pilot runs, runs of several lengths, and runs that are only timed. "
+            "None of them is a result by itself; the verdicts are on the page of the study."
+        )
     if not runs or runs[0].record.best is None:
         return "No run has been measured on validation data yet."
+    if groups:
+        return _conclude_groups(runs, groups)
     best = runs[0].record
     lines = [f"Best: {best.metric} {number(best.best)} with {runs[0].described}."]
     reached = [run for run in runs if run.record.target_reached and run.record.target_seconds is not None]
@@ -74,6 +83,19 @@ def _conclude(runs: Sequence[SweepRun]) -> str:
         )
     elif any(run.record.target is not None for run in runs):
         lines.append("None reached its target.")
+    return " ".join(lines)
+
+
+def _conclude_groups(runs: Sequence[SweepRun], groups: Sequence[SeedGroup]) -> str:
+    """Return the result of a sweep over seeds: the best mean, not the luckiest seed."""
+    first, metric = groups[0], runs[0].record.metric
+    mean, count = number(first.best.mean), plural(first.best.n, "seed")
+    ends = f", {number(first.best.low)} to {number(first.best.high)}" if first.best.low is not None else ""
+    best = f"Best mean: {metric} {mean} over {count}{ends}, with {first.described}."
+    lines = [best if first.described else f"Mean: {metric} {mean} over {count}{ends}."]
+    if any(run.record.target is not None for run in runs):
+        reached = sum(run.record.target_reached for run in runs)
+        lines.append(f"{reached} of {plural(len(runs), 'run')} reached the target {number(runs[0].record.target)}.")
     return " ".join(lines)
 
 
@@ -101,8 +123,10 @@ def _charts(runs: Sequence[SweepRun]) -> list[CurveChart]:
     return [chart for chart in charts if chart is not None]
 
 
-def _commands(ledger: Ledger, runs: Sequence[SweepRun], again: str) -> list[tuple[str, str]]:
+def _commands(ledger: Ledger, runs: Sequence[SweepRun], groups: Sequence[SeedGroup]) -> list[tuple[str, str]]:
     """Return what to do next, each with its command."""
+    if is_study(study := ledger.folder.parent):
+        return [("Look at the page of the study", shlex.join(["fastrun", "report", str(study)]))]
     states = {run.state for run in runs}
     folder = shlex.quote(str(ledger.folder))
     commands = []
@@ -111,6 +135,8 @@ def _commands(ledger: Ledger, runs: Sequence[SweepRun], again: str) -> list[tupl
     if states & set(FAILED):
         commands.append(("Try what failed again", f"fastrun resume {folder} --failed"))
     if runs and runs[0].record.best is not None:
-        path = shlex.quote(str(runs[0].record.path))
-        commands.append(("Measure the best on test data", f"fastrun eval {path} --split test"))
-    return [*commands, ("Sweep again", again)]
+        chosen = groups[0].median if groups else runs[0]
+        words = "Measure the best on test data" + (", by the run of its median seed" if groups else "")
+        commands.append((words, shlex.join(["fastrun", "eval", str(chosen.record.path), "--split", "test"])))
+    arguments = map(str, ledger.definition().get("arguments", []))
+    return [*commands, ("Sweep again", shlex.join(["fastrun", "train", "-m", *arguments]))]

@@ -11,6 +11,7 @@ from fastrun.report.plot.picture import write_figure
 
 _COLORS = "#1f5fbf", "#c2410c", "#15803d", "#7c3aed", "#0e7490", "#a16207", "#be185d", "#4b5563"
 _FAINT, _GRID = "#6b7280", "#e5e7eb"
+_EDGE = 0.015  # of the width, to both sides of the lines
 
 
 def save_lines(chart: LineChart, path: Path) -> None:
@@ -44,7 +45,9 @@ def _draw(chart: LineChart) -> Any:
     if chart.mark is not None:
         label = f"{chart.mark_name}: {chart.mark:g}"
         axes.axhline(chart.mark, color=_FAINT, linewidth=1, linestyle="--", label=label)
-    axes.set(xlim=chart.x_range, ylim=chart.y_range, yscale="log" if chart.is_log else "linear")
+    left, right = chart.x_range
+    edge = _EDGE * (right - left)  # so that the frame cuts no point
+    axes.set(xlim=(left - edge, right + edge), ylim=_y_range(chart), yscale="log" if chart.is_log else "linear")
     axes.set_xlabel(chart.x_name, fontsize=9)
     axes.set_ylabel(chart.y_name, fontsize=9)
     axes.grid(color=_GRID, linewidth=0.7)
@@ -52,3 +55,13 @@ def _draw(chart: LineChart) -> Any:
     axes.tick_params(labelsize=8, color=_FAINT)
     figure.legend(fontsize=8, frameon=False, loc="outside lower left", ncols=1)
     return figure
+
+
+def _y_range(chart: LineChart) -> tuple[float, float]:
+    """Return the ends of the vertical axis, the upper one of a linear axis at a round value, so that it has a tick."""
+    low, high = chart.y_range
+    if chart.is_log:
+        return low, high
+    from matplotlib.ticker import MaxNLocator
+
+    return low, max(high, float(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)[-1]))

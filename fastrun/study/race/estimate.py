@@ -23,6 +23,7 @@ def show_plan(race: RaceDefinition, client: Client | None, *, as_json: bool = Fa
     if not as_json:
         for axis in race.space:
             print(axis)
+        print("timing a short run", flush=True)
     walk = WALK * run_seconds(race.given, client) / jobs
     search = (count + later_walks(count, 1)) * walk
     comparison = 2 * blocks * (walk + PACE_SECONDS + START)

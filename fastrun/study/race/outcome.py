@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastrun.redaction import redact_override
+from fastrun.report.page.conclusion import span
 from fastrun.study.arms import FULL
 from fastrun.study.forest import ratio_text
 from fastrun.study.race.race import Finish
@@ -41,13 +42,14 @@ def _comparison(finish: Finish) -> Iterator[str]:
     yield f"steps {steps}, seconds a step {one.seconds_ratio:.3g}, p {one.p:.3g}"
     confidence = f"{finish.plan.rule['confidence']:.0%}"
     yield f"{one.blocks} fresh seeds, paired, each run with its own schedule; {confidence} interval, exact test"
-    if finish.row.test is not None and finish.row.test_baseline is not None:
-        yield f"{finish.row.metric}: {finish.row.test_baseline:.4f} given, {finish.row.test:.4f} raced"
+    tests = finish.row.tests
+    if tests.arm is not None and tests.baseline is not None:
+        yield f"{finish.row.metric}: {tests.baseline:.4f} given, {tests.arm:.4f} raced"
     if finish.recipe is not None:
         yield f"written to {finish.recipe}; train it: fastrun train +recipe={finish.recipe.stem}"
         return
     more = one.more_blocks
-    enough = f"; about {more} more seeds would decide: race.blocks={one.blocks + more}" if more else ""
+    enough = f"; {span(one.blocks + more)} seeds would decide if the ratio stays: race.blocks=…" if more else ""
     yield f"no recipe is written{enough}"
 
 

@@ -13,10 +13,11 @@ from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError
 from fastrun.storage.lock import locked
 from fastrun.study import ladder
-from fastrun.study.ablate import counted, folder_name
+from fastrun.study.ablate import folder_name
 from fastrun.study.arms import FULL
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Row, conclude
+from fastrun.study.estimate import counted
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
@@ -232,7 +233,9 @@ class _Story:
         """Say which round of the search begins, or how many seeds of the comparison are over, when that has changed."""
         stage = self.source.stage
         text = ""
-        if isinstance(stage, Search):
+        if isinstance(stage, Pilot):
+            self.view.say_beside(self.where())
+        elif isinstance(stage, Search):
             now = stage.round()
             if now.seeds > 1 and now.winner is None:
                 text = f"{counted(len(now.field), 'candidate')} on {counted(now.seeds, 'seed')}"

@@ -46,8 +46,9 @@ class Verdict:
         reached_baseline: the share in which its baseline did.
         probability_faster: that the side with the heuristic is faster in a block; a tie counts half.
         blocks: in how many blocks both arms ran.
-        more_blocks: if undecided, about how many more would decide, if they are like those so far. They are for a new
-            study, unless the rule is sequential. None: decided, or more would hardly help.
+        more_blocks: if undecided, about how many more would decide with even odds, if the ratio is what it is so far.
+            They are for a new study. None: decided, or more would hardly help, or chance alone gives blocks like these
+            so often (p above 0.3) that they do not tell.
     """
 
     factor: str

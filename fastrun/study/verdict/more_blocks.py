@@ -13,6 +13,7 @@ from fastrun.study.verdict.evidence import has_ratio
 from fastrun.study.verdict.pairs import Pairs
 from fastrun.study.verdict.rule import Rule
 
+_WEAK = 0.3  # a p-value above: chance alone gives as much so often that it does not tell how many more it takes
 MOST = 100  # a contrast that needs more than so many is too close to 1, or too noisy, to go on
 
 
@@ -32,7 +33,7 @@ def least_blocks(contrasts: int, confidence: float = 0.95, sequential: bool = Fa
 
 
 def more_blocks(pairs: Pairs, error: float, rule: Rule) -> int | None:
-    """Return about how many more blocks would decide, or None if more would hardly help.
+    """Return about how many more blocks would decide, or None if that cannot be told, or more would hardly help.
 
     Args:
         pairs: the blocks that there are.
@@ -41,11 +42,24 @@ def more_blocks(pairs: Pairs, error: float, rule: Rule) -> int | None:
     """
     if not pairs.blocks:
         return least_blocks(1, 1 - error, rule.sequential)
+    counted = pairs.wins + pairs.losses
+    has_leader = counted > 0 and tells(float(sign_test.p_value(pairs.wins, counted)), counted)
     if rule.sequential and len(pairs.low):
-        return by_evidence(ways(pairs, error, rule), len(pairs.low))
+        known = ways(pairs, error, rule)
+        return by_evidence(known if has_leader else known[2:], len(pairs.low))
     if has_ratio(pairs, rule):
         return by_center(pairs, error, rule.error_same, rule.small)
-    return by_wins(pairs, error) if pairs.wins + pairs.losses else None
+    return by_wins(pairs, error) if has_leader else None
+
+
+def tells(p: float, blocks: int) -> bool:
+    """Say whether blocks tell how many more it takes to find a difference.
+
+    Args:
+        p: of the blocks.
+        blocks: how many there are. Where none of them contradicts another one, they tell, however few they are.
+    """
+    return p <= max(_WEAK, 0.5 ** (blocks - 1) * (1 + 1e-9))
 
 
 def ways(pairs: Pairs, error: float, rule: Rule) -> list[tuple[int, float]]:
@@ -77,7 +91,8 @@ def by_center(pairs: Pairs, error: float, error_same: float, small: float) -> in
         width = special.stdtrit(np.maximum(blocks - 1, 1), 1 - alpha / 2) * spread / np.sqrt(blocks)
         return np.where(0.5 ** (blocks - 1) <= alpha, width, math.inf)
 
-    return first((half_width(error) < distance) | (distance + half_width(error_same) <= small))
+    differs = (half_width(error) < distance) & tells(signed_rank.p_value(pairs.low, pairs.high), len(pairs.low))
+    return first(differs | (distance + half_width(error_same) <= small))
 
 
 def by_wins(pairs: Pairs, error: float) -> int | None:

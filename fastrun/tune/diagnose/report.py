@@ -22,14 +22,12 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def conclusion(diagnosis: Diagnosis) -> str:
-    """Return the verdict in a line: the bottleneck, the evidence, and what helps most."""
-    verdict, best = diagnosis.verdict, diagnosis.best
-    helps = f"; {_told(best)}" if best else ""
-    return f"{verdict.name}: {verdict.reason}{helps}"
+    """Return the verdict in a line: the bottleneck, and the evidence."""
+    return f"{diagnosis.verdict.name}: {diagnosis.verdict.reason}"
 
 
 def _told(outcome: Outcome) -> str:
-    return f"{' '.join(outcome.candidate.overrides)} measured {outcome.factor:.2g} times faster"
+    return f"{' '.join(outcome.candidate.overrides)} gives {outcome.factor:.2g} times as many samples a second"
 
 
 def as_data(diagnosis: Diagnosis, typed: Sequence[str]) -> dict[str, Any]:
@@ -89,11 +87,13 @@ def _parts(diagnosis: Diagnosis, typed: Sequence[str]) -> Iterator[RenderableTyp
     yield _fact_table(diagnosis)
     yield ""
     yield Text(conclusion(diagnosis), style="bold")
+    for verdict in diagnosis.verdicts[1:]:
+        yield Text(f"also {verdict.name}: {verdict.reason}")
+    if best is not None:
+        yield Text(f"what helps most: {_told(best)}", style="bold")
     for outcome in diagnosis.outcomes:
         if outcome.helps and outcome is not best:
             yield Text(f"  {_told(outcome)}")
-    for verdict in diagnosis.verdicts[1:]:
-        yield Text(f"also {verdict.name}: {verdict.reason}")
     if best is None or diagnosis.verdict.name == "busy machine":
         yield Text(f"what may help: {diagnosis.verdict.advice}")
     useless = [_useless(outcome) for outcome in diagnosis.outcomes if not outcome.helps]

@@ -70,7 +70,10 @@ def notes(measured: Measured) -> list[str]:
     shares = measured.shares()
     if over := [part for part in LIMITS if LIMITS[part] <= shares[part] < shares["compute"] and part != "host"]:
         limits = ", ".join(f"{NAMES[part]} from {percent(LIMITS[part])}" for part in over)
-        found.append(f"computation takes {percent(shares['compute'])}, which is what the time is for: {limits}")
+        found.append(
+            f"a verdict names what can be saved, not the largest share ({limits} of the time): "
+            f"computation takes {percent(shares['compute'])}"
+        )
     if measured.flops is None:
         found.append("the model's operations cannot be counted")
     elif measured.flops.uncounted:

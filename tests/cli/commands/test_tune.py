@@ -21,6 +21,7 @@ def test_tune_prints_a_table_and_later_runs_take_its_answer(shell, folder: Path,
     done = shell("tune", *SMALL, "--seconds", "1", **given)
     assert done.returncode == 0, done.stderr
     assert "speed.fused=true" in done.stdout
+    assert "compare times within a setting only" in done.stdout
     assert "runs of this training take" in done.stdout
     assert not (folder / "outputs").exists()
     run = shell("train", *SMALL, "steps=3", **given)

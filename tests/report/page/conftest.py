@@ -190,6 +190,8 @@ def verdict(
         "test_metric": 0.91,
         "test_metric_baseline": 0.92,
         "test_metric_name": "test/acc",
+        "test_difference_low": -0.014,
+        "test_difference_high": 0.002,
     } | more
 
 
@@ -200,14 +202,14 @@ def make_verdict() -> Callable[..., dict[str, Any]]:
 
 VERDICTS = [
     verdict("norm", "without", "faster", 1.9, 1.7, 2.2),
-    verdict("clip", "without", "slower", 0.91, 0.87, 0.95, test_metric=0.93, test_metric_baseline=0.92),
+    verdict("clip", "without", "slower", 0.91, 0.87, 0.95, test_difference_low=0.004, test_difference_high=0.016),
     verdict("ema", "without", "no material difference", 1.002, 0.99, 1.012, p=0.8, p_adjusted=1.0),
     verdict("augment", "without", "undecided", 1.12, 0.96, 1.33, p=0.07, p_adjusted=0.21),
     verdict("rank", "without", "undecided", 1.12, 0.96, 1.33, p=0.07, p_adjusted=0.21, more_blocks=6),
     verdict("init", "without", "undecided", None, None, None, reached=0.4, p=0.12, p_adjusted=0.36),
     verdict("norm", "added", "faster", 3.4, 2.6, None, reached_baseline=0.8),
     verdict("augment", "added", "faster", 1.3, 1.1, 1.5),
-    verdict("", "same", "undecided", 1.01, 0.97, 1.06, p=0.6, p_adjusted=0.6),
+    verdict("", "same", "not told apart", 1.01, 0.97, 1.06, p=0.6, p_adjusted=0.6),
 ]
 
 
@@ -236,6 +238,7 @@ def make_study() -> Callable[..., Path]:
             "base_steps": 100,
             "rungs": [-6, 3],
             "cap_steps": 300,
+            "pace_steps": 500,
             "pilot_seeds": [10000],
             "seeds": list(range(9)),
             "rule": {"confidence": 0.95, "equivalence": 0.02, "most_misses": 0.2, "sequential": False},

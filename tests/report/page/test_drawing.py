@@ -10,8 +10,10 @@ import pytest
 
 from fastrun.report.page.axis import fit_axis, linear_axis, log_axis
 from fastrun.report.page.curve_chart import to_path
+from fastrun.report.page.forest import draw_forest
 from fastrun.report.page.number_format import enumerate_words, number, p_value, percent, plural, ratio, seconds
 from fastrun.report.page.series import Series, read_series
+from fastrun.report.page.study_files import VerdictRow
 from fastrun.report.page.thin import thin
 
 
@@ -77,7 +79,7 @@ def test_a_smoothed_curve_is_the_mean_of_what_is_finite_around() -> None:
     ("low", "high", "labels"),
     [
         (0, 1, ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
-        (0, 20000, ["0", "5000", "10k", "15k", "20k"]),
+        (0, 20000, ["0", "5k", "10k", "15k", "20k"]),
         (-3, 3, ["-2", "0", "2"]),
         (7, 7, ["4", "6", "8", "10"]),
         (0.9412, 0.9571, ["0.945", "0.950", "0.955"]),
@@ -99,6 +101,17 @@ def test_a_logarithmic_axis_is_chosen_where_values_span_much() -> None:
     assert [tick.label for tick in log_axis(1e-9, 1e14).ticks] == ["1e-9", "1e-5", "0.1", "1000", "10M", "1e11"]
     assert axis.place_one(axis.low) == 0
     assert np.isnan(axis.place_one(-1.0))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ends"), [(0.76, 1.76, {"0.67", "2"}), (0.999, 1.001, {"0.9", "1.1"}), (0.001, 90, {"0.05", "20"})]
+)
+def test_a_forest_has_marks_beyond_every_bar(low: float, high: float, ends: set[str]) -> None:
+    forest = draw_forest([VerdictRow("norm", "without", "full - norm", "full", "faster", 1.0, low, high)], 0.02)
+    assert ends | {"1"} <= {tick.label for tick in forest.axis.ticks}
+    assert all(0 <= tick.at <= 1 for tick in forest.axis.ticks)
+    assert forest.rows[0].is_open_left == (low < 0.05)
+    assert forest.rows[0].is_open_right == (high > 20)
 
 
 def test_a_path_is_relative_and_has_gaps() -> None:

@@ -227,6 +227,16 @@ def test_a_clear_difference_needs_few_more_blocks_and_a_faint_one_many():
     assert faint.more_blocks is None or faint.more_blocks > 20
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_blocks_that_chance_gives_as_well_do_not_tell_how_many_more_it_takes(sequential):
+    verdict = one([block(steps) for steps in (1500, 1700, 900, 1400, 650, 1200)], rule=Rule(sequential=sequential))
+    assert verdict.verdict == "undecided"
+    assert verdict.p > 0.3
+    assert verdict.more_blocks is None
+    agreeing = one([block(steps) for steps in (1500, 1700)], rule=Rule(sequential=sequential))
+    assert agreeing.more_blocks is not None
+
+
 def test_even_wins_are_not_decided_by_more_blocks():
     assert one([block(*pair) for pair in [(MISS, 1000), (1000, MISS)] * 4]).more_blocks is None
     assert one([block(MISS) for _ in range(4)]).more_blocks == 2

@@ -100,6 +100,8 @@ def test_checkpoints_by_minutes_count_by_time() -> None:
 def test_rough_numbers_and_uncounted_operations_are_said() -> None:
     assert notes(COMPUTING) == []
     assert "20 % from turn to turn" in notes(changed(drift=0.2))[0]
+    often = replace(COMPUTING, plan=replace(COMPUTING.plan, val_every=16))
+    assert "what can be saved, not the largest share (validation-bound from 20 % of the time)" in notes(often)[0]
     assert "cannot be counted" in notes(replace(COMPUTING, flops=None))[0]
     assert "mkldnn_rnn_layer" in notes(replace(COMPUTING, flops=Flops(0, ("mkldnn_rnn_layer",))))[0]
     assert replace(COMPUTING, flops=Flops(0)).peak_share is None
