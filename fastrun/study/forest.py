@@ -74,7 +74,7 @@ def _table(rows: list[Row], columns: tuple[str, ...], cells: int) -> Table:
     reach = max(_reach(row.verdict) for row in rows) if rows else 1.0
     limit = math.log(min(_MOST_RANGE, max(_LEAST_RANGE, reach)))
     metric = next((row.metric for row in rows if row.metric), None)
-    titles = {_SCALE: _scale(limit, cells), _TEST: metric or ""}
+    titles = {_SCALE: _scale(limit, cells) if cells else "", _TEST: metric or ""}
     columns = columns if metric else tuple(name for name in columns if name != _TEST)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("", *(titles.get(name, name) for name in columns)):
