@@ -70,8 +70,6 @@ def unknown_key(name: str, value: str | None = None) -> ConfigError:
         return ConfigError(f"no key {name}", hint)
     if dot and (keys := sorted(key for key in known if key.startswith(f"{group}."))):  # of no folder, such as target
         return ConfigError(f"no key {name}", synonym or _misspelled_key(name, known) or f"there is {', '.join(keys)}")
-    if dot and group in known:
-        return ConfigError(f"no key {name}", f"{group} is a single value: {group}=…")
     hint = synonym or _misspelled_group(name, known) or _forgotten_group(name, known) or _GROUPS
     return ConfigError(f"no key {name}" if dot else f"no key or group {name}", hint)
 

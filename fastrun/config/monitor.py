@@ -63,7 +63,7 @@ class Monitor:
         if best is None or not self.reaches(value, best) or value == best:
             return
         bound = "at most" if self.higher_is_better else "at least"
-        is_percentage = self.higher_is_better and 1 < value <= 100
+        is_percentage = self.name != "val/r2" and self.higher_is_better and 1 < value <= 100
         hint = f"it is a share, not a percentage: target.value={value / 100:g}" if is_percentage else None
         message = f"target.value={value:g} cannot be reached: {self.name} is {bound} {best}"
         raise ConfigError(message, hint or "choose another target.value, or another target.metric")

@@ -96,7 +96,6 @@ COMPOSING = [
     (["train", "views=mirrored"], 2, "did you mean mirror?"),
     (["train", "target.valu=0.96"], 2, "did you mean target.value?"),
     (["train", "target.level=0.96"], 2, "there is target.metric, target.stop, target.value"),
-    (["train", "epochs.max=3"], 2, "epochs is a single value: epochs=…"),
     (["train", "optimzer.lrr=3"], 2, "did you mean optimizer.lr?"),
     (["train", "target.value=abc"], 2, "target.value: Value 'abc'"),
     (["train", "callbacks=3"], 2, "callbacks: Cannot assign int"),
