@@ -80,7 +80,7 @@ def test_of_a_study_whole_trainings_of_one_length_are_compared(folder: Path, mak
     assert {record.config["steps"] for record in selection.records} == {34}
     assert selection.notes[0].startswith("9 of the 12 runs of the study are compared: those of 34 steps")
     found = compare_runs(selection.records, notes=selection.notes)
-    assert [len(group.counted) for group in found.groups] == [6, 3]
+    assert sorted(len(group.counted) for group in found.groups) == [3, 6]
     assert found.keys == ["norm"]
     make_run(GOOD)
     selection = select_runs(["outputs"], None)
