@@ -143,6 +143,39 @@ def make_run() -> Callable[..., Path]:
 
 
 @pytest.fixture
+def make_study(make_run: Callable[..., Path]) -> Callable[..., Path]:
+    """Write the folder of a study of six blocks as it is in the pilot, in a block, or at its end, without training."""
+
+    def make(path: Path, blocks: int = 0, *, has_verdicts: bool = False, started: float = 1.79e9) -> Path:
+        names = ["0-arm=full,seed=1000000", "1-arm=full,seed=1000000,steps=68"]
+        for block in range(blocks):
+            arms = (("full", 6000), ("full_again", 2006000), ("full_-_norm", 6000))
+            names += [
+                f"{len(names) + at}-arm={arm},seed={seed + block},steps=34" for at, (arm, seed) in enumerate(arms)
+            ]
+        if has_verdicts:
+            names += [f"{len(names)}-arm=full,seed=6000,steps=500,pace=round_1_on_916d42"]
+        for name in names:
+            steps = name.partition("steps=")[2].partition(",")[0]
+            lacks = {"norm": "none"} if "_-_" in name else {}
+            given = {"steps": int(steps)} if steps else {}
+            seed = int(name.partition("seed=")[2].partition(",")[0])
+            make_run(path / "runs" / name, best=0.99, started=started, choices=lacks, seed=seed, **given)
+        (path / "study.json").write_text(json.dumps({"factors": [{"name": "norm", "key": "norm"}]}))
+        if blocks:
+            plan = {"seeds": [*range(6000, 6006)], "again_seeds": [*range(2006000, 2006006)]}
+            (path / "plan.json").write_text(json.dumps(plan))
+        if has_verdicts:
+            (path / "verdicts.json").write_text("[]")
+        (path / "runs" / "sweep.json").write_text("{}")
+        (path / "runs" / "ledger").mkdir()
+        (path / "lock").write_text("")
+        return path
+
+    return make
+
+
+@pytest.fixture
 def disk_full_after() -> Callable[[int], AbstractContextManager[None]]:
     """Let the system refuse to write more than so many bytes into a file, for a block."""
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastrun.errors import CheckpointError, ConfigError, UsageError, nearest
+from fastrun.errors import ConfigError, UsageError, nearest
 from fastrun.redaction import redact_override
-from fastrun.report.find_run import find_run
+from fastrun.report.find_run import UnknownRun, check_is_run, find_run
 from fastrun.storage.run_dir import RunDir
-from fastrun.sweep.ledger import is_sweep
 from fastrun.system import streams
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _run_of(words: list[str]) -> RunDir | None:
     """Return the run that the first word names; None if it is an override, or there is no word.
 
     Raises:
-        UsageError: it is neither, or a sweep.
+        UsageError: it is neither, or a sweep or a study.
     """
     first = words[0] if words else "="
     is_override = "=" in first or first.startswith(("+", "~"))
@@ -79,12 +78,9 @@ def _run_of(words: list[str]) -> RunDir | None:
         return None
     try:
         path = find_run(first)
-    except CheckpointError as error:
+        check_is_run(path, first)
+    except UnknownRun as error:
         raise UsageError(f"{first} is neither a run directory nor KEY=VALUE", _hint(first, error)) from error
-    if is_sweep(path):
-        raise UsageError(f"{first} is a sweep, not a run", "name one of the runs in it")
-    if not (path / "config.yaml").is_file():
-        raise UsageError(f"{first} is neither a run directory nor KEY=VALUE", _hint(first, None))
     return RunDir.open(path)
 
 
@@ -115,18 +111,18 @@ def _with_source(override: str) -> str:
         return override
     try:
         path = find_run(word)
-    except CheckpointError:
+    except UnknownRun:
         return override  # the run itself says what is wrong with it
     streams.say_error(f"note: {override} is {path}")
     return f"{key}={path}"
 
 
-def _hint(word: str, error: CheckpointError | None) -> str:
+def _hint(word: str, error: UnknownRun) -> str:
     """Return what someone most likely meant by a word that is no run directory."""
     from fastrun.config import registry
 
     if word in registry.recipes():
         return f"a recipe is written +recipe={word}"
-    if error is not None and error.hint and error.hint.startswith("did you mean"):
+    if error.hint and error.hint.startswith("did you mean"):
         return error.hint
     return nearest(word, registry.recipes()) or "`fastrun runs` lists the runs, `fastrun recipes` the recipes"

@@ -7,13 +7,13 @@ import operator
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from fastrun.config import registry
 from fastrun.config.settings import known_keys
-from fastrun.errors import UsageError
+from fastrun.errors import UsageError, nearest
 from fastrun.report.ages import to_age
 from fastrun.report.record import RunRecord
 
@@ -50,6 +50,7 @@ _SPELLINGS = {
     "wall_seconds": "wall",
     "target_reached": "reached",
 }
+_MOST_LISTED = 8  # values in a hint
 _EXAMPLE = "write KEY=VALUE, KEY>NUMBER …, such as --filter 'model=resnet best>0.9 status=finished'"
 
 
@@ -71,6 +72,26 @@ def parse_filter(text: str) -> Predicate:
         raise UsageError("--filter is empty", _EXAMPLE)
     conditions = [_parse_condition(word) for word in words]
     return lambda record: all(condition(record) for condition in conditions)
+
+
+def explain(text: str, records: Sequence[RunRecord]) -> str | None:
+    """Return the hint on a value that none of the runs has, where that is why a filter finds none.
+
+    Args:
+        text: a filter that :func:`parse_filter` takes.
+        records: the runs, none of which meets it.
+    """
+    for word in shlex.split(text):
+        match = _TERM.fullmatch(word)
+        if match is None or match[2] not in ("=", "==") or any(map(_parse_condition(word), records)):
+            continue
+        value_of = _value_getter(_SPELLINGS.get(match[1], match[1]), word)
+        found = {_text(value_of(record)) for record in records} - {"null"}
+        if not found:
+            return f"none of these runs has {match[1]}"
+        shown = sorted(found)[:_MOST_LISTED] + ["…"] * (len(found) > _MOST_LISTED)
+        return nearest(match[3], found) or f"{match[1]} of these runs: {', '.join(shown)}"
+    return None
 
 
 def _parse_condition(word: str) -> Predicate:

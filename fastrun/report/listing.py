@@ -82,8 +82,13 @@ def _line_of(record: RunRecord, now: float) -> Line:
 
 
 def describe_training(record: RunRecord) -> str:
-    """Return the name of a run, and what differs from its recipe."""
-    return " ".join([record.name, *record.differs])
+    """Return the name of a run, its recipe where that is called otherwise, and what differs from it."""
+    return " ".join([_title(record), *record.differs])
+
+
+def _title(record: RunRecord) -> str:
+    is_named = record.recipe is not None and record.recipe.replace("/", "-") != record.name
+    return f"{record.name} ({record.recipe})" if is_named else record.name
 
 
 def describe_status(record: RunRecord) -> str:
@@ -123,7 +128,7 @@ def _line_of_sweep(jobs: Sequence[RunRecord], now: float) -> Line:
     varied = ", ".join(_varied_keys(jobs))
     return Line(
         jobs[0].sweep_id or "-",
-        f"{jobs[0].name} {len(jobs)} runs{f' over {varied}' if varied else ''}",
+        f"{_title(jobs[0])} {len(jobs)} runs{f' over {varied}' if varied else ''}",
         counts,
         "-" if best is None else _best(best),
         "-" if fastest is None else _target(fastest),

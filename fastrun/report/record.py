@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ class RunRecord:
         wall_seconds: seconds since the start of the process, of all attempts.
         samples_per_second: of training.
         overrides: the overrides of its command line, those of later attempts included.
-        differs: the overrides that change what is trained, without the recipe.
+        differs: the overrides that change what is trained, without the recipe; of several for one key the last.
         choices: the chosen option of each group.
         config: the value of each key, such as ``optimizer.lr``.
         seed: the seed.
@@ -125,7 +125,7 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
         recipe=choices.get("recipe"),
         status=status,
         overrides=overrides,
-        differs=[one for one in overrides if not one.lstrip("+~").startswith(_NOT_DIFFERENT)],
+        differs=[one for one in _last_of_each(overrides) if not one.lstrip("+~").startswith(_NOT_DIFFERENT)],
         choices=choices,
         config=config,
         seed=whole(config.get("seed")) or 0,
@@ -134,6 +134,12 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
         sweep=sweep,
         **({"target": number(config.get("target.value"))} | results),
     )
+
+
+def _last_of_each(overrides: Sequence[str]) -> list[str]:
+    """Return overrides without those that a later one of the same key replaces, as a resume may."""
+    last = {override.partition("=")[0].lstrip("+~"): at for at, override in enumerate(overrides)}
+    return [overrides[at] for at in sorted(last.values())]
 
 
 def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,10 +128,10 @@ COMPOSING = [
     # the other verbs
     (["resume"], 2, "fastrun resume --help"),
     (["resume", "x", "--foo"], 2, "fastrun resume --help"),
-    (["resume", "nowhere"], 6, "not a run directory"),
-    (["resume", "."], 6, "not a run directory"),
+    (["resume", "nowhere"], 2, "not a run directory"),
+    (["resume", "."], 2, "not a run directory"),
     (["eval"], 2, "RUN"),
-    (["eval", "nowhere"], 6, "not a run directory"),
+    (["eval", "nowhere"], 2, "not a run directory"),
     (["eval", "x", "--split", "all"], 2, "choose from 'train', 'val', 'test'"),
     (["recipes", "nothing_like_it"], 2, "`fastrun recipes` lists them"),
     (["recipes", "copy", "resnt_amp"], 2, "did you mean resnet_amp?"),

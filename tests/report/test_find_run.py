@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fastrun.errors import CheckpointError, UsageError
-from fastrun.report.find_run import find_run
+from fastrun.errors import UsageError
+from fastrun.report.find_run import UnknownRun, find_run
 
 Make = Callable[..., Path]
 OLD = Path("outputs/mlp_fast/2026-11-27_10-00-00-aaaa")
@@ -69,16 +69,16 @@ def test_a_path_always_wins() -> None:
     ("word", "kind", "message", "hint"),
     [
         ("2026-11-28", UsageError, "could be one of 2 runs", f"type more of it: {GOOD}, {TEXT}"),
-        ("bbba", CheckpointError, "bbba is not a run directory", "did you mean bbbb?"),
-        ("lates", CheckpointError, "lates is not a run directory", "did you mean latest?"),
-        ("zzzzzz", CheckpointError, "zzzzzz is not a run directory", "`fastrun runs` lists those there are"),
-        ("x" * 5000, CheckpointError, "is not a run directory", "`fastrun runs`"),
-        ("", CheckpointError, "is not a run directory", "`fastrun runs`"),
-        ("text/best", CheckpointError, "no run has measured anything yet", "`fastrun runs`"),
+        ("bbba", UnknownRun, "bbba is not a run directory", "did you mean bbbb?"),
+        ("lates", UnknownRun, "lates is not a run directory", "did you mean latest?"),
+        ("zzzzzz", UnknownRun, "zzzzzz is not a run directory", "`fastrun runs` lists those there are"),
+        ("x" * 5000, UnknownRun, "is not a run directory", "`fastrun runs`"),
+        ("", UnknownRun, "is not a run directory", "`fastrun runs`"),
+        ("text/best", UnknownRun, "no run has measured anything yet", "`fastrun runs`"),
     ],
 )
 def test_a_word_that_names_none_or_several_is_refused(
-    word: str, kind: type[UsageError | CheckpointError], message: str, hint: str
+    word: str, kind: type[UsageError], message: str, hint: str
 ) -> None:
     with pytest.raises(kind) as error:
         find_run(word)
@@ -97,5 +97,5 @@ def test_the_best_of_runs_that_cannot_be_compared_is_refused(make_run: Make) -> 
 
 def test_without_runs_nothing_is_found(folder: Path) -> None:
     for word in ("latest", "best", "abcd"):
-        with pytest.raises(CheckpointError, match=f"{word} is not a run directory"):
+        with pytest.raises(UnknownRun, match=f"{word} is not a run directory"):
             find_run(word)

@@ -27,7 +27,8 @@ def run(arguments: list[str]) -> int:
     given = _parser().parse_intermixed_args(arguments)
     _check(given)
     metric = given.metric and full_name(given.metric)
-    comparison = compare_runs(select_runs(given.runs, given.filter), metric, given.limit)
+    selection = select_runs(given.runs, given.filter)
+    comparison = compare_runs(selection.records, metric, given.limit, selection.notes)
     drawn = metric or next(iter(comparison.metrics), "train/loss")
     _write_files(given, comparison, drawn)
     if given.json:
@@ -47,7 +48,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser("fastrun compare", __doc__)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs, or the folder of a sweep or of other runs")
     parser.add_argument("--filter", metavar="TEXT", help="only these, such as 'model=resnet best>0.9' (alone: of all)")
-    parser.add_argument("--metric", help="compare and draw by another metric, such as val/loss")
+    parser.add_argument("--metric", help="compare by the best value of another metric, such as val/loss, and draw it")
     parser.add_argument("--over", choices=AXES, default="steps", help="what curves are drawn over (default: steps)")
     parser.add_argument("--limit", type=int, default=_ROWS, metavar="N", help=f"rows at most (default: {_ROWS})")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a line for each run")

@@ -8,11 +8,18 @@ from pathlib import Path
 
 from fastrun.cli.training import UNUSED
 from fastrun.errors import UsageError
-from fastrun.report.find_run import find_run
+from fastrun.redaction import redact_override
+from fastrun.report.find_run import check_is_run, find_run
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
-from fastrun.sweep.ledger import is_sweep
 from fastrun.system.argument_parser import ArgumentParser
+
+_TRAINING_ALONE = (
+    "name", "outputs", "epochs", "steps", "val_every", "log_every", "optimizer", "schedule", "init", "augment", "clip",
+    "early_stopping", "checkpoint", "on_divergence", "transfer", "ema", "logger", "callbacks", "sweep",
+    "target.value", "target.stop",
+)  # fmt: skip
+_HINT = "what a measurement takes: data.…, device.…, batch.eval_size, views, amp.…, speed.…, pipeline.…"
 
 
 def run(arguments: list[str]) -> int:
@@ -26,9 +33,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print a JSON object")
     given = parser.parse_intermixed_args(arguments)
     path = find_run(given.run)
-    if is_sweep(path):
-        raise UsageError(f"{given.run} is a sweep, not a run", "name one of the runs in it")
-    checkpoint, metrics = _evaluate(RunDir.open(path), given)
+    check_is_run(path, given.run)
+    _check_overrides(given.overrides)
+    checkpoint, metrics = _evaluate(RunDir(path), given)
     if given.json:
         print(json.dumps({"checkpoint": str(checkpoint)} | metrics))
         return 0
@@ -36,6 +43,18 @@ def run(arguments: list[str]) -> int:
     for name, value in metrics.items():
         print(f"{name:<11} {value:.4f}")
     return 0
+
+
+def _check_overrides(overrides: list[str]) -> None:
+    """Check that every override can change what is measured.
+
+    Raises:
+        UsageError: one is for a training alone.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if any(key == part or key.startswith(f"{part}.") for part in _TRAINING_ALONE):
+            raise UsageError(f"{redact_override(override)}: nothing is trained, so {key} would change nothing", _HINT)
 
 
 def _evaluate(directory: RunDir, given: Namespace) -> tuple[Path, dict[str, float]]:

@@ -19,9 +19,11 @@ from fastrun.report.filter import parse_filter
 from fastrun.report.find_run import OUTPUTS
 from fastrun.report.index import records
 from fastrun.report.listing import describe_status, describe_training, render
+from fastrun.report.location import is_study
 from fastrun.report.prune.plan import Removal, emptied_sweeps, plan
 from fastrun.report.prune.remove import remove, remove_if_empty, remove_sweep
 from fastrun.report.record import RunRecord, read_record
+from fastrun.report.study_record import study_record
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -33,12 +35,12 @@ _TITLES = "id", "training", "status", "age", "size"
 def run(arguments: list[str]) -> int:
     """Show what would be removed, ask, and remove it."""
     given = _parser().parse_args(arguments)
-    is_chosen = _condition(given)
+    is_wanted = _condition(given)
     if not given.folder.is_dir():
         raise StorageError(f"{given.folder} is not a folder", "name the folder that outputs=… named")
     with showing_progress() as progress:
         known = records(given.folder, progress)
-    chosen = [record for record in _read_again(list(filter(is_chosen, known))) if is_chosen(record)]
+    chosen = _choose(list(_read_again(_choose(known, is_wanted))), is_wanted)
     removals = plan(
         chosen,
         known,
@@ -64,6 +66,16 @@ def _condition(given: Namespace) -> Callable[[RunRecord], bool]:
     oldest = math.inf if given.older_than is None else time.time() - to_age(given.older_than, "--older-than")
     is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
     return lambda record: record.updated < oldest and (not statuses or record.status in statuses) and is_wanted(record)
+
+
+def _choose(found: Sequence[RunRecord], is_wanted: Callable[[RunRecord], bool]) -> list[RunRecord]:
+    """Return the runs that are wanted, and those of studies and races that are wanted as a whole."""
+    jobs: dict[Path, list[RunRecord]] = {}
+    for record in found:
+        if record.sweep is not None:
+            jobs.setdefault(record.sweep, []).append(record)
+    whole = {folder for folder, runs in jobs.items() if is_study(folder) and is_wanted(study_record(folder, runs))}
+    return [record for record in found if record.sweep in whole or is_wanted(record)]
 
 
 def _read_again(found: Sequence[RunRecord]) -> Iterator[RunRecord]:
@@ -125,18 +137,27 @@ def _say_what_stays(chosen: Sequence[RunRecord], removals: Sequence[Removal], *,
 
 
 def _show(removals: Sequence[Removal]) -> None:
+    """Print a line for each run, and one for all runs of a sweep or study."""
+    together: dict[Path, list[Removal]] = {}
+    for removal in removals:
+        together.setdefault(removal.record.sweep or removal.record.path, []).append(removal)
     now = time.time()
-    lines = [
-        (
-            removal.record.id,
-            describe_training(removal.record),
-            describe_status(removal.record),
-            describe_age(now - removal.record.updated),
-            _describe_size(removal.size),
-        )
-        for removal in removals
-    ]
-    print(render(_TITLES, lines, terminal_width()))
+    print(render(_TITLES, [_line(folder, members, now) for folder, members in together.items()], terminal_width()))
+
+
+def _line(folder: Path, members: Sequence[Removal], now: float) -> tuple[str, ...]:
+    """Return what is told of a run, or of several runs of a sweep or study."""
+    records = [removal.record for removal in members]
+    first, size = records[0], _describe_size(sum(removal.size for removal in members))
+    age = describe_age(now - max(record.updated for record in records))
+    if len(members) == 1:
+        return first.id, describe_training(first), describe_status(first), age, size
+    if is_study(folder):
+        whole = study_record(folder, records)
+        return whole.id, f"{describe_training(whole)}, {len(members)} runs", describe_status(whole), age, size
+    statuses = Counter(record.status for record in records)
+    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    return first.sweep_id or "-", f"{first.name} {len(members)} runs", counts, age, size
 
 
 def _describe(removals: Sequence[Removal]) -> str:
@@ -163,7 +184,8 @@ def _is_confirmed(what: str) -> bool:
         UsageError: there is none.
     """
     if not sys.stdin.isatty():
-        raise UsageError(f"remove {what}? There is no terminal to ask on", "--yes removes without asking")
+        message = f"to remove {what} needs a yes, and there is no terminal to ask on"
+        raise UsageError(message, "--yes removes without asking")
     try:
         return input(f"remove {what}? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from fastrun.errors import UsageError
-from fastrun.report.find_run import find_run
+from fastrun.report.find_run import check_is_run, find_run
 from fastrun.report.location import is_race, is_study
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
@@ -30,6 +30,7 @@ def run(arguments: list[str]) -> int:
         return _resume_study(path, given)
     if is_sweep(path):
         return _resume_sweep(path, given)
+    check_is_run(path, given.run)
     if given.failed:
         raise UsageError(f"--failed is for sweeps, and {given.run} is not a sweep", "leave --failed out")
     return _resume_run(path, given)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastrun.cli.reading import showing_progress, terminal_width
 from fastrun.errors import StorageError, UsageError
-from fastrun.report.filter import parse_filter
+from fastrun.report.filter import explain, parse_filter
 from fastrun.report.find_run import OUTPUTS
 from fastrun.report.index import Runs, read_runs
 from fastrun.report.listing import TITLES, lines_of, render
+from fastrun.report.location import is_study
 from fastrun.report.order import KEYS, ordered
 from fastrun.report.record import RunRecord
+from fastrun.report.study_record import with_studies
 from fastrun.storage.metrics_file import finite
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
+
+_Line = TypeVar("_Line")
 
 
 def run(arguments: list[str]) -> int:
@@ -28,14 +33,16 @@ def run(arguments: list[str]) -> int:
         raise UsageError(f"--limit {given.limit} lists nothing", "use a number from 1 on")
     is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
     found = _read(given.folder)
-    listed = ordered([record for record in found.records if is_wanted(record)], given.sort)
+    is_each = given.all or given.json
+    known = found.records if is_each else with_studies(found.records, given.folder)
+    listed = ordered([record for record in known if is_wanted(record)], given.sort)
     if given.json:
-        for record in listed[-given.limit :] if given.limit else listed:
+        for record in _limited(listed, given):
             print(json.dumps(as_data(record), default=str))
     elif listed:
         _print_table(listed, given)
-    elif found.records:
-        print(f"none of {len(found.records)} runs in {given.folder} is one that --filter {given.filter!r} asks for")
+    elif known:
+        _say_none(known, given)
     elif given.folder.exists():
         print(f"no runs in {given.folder}")
     else:
@@ -45,6 +52,24 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _limited(lines: Sequence[_Line], given: Namespace) -> Sequence[_Line]:
+    """Return the lines that --limit leaves: the last ones, which stand first with --sort -KEY."""
+    if not given.limit:
+        return lines
+    return lines[: given.limit] if given.sort.startswith("-") else lines[-given.limit :]
+
+
+def _say_none(known: Sequence[RunRecord], given: Namespace) -> None:
+    """Say that a filter finds nothing, and why, if that can be seen."""
+    count = f"{len(known)} run{'s' * (len(known) != 1)}"
+    print(f"none of {count} in {given.folder} is one that --filter {given.filter!r} asks for")
+    hint = explain(given.filter, known)
+    if hint is None and any(is_study(record.path) for record in known):
+        hint = "the runs within studies are looked through with --all"
+    if hint is not None:
+        print(f"hint: {hint}")
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("fastrun runs", __doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=OUTPUTS, help="the output folder (default: outputs)")
@@ -52,7 +77,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--sort", metavar="KEY", default="age", help=orders)
     conditions = "only runs that meet every condition: 'model=resnet best>0.9 status=failed,killed age<2d'"
     parser.add_argument("--filter", metavar="TEXT", help=conditions)
-    parser.add_argument("--limit", metavar="N", type=int, help="only the last N lines")
+    parser.add_argument("--limit", metavar="N", type=int, help="only the last N lines; with --sort -KEY the first N")
     parser.add_argument("--all", action="store_true", help="each run of a sweep or study, not a line for all of them")
     parser.add_argument("--json", action="store_true", help="print all that is known of each run, a JSON object a line")
     return parser
@@ -90,12 +115,15 @@ def as_data(record: RunRecord) -> dict[str, Any]:
 
 
 def _print_table(records: list[RunRecord], given: Namespace) -> None:
-    is_whole = given.all or given.filter is not None
-    lines = lines_of(records, given.folder, is_whole=is_whole, is_reversed=given.sort.startswith("-"))
-    shown = lines[-given.limit :] if given.limit else lines
+    is_whole, is_reversed = given.all or given.filter is not None, given.sort.startswith("-")
+    lines = lines_of(records, given.folder, is_whole=is_whole, is_reversed=is_reversed)
+    shown = _limited(lines, given)
     print(render(TITLES, [line.cells() for line in shown], terminal_width()))
-    notes = [f"the last {len(shown)} of {len(lines)} lines"] if len(shown) < len(lines) else []
-    if len(lines) < len(records):
+    which = "first" if is_reversed else "last"
+    notes = [f"the {which} {len(shown)} of {len(lines)} lines"] if len(shown) < len(lines) else []
+    if any(is_study(record.path) for record in records):
+        notes.append("a sweep or a study is one line: --all lists its runs")
+    elif len(lines) < len(records):
         notes.append("a sweep is one line: --all lists its runs")
     if notes:
         print(f"\n{'; '.join(notes)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fastrun.report.study_state import StudyState
 from fastrun.report.watch.loop import watch
 from fastrun.report.watch.run_frame import run_frame
 from fastrun.report.watch.run_state import RunState
@@ -48,6 +49,18 @@ def _watch_sweep(path: Path, console: Console, is_live: bool) -> bool:
 
     state = SweepState(path)
     has_ended = watch(state, lambda: sweep_frame(state, console), console, once=not is_live)
-    for line in next_commands(state.folder, list(state.jobs.values())) if has_ended else ():
+    lines = next_commands(state.folder, list(state.jobs.values())) if has_ended else []
+    if has_ended and state.study is not None:
+        lines = _commands_of_study(state.study)
+    for line in lines:
         console.print(line, markup=False, soft_wrap=True)
     return has_ended
+
+
+def _commands_of_study(study: StudyState) -> list[str]:
+    """Return how to see what came out of a study that has ended, or how to go on with it."""
+    if study.status == "finished":
+        return [f"what came out: fastrun report {study.folder}"]
+    if study.status == "failed":
+        return [f"refused: {study.reason}"]
+    return [] if study.status == "ended" else [f"go on with: fastrun resume {study.folder}"]

@@ -49,8 +49,8 @@ def short_config_columns(comparison: Comparison) -> list[Column]:
 
 
 def name_runs(group: Group) -> str:
-    """Return the identity of a run, or of the first of several and their number."""
-    more = len(group.records) - 1
+    """Return the identity of a run, or of the first of several and the number of the others that count."""
+    more = len(group.counted) - 1
     return f"{group.first.id} +{more}" if more else group.first.id
 
 
@@ -65,7 +65,12 @@ def result_columns(comparison: Comparison) -> list[Column]:
     """Return the columns that say what came out; those that no run has anything for are left out."""
     columns = [*_best_columns(comparison), *_target_columns(comparison)]
     columns += [
-        Column("steps", lambda group: _mean(group, "steps", ",.0f"), True, 5),
+        Column(
+            "steps done" if "steps" in comparison.keys else "steps",
+            lambda group: _mean(group, "steps", ",.0f"),
+            True,
+            5,
+        ),
         Column("samples/s", lambda group: _mean(group, "samples_per_second", ",.0f"), True, 6),
     ]
     if any(record.status != "finished" for group in comparison.groups for record in group.records):

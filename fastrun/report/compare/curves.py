@@ -51,9 +51,9 @@ def _telling(groups: Sequence[Group], keys: Sequence[str]) -> list[str]:
 
 
 def name_group(group: Group, keys: Sequence[str]) -> str:
-    """Return the name of a row: its run or the number of its runs, and what differs from the other rows."""
+    """Return the name of a row: its run or the number of those that count, and what differs from the other rows."""
     values = " ".join(f"{key}={format_value(value_of(group.first, key))}" for key in keys)
-    who = f"{len(group.records)} runs" if len(group.records) > 1 else group.first.id
+    who = f"{len(group.counted)} runs" if len(group.counted) > 1 else group.first.id
     name = f"{who} {values}".strip()
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 

@@ -65,6 +65,11 @@ class Group:
         """Return the run that stands for the group."""
         return self.counted[0]
 
+    @property
+    def is_finished(self) -> bool:
+        """Say whether the runs that count have finished."""
+        return self.first.status == "finished"
+
     def statistics(self, name: str) -> Statistics | None:
         """Return the statistics of an attribute of the runs' records."""
         return statistics_of(getattr(record, name) for record in self.counted)

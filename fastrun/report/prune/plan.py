@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastrun.report.location import is_study
 from fastrun.report.record import RunRecord
+from fastrun.report.study_state import read_state
 from fastrun.storage.checkpoint import select
 from fastrun.storage.run_dir import RunDir
 
@@ -80,6 +81,8 @@ def _needed(
         staying: the directories of the runs that stay.
     """
     incomplete = {record.sweep for record in known if record.path in staying}
+    studies = {sweep for sweep in {record.sweep for record in known} if sweep is not None and is_study(sweep)}
+    kept_studies = {study for study in studies if not is_abandoned(study)} | (studies & incomplete)
     users: dict[Path, list[RunRecord]] = {}  # of each file or directory, and of the folders that it lies in
     for source, record in sources:
         if record.path in staying:
@@ -92,7 +95,7 @@ def _needed(
         user = next((one for place in taken for one in users[place] if one.path != record.path), None)
         if user is not None:
             yield record.path, f"{user.id} starts from its weights (transfer.source)"
-        elif removal.checkpoints is None and sweep is not None and is_study(sweep):
+        elif removal.checkpoints is None and sweep in kept_studies:
             yield record.path, f"it is a run of the study {record.sweep_id}"
         elif removal.checkpoints is None and sweep is not None and sweep in incomplete:
             yield record.path, f"it is in the ledger of the sweep {record.sweep_id}, of which other runs stay"
@@ -134,11 +137,16 @@ def _sources(known: Iterable[RunRecord]) -> Iterator[Source]:
                 yield Path(os.path.realpath(path)), record
 
 
+def is_abandoned(study: Path) -> bool:
+    """Say whether a study or a race ended without a verdict, so that nothing is lost with all of its runs."""
+    return read_state(study).status in ("killed", "failed", "interrupted")
+
+
 def emptied_sweeps(gone: set[Path], known: Sequence[RunRecord]) -> list[Path]:
-    """Return the folders of sweeps whose runs are all gone; a study keeps its folder, which has its verdicts."""
+    """Return the folders of sweeps whose runs are all gone; a study that has verdicts keeps its folder."""
     emptied = {record.sweep for record in known if record.sweep is not None and record.path in gone}
     remaining = {record.sweep for record in known if record.path not in gone}
-    return sorted(sweep for sweep in emptied - remaining if not is_study(sweep))
+    return sorted(sweep for sweep in emptied - remaining if not is_study(sweep) or is_abandoned(sweep))
 
 
 def _size(folder: Path) -> int:

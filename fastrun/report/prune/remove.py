@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fastrun.errors import InUse, StorageError
+from fastrun.errors import InUse, StorageError, UsageError
 from fastrun.report import index_file
+from fastrun.report.location import is_study
 from fastrun.report.prune.plan import Removal
 from fastrun.storage.atomic import storage_errors
 from fastrun.storage.checkpoint import files
@@ -24,6 +25,7 @@ from fastrun.sweep.ledger import is_sweep
 
 _CONFIG = "config.yaml"
 _OF_A_SWEEP = "optuna.jsonl", "optuna.lock", "best.json", "lock", "sweep.json"  # beside its runs and its ledger
+_OF_A_STUDY = "plan.json", "refused.json", "lock", "race.json", "study.json"  # beside its runs; what marks it goes last
 
 
 def remove(removal: Removal) -> None:
@@ -36,7 +38,8 @@ def remove(removal: Removal) -> None:
     if removal.checkpoints is not None:
         remove_checkpoints(path, removal.checkpoints)
     elif is_sweep(path.parent):
-        with locked(path.parent):  # so that the sweep does not run
+        folder = path.parent
+        with locked(folder.parent if is_study(folder.parent) else folder):  # so that the sweep does not run
             remove_run(path)
     else:
         remove_run(path)
@@ -85,12 +88,40 @@ def remove_checkpoints(path: Path, checkpoints: Sequence[Path]) -> None:
 
 
 def remove_sweep(folder: Path) -> None:
-    """Remove the files of a sweep that has no run any more, and its folder, unless that holds something else.
+    """Remove the files of a sweep or study that has no run any more, and its folder, unless that holds something else.
 
     Raises:
         StorageError: a file cannot be removed.
         InUse: the sweep is running.
     """
+    if not is_study(folder):
+        _remove_ledger(folder)
+        return
+    _check_no_link(folder)
+    with locked(folder), storage_errors(folder, "remove"):
+        if is_sweep(folder / "runs"):
+            _remove_ledger(folder / "runs")
+        for name in _OF_A_STUDY:
+            (folder / name).unlink(missing_ok=True)
+        _remove_page(folder / "report.html")
+    remove_if_empty(folder)
+
+
+def _remove_page(path: Path) -> None:
+    """Remove the page about a study, unless somebody else wrote it."""
+    from fastrun.report.page.write import check_replaceable  # here, because it needs what writes pages
+
+    with suppress(UsageError):
+        check_replaceable(path)
+        path.unlink(missing_ok=True)
+
+
+def _check_no_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise StorageError(f"{folder} is not removed: it is a link", "look at it, and remove it by hand")
+
+
+def _remove_ledger(folder: Path) -> None:
     if folder.is_symlink() or (folder / "ledger").is_symlink():
         raise StorageError(f"{folder} is not removed: there is a link in it", "look at it, and remove it by hand")
     with locked(folder), storage_errors(folder, "remove"):

@@ -16,6 +16,7 @@ from fastrun.report.record import RunRecord, read_record
 from fastrun.report.watch.pace import Pace
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.metrics_tail import MetricsTail
+from fastrun.system.process import Process
 
 POSITION = "step", "epoch", "train_seconds"  # the keys of a line that are no metrics
 _RECENT = 20  # lines that the speed of training is measured over
@@ -80,7 +81,7 @@ class RunState:
             StorageError: the directory has been removed.
         """
         times = self.run.read("status.json")
-        self.status = self.run.status()  # before the lines, so that none is missing once it has ended
+        self.status = self._read_status()  # before the lines, so that none is missing once it has ended
         if self.status == "unknown" and not (self.path / "config.yaml").exists():
             raise StorageError(f"{self.path} was removed while it was watched", "`fastrun runs` lists those there are")
         if times != self._times or self.has_ended:
@@ -92,6 +93,13 @@ class RunState:
         for line in lines:
             self._add(line)
         self.pace.add(self._now(), self.measured.step)
+
+    def _read_status(self) -> str:
+        """Return the status: ``running``, too, where a process that resumes the run has its lock and begins."""
+        holder = Process.of(self.run.read("lock"))
+        if holder is not None and not holder.is_gone():
+            return "running"
+        return self.run.status()  # after the lock, which is released once the status is that of the end
 
     def _add(self, line: dict[str, Any]) -> None:
         measured = self.measured

@@ -20,8 +20,7 @@ def find_subject(word: str | None) -> Path:
         word: a run, a sweep, a study or another folder that has runs; None for the output folder.
 
     Raises:
-        CheckpointError: the word names no run.
-        UsageError: there is no run, or the word names several.
+        UsageError: there is no run, or the word names none or several.
     """
     path = OUTPUTS if word is None else find_run(word, takes_sweeps=True)
     path = _folder_of_sweep(path)

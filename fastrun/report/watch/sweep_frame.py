@@ -19,7 +19,10 @@ from fastrun.report.watch.run_frame import STYLES, title
 from fastrun.report.watch.sweep_state import SweepState
 from fastrun.search.job import JobRecord
 
+_COLUMNS = "#", "overrides", "state", "step", "measured", "time"
 _SHORTENED = "overrides", "measured"  # columns whose text is cut off where the terminal is narrow
+_NARROW = 72  # columns of a terminal below which steps and seconds are left out
+_LEFT_OUT = "step", "time"  # there
 _AROUND = 9  # lines of a frame that are no rows of the table
 
 
@@ -28,15 +31,16 @@ def sweep_frame(state: SweepState, console: Console, now: Callable[[], float] = 
     rows = _ordered(state)
     shown = rows[: max(3, console.height - _AROUND)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("#", "overrides", "state", "step", "measured", "time"):
+    names = [name for name in _COLUMNS if console.width >= _NARROW or name not in _LEFT_OUT]
+    for name in names:
         justify: Literal["left", "right"] = "right" if name in ("#", "step", "time") else "left"
         table.add_column(name, justify=justify, no_wrap=name not in _SHORTENED)
     for record in shown:
-        table.add_row(*_cells(state, record, now()))
-    status = "running" if state.is_running else "ended"
+        cells = _cells(state, record, now())
+        table.add_row(*(cells[name] for name in names))
     more = [Text(f"… and {len(rows) - len(shown):,} more jobs", "dim")] if len(rows) > len(shown) else []
     name = state.folder.parent.name
-    return Group(title(name, short_id(state.folder), status), _bar(state, console.width), table, *more)
+    return Group(title(name, short_id(state.folder), state.status), _bar(state, console.width), table, *more)
 
 
 def _ordered(state: SweepState) -> list[JobRecord]:
@@ -50,28 +54,39 @@ def _ordered(state: SweepState) -> list[JobRecord]:
     return sorted((record for record in state.jobs.values() if record.state != "waiting"), key=place)
 
 
-def _cells(state: SweepState, record: JobRecord, now: float) -> list[Text]:
-    measured = state.measured(record)
+def _cells(state: SweepState, record: JobRecord, now: float) -> dict[str, Text]:
+    """Return the cells of a row, by column."""
+    measured, step = state.measured(record), state.step(record)
     is_running = record.state == "running"
-    step = state.step(record) if is_running else measured[2] if measured else 0
     seconds = record.seconds + (max(0.0, now - (record.started or now)) if is_running else 0.0)
-    result = "-" if measured is None else f"{measured[0]} {measured[1]:.4f}"
-    return [
-        Text(str(record.number)),
-        Text(" ".join(record.sweep_overrides) or "-", no_wrap=True, overflow="ellipsis"),
-        Text(record.state, STYLES.get(record.state, "yellow")),
-        Text(f"{step:,}" if step else "-"),
-        Text(record.error if record.error and measured is None else result, no_wrap=True, overflow="ellipsis"),
-        Text(format_seconds(seconds)),
-    ]
+    result = "-" if measured is None else f"{measured[0].removeprefix('val/')} {measured[1]:.4f}"
+    return {
+        "#": Text(str(record.number)),
+        "overrides": Text(" ".join(record.sweep_overrides) or "-", no_wrap=True, overflow="ellipsis"),
+        "state": Text(record.state, STYLES.get(record.state, "yellow")),
+        "step": Text(f"{step:,}" if step else "-"),
+        "measured": Text(
+            record.error if record.error and measured is None else result, no_wrap=True, overflow="ellipsis"
+        ),
+        "time": Text(format_seconds(seconds)),
+    }
 
 
 def _bar(state: SweepState, width: int) -> RenderableType:
-    """Return the progress bar with the number of jobs in each state and the time that is left."""
+    """Return the progress bar with the number of jobs in each state and the time that is left.
+
+    Of a study, whose next runs follow from the results of others, it shows the block instead.
+    """
     counts = ", ".join(f"{count} {name}" for name, count in state.states.items())
     left = state.seconds_left
-    text = Text(f"{state.ended}/{state.total} jobs: {counts}" + (f"  {format_seconds(left)} left" if left else ""))
+    total, done = state.total, state.ended
+    text = Text(f"{done}/{total} jobs: {counts}" + (f"  {format_seconds(left)} left" if left else ""))
+    if state.study is not None:
+        text = Text(f"{state.progress}; runs: {counts or 'none yet'}")
+        total, done = state.study.blocks, state.blocks_begun - 1
+        if state.status == "finished":
+            done = total
     grid = Table.grid(padding=(0, 2))
-    bar = ProgressBar(total=max(1, state.total), completed=state.ended, width=max(10, width - len(text) - 2))
+    bar = ProgressBar(total=max(1, total), completed=max(0, done), width=max(10, width - len(text) - 2))
     grid.add_row(bar, text)
     return grid

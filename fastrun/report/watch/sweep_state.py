@@ -11,6 +11,7 @@ from typing import Any
 from fastrun.config.monitor import default_monitor
 from fastrun.errors import StorageError
 from fastrun.report.location import is_study
+from fastrun.report.study_state import Label, StudyState, label_of, read_state
 from fastrun.search.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger, is_sweep
@@ -29,6 +30,7 @@ class SweepState:
         jobs: the records of its jobs, by number.
         total: the number of jobs that are known.
         is_running: whether a process runs it.
+        study: the state of the study that the sweep is a part of, or None.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
@@ -38,8 +40,10 @@ class SweepState:
         self.jobs: dict[int, JobRecord] = {}
         self.total = 0
         self.is_running = True
+        self.study: StudyState | None = None
         self._changed: dict[int, int] = {}  # when the record of a job that was read was written
         self._tails: dict[int, MetricsTail] = {}  # of the jobs that run
+        self._steps: dict[int, int] = {}  # of the jobs that have ended
         self._last: dict[int, dict[str, Any]] = {}  # the step of each of them, and its last validation
 
     @property
@@ -62,6 +66,8 @@ class SweepState:
     @property
     def seconds_left(self) -> float | None:
         """Return about how long the sweep will take, by the pace since it was started; None where that is unknown."""
+        if self.study is not None:  # how many runs it will take is not known
+            return None
         begun = [record.ended - record.seconds for record in self.jobs.values() if record.ended is not None]
         if self.has_ended or not begun:
             return None
@@ -77,6 +83,7 @@ class SweepState:
             raise StorageError(f"{self.path} was removed while it was watched", "`fastrun runs` lists those there are")
         holder = Process.of(RunDir(self.folder).read("lock"))
         self.is_running = holder is not None and not holder.is_gone()
+        self.study = read_state(self.folder) if is_study(self.folder) else None
         total = self.ledger.definition().get("total")
         numbers = self.ledger.numbers()
         self.total = max(total if isinstance(total, int) else 0, len(numbers))
@@ -96,6 +103,7 @@ class SweepState:
         record = self.ledger.record(number)
         if record is not None:
             self.jobs[number], self._changed[number] = record, changed
+            self._steps.pop(number, None)
 
     def _measure(self, record: JobRecord) -> None:
         tail = self._tails.setdefault(record.number, MetricsTail(self.ledger.run(record).metrics))
@@ -103,15 +111,42 @@ class SweepState:
         for line in tail.new_lines():
             last |= {key: value for key, value in line.items() if isinstance(value, (int, float))}
 
-    def measured(self, record: JobRecord) -> tuple[str, float, int] | None:
-        """Return the metric of a job, its best value if the job has ended, else its last one, and the step of it."""
+    def measured(self, record: JobRecord) -> tuple[str, float] | None:
+        """Return the metric of a job, and its best value if the job has ended, else its last one."""
         if record.best is not None:
-            return record.best["metric"], record.best["value"], record.best["step"]
+            return record.best["metric"], record.best["value"]
         last = self._last.get(record.number, {})
         chosen = (record.config.get("target") or {}).get("metric")
         name = default_monitor(chosen, last).name
-        return (name, last[name], int(last["step"])) if name in last else None
+        return (name, last[name]) if name in last else None
 
     def step(self, record: JobRecord) -> int:
-        """Return the last step of a job that runs; 0 before its first one."""
-        return int(self._last.get(record.number, {}).get("step", 0))
+        """Return the last step of a job; 0 where it has none, or it is not known."""
+        if record.state in ACTIVE:
+            return int(self._last.get(record.number, {}).get("step", 0))
+        if record.number not in self._steps:
+            steps = self.ledger.run(record).read("summary.json").get("steps")
+            self._steps[record.number] = steps if isinstance(steps, int) else (record.best or {}).get("step", 0)
+        return self._steps[record.number]
+
+    @property
+    def status(self) -> str:
+        """Return the status of the whole in a word."""
+        if self.study is not None:
+            return self.study.status
+        return "running" if self.is_running else "ended"
+
+    @property
+    def progress(self) -> str:
+        """Return where a study is, in words; nothing of another sweep."""
+        if self.study is None:
+            return ""
+        return self.study.progress(self._labels())
+
+    @property
+    def blocks_begun(self) -> int:
+        """Return how many blocks of a study have begun; 0 of another sweep."""
+        return 0 if self.study is None else self.study.begun(self._labels())
+
+    def _labels(self) -> list[Label]:
+        return [label_of(" ".join(record.sweep_overrides)) for record in self.jobs.values()]

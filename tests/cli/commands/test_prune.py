@@ -229,3 +229,23 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(
 def test_a_mistake_is_a_line_and_a_hint(prune: Callable[..., str], arguments: list[str], message: str) -> None:
     assert message in prune(*arguments, code=2)
     assert OLD.exists()
+
+
+def test_a_study_without_a_verdict_goes_as_a_whole(prune: Callable[..., str], make_study: Make) -> None:
+    name = "outputs/mlp_fast/study-2026-11-28_1{}-00-00-{}"
+    stopped, proved = (
+        make_study(Path(name.format(2, "eeee")), 2),
+        make_study(Path(name.format(3, "ffff")), 1, has_verdicts=True),
+    )
+    text = prune("--status", "interrupted", code=2)
+    (line,) = (line for line in text.splitlines() if line.startswith("eeee"))
+    assert "mlp_fast study of norm, 8 runs" in line
+    assert "interrupted: block 2 of 6" in line
+    assert "to remove 8 runs" in text
+    assert "there is no terminal to ask on" in text
+    with locked(stopped):
+        assert "nothing to remove" in prune("--status", "interrupted", "--yes")
+    assert "removed 8 runs" in prune("--status", "interrupted", "--yes")
+    assert not stopped.exists()
+    assert "kept 6 runs: it is a run of the study ffff" in prune("--filter", "id=ffff", "--yes")
+    assert proved.exists()

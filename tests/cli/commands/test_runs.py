@@ -124,3 +124,47 @@ def test_folders_without_runs_and_mistakes(outputs: Path, capsys: pytest.Capture
     assert "--limit 0 lists nothing" in said(capsys, "--limit", "0", code=2)
     assert "no run has the key optimzer" in said(capsys, "--filter", "optimzer=sgd", code=2)
     assert "nowhere is not a folder" in said(capsys, "nowhere", code=7)
+
+
+def test_a_study_is_a_line_that_says_how_far_it_came(
+    outputs: Path, make_study: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(outputs / "mlp_fast/study-2026-11-28_12-00-00-eeee", blocks=2, started=time.time())
+    text = said(capsys)
+    assert ids(text)[-1] == "eeee"
+    assert "mlp_fast study of norm" in text
+    assert "interrupted: block 2 of 6" in text
+    assert "a sweep or a study is one line: --all lists its runs" in text
+    assert ids(said(capsys, "--filter", "status=interrupted")) == ["eeee"]
+    assert len(ids(said(capsys, "--all"))) == 14
+    assert len(ids(said(capsys, str(study)))) == 8
+
+
+def test_a_reversed_order_keeps_its_first_lines(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, "--sort", "-best", "--limit", "2")
+    assert ids(text) == ["bbbb", "dddd"]
+    assert "the first 2 of 4 lines" in text
+
+
+@pytest.mark.parametrize(
+    ("condition", "hint"),
+    [
+        ("status=crashed", "status of these runs: failed, finished"),
+        ("status=finish", "did you mean finished?"),
+        ("optimizer=nosuch", "none of these runs has optimizer"),
+        ("model=mpl", "did you mean mlp?"),
+    ],
+)
+def test_a_value_that_no_run_has_is_named(
+    outputs: Path, capsys: pytest.CaptureFixture[str], condition: str, hint: str
+) -> None:
+    text = said(capsys, "--filter", condition)
+    assert "none of 6 runs in outputs" in text
+    assert f"hint: {hint}" in text
+
+
+def test_a_line_has_the_recipe_and_the_values_that_count(
+    folder: Path, make_run: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(Path("outputs/mine/2026-11-28_10-00-00-aaaa"), overrides=["name=mine", "epochs=9", "clip=agc", "epochs=3"])
+    assert "mine (mlp_fast) clip=agc epochs=3  finished" in said(capsys)

@@ -76,7 +76,7 @@ def test_what_draws_may_be_missing(runs, capfd, monkeypatch) -> None:
 def test_nothing_to_compare_is_said_in_a_line(folder: Path, capfd) -> None:
     assert main(["compare"]) == 2
     assert "fastrun compare RUN RUN" in capfd.readouterr().err
-    assert main(["compare", "nothing"]) == 6
+    assert main(["compare", "nothing"]) == 2
     assert "not a run directory" in capfd.readouterr().err
     assert main(["compare", "outputs", "--limit", "0"]) == 2
     assert "no rows" in capfd.readouterr().err

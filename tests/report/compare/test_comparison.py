@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from fastrun.errors import UsageError
+from fastrun.report.compare.columns import name_runs
 from fastrun.report.compare.comparison import Comparison, compare_runs
 from fastrun.report.compare.curves import draw_groups, name_group
 from fastrun.report.compare.groups import statistics_of
@@ -71,7 +72,24 @@ def test_a_row_counts_finished_runs_and_each_seed_once(folder: Path, make_run) -
     found = compared(folder)
     (group,) = found.groups
     assert (len(group.records), len(group.counted)) == (3, 1)
-    assert any(note.startswith("2 of the runs do not count") for note in found.notes)
+    assert "1 run is not finished: of that config only those count that have" in found.notes
+    assert "1 run is left out: a newer one has the same config and seed" in found.notes
+    assert name_runs(group) == group.first.id
+
+
+def test_what_has_not_finished_stands_below_what_has(folder: Path, make_run) -> None:
+    make_run("a", 0.8)
+    make_run("b", 0.9, status="killed", values=[0.9], config={"epochs": 4})
+    found = compared(folder)
+    assert [group.first.id for group in found.groups] == ["a", "b"]
+    assert "1 run is shown as far as it came, below those that finished" in found.notes
+
+
+def test_a_chosen_metric_is_the_best_of_each_run(folder: Path, make_run) -> None:
+    make_run("a", values=[0.8, 0.9])
+    found = compared(folder, "val/loss")
+    assert found.groups[0].first.best == 1 / 8
+    assert "val/loss is the best value of each run: the smallest of its validations" in found.notes
 
 
 def test_one_value_has_no_deviation() -> None:
@@ -142,8 +160,8 @@ def test_runs_are_named_by_path_word_folder_or_filter_and_counted_once(folder: P
         select_runs([], "best>0.5")
     first = make_run("2026-01-01_00-00-00-00aa", 0.7)
     make_run("2026-01-01_00-00-01-00bb", 0.8)
-    assert len(select_runs([str(first), "00aa", "outputs"], None)) == 2
-    assert [record.best for record in select_runs([], "best>0.75")] == [0.8]
+    assert len(select_runs([str(first), "00aa", "outputs"], None).records) == 2
+    assert [record.best for record in select_runs([], "best>0.75").records] == [0.8]
     with pytest.raises(UsageError, match="compare needs runs"):
         select_runs([], None)
     with pytest.raises(UsageError, match="no runs in outputs that match"):

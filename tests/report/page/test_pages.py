@@ -84,7 +84,7 @@ def test_what_is_no_run_is_refused(folder: Path, capfd) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(UsageError, match="no run, sweep or study"):
         write_page(folder / "empty")
-    assert main(["report", "nothing"]) == 6
+    assert main(["report", "nothing"]) == 2
     assert "error: nothing" in capfd.readouterr().err
 
 

@@ -90,6 +90,22 @@ def test_what_runs_is_watched_before_what_ended_later(fake_run, folder: Path) ->
     assert find_subject("00aa") == running.path.relative_to(folder)
 
 
+def test_a_run_whose_resume_begins_is_not_over(fake_run) -> None:
+    run = fake_run()
+    gone = {**asdict(Process.this()), "boot_id": "another"}
+    run.write_status("running", **gone)
+    state = RunState(run.path)
+    state.poll()
+    assert (state.status, state.has_ended) == ("killed", True)
+    (run.path / "lock").write_text(json.dumps(asdict(Process.this())))
+    state.poll()
+    assert (state.status, state.has_ended) == ("running", False)
+    (run.path / "lock").write_text("")
+    run.write_status("interrupted")
+    state.poll()
+    assert state.status == "interrupted"
+
+
 def test_without_a_terminal_there_is_one_frame(fake_run, capfd) -> None:
     run = fake_run()
     run.write_lines(*range(1, 6))
@@ -140,8 +156,8 @@ def test_a_sweep_shows_what_runs_then_the_best(sweep: Path, fake_run) -> None:
     assert "3/6 jobs" in out
     rows = [line.split() for line in out.splitlines() if "optimizer.lr=" in line]
     assert [row[0] for row in rows] == ["3", "1", "0", "2"]
-    assert rows[0][2:] == ["running", "25", "val/acc", "0.5000", "30.0", "s"]
-    assert rows[1][2:6] == ["finished", "30", "val/acc", "0.9000"]
+    assert rows[0][2:] == ["running", "25", "acc", "0.5000", "30.0", "s"]
+    assert rows[1][2:6] == ["finished", "30", "acc", "0.9000"]
 
 
 def test_a_sweep_that_is_stopped_ends_its_watch_with_what_goes_on(sweep: Path, capfd) -> None:
@@ -170,8 +186,48 @@ def test_a_study_runs_as_long_as_somebody_has_its_folder(sweep: Path, folder: Pa
     (study / "lock").write_text("")
     assert main(["watch", str(study)]) == 0
     out = capfd.readouterr().out
-    assert out.startswith("mlp 00dd  ended")
+    assert out.startswith("mlp 00dd  interrupted")
     assert f"fastrun resume {study}\n" in out
+
+
+def test_a_study_shows_its_block_and_no_number_of_jobs(sweep: Path) -> None:
+    study = sweep.parent / "study-2026-01-01_00-00-00-00dd"
+    study.mkdir()
+    (study / "study.json").write_text("{}")
+    (sweep / "lock").rename(study / "lock")
+    sweep.rename(study / "runs")
+    state = SweepState(study / "runs")
+    state.poll()
+    assert (state.status, state.progress, state.seconds_left) == ("running", "pilot", None)
+    (study / "plan.json").write_text(json.dumps({"seeds": [6000, 6001, 6002], "again_seeds": [9000, 9001, 9002]}))
+    scored = job(5, "finished", 0.9)
+    scored.sweep_overrides = ["arm=full again", "seed=9001", "steps=48"]
+    write_job(study / "runs", scored)
+    (study / "runs" / "5-lr").mkdir()
+    (study / "runs" / "5-lr" / "summary.json").write_text('{"steps": 48}')
+    state.poll()
+    console = terminal(100)
+    console.print(sweep_frame(state, console))
+    out = text_of(console)
+    assert "block 2 of 3; runs: 3 finished, 1 failed, 1 running, 1 waiting" in out
+    assert " left" not in out
+    (row,) = (line.split() for line in out.splitlines() if "arm=full again" in line)
+    assert row[5:7] == ["finished", "48"]  # the steps that it did; its best one was the 30th
+    (study / "verdicts.json").write_text("[]")
+    (study / "lock").write_text("")
+    state.poll()
+    assert (state.status, state.has_ended) == ("finished", True)
+
+
+def test_a_narrow_terminal_shows_results_and_whole_titles(sweep: Path) -> None:
+    state, console = SweepState(sweep), terminal(50)
+    state.poll()
+    console.print(sweep_frame(state, console))
+    out = text_of(console)
+    assert "overrides" in out
+    assert "measured" in out
+    assert "acc 0.9000" in out
+    assert "optimizer.lr=1" in out
 
 
 def test_many_jobs_do_not_overflow_a_terminal(sweep: Path) -> None:
