@@ -65,7 +65,7 @@ COMPOSING = [
     (["train", "--learning-rate=0.1"], 2, "did you mean optimizer.lr=0.1?"),
     (["train", "-m", "seed=1,2", "--cfg", "job"], 2, "--multirun and --cfg do not go together"),
     (["train", "~nothing"], 2, "~nothing: there is no such key"),
-    (["compare"], 2, "did you mean runs?"),
+    (["diff"], 2, "did you mean compare?"),
     (["clean"], 2, "`fastrun --help` lists them"),
     # keys
     (["train", "lrr=1"], 2, "did you mean optimizer.lr?"),
@@ -145,7 +145,7 @@ COMPOSING = [
     (["options", "schedule", "--plot", "optimizer.lr=1"], 2, "changes no schedule"),
     (["options", "schedule", "--plot", "schedule.rise=20ep"], 2, "more than the 1000 of the run"),
     (["options", "schedule", "--plot", "epochs=0"], 2, "the minimum is 1"),
-    (["options", "schedule", "--plot", "--png", "nowhere/a.png"], 7, "--png FILE"),
+    (["options", "schedule", "--plot", "--png", "nowhere/a.png"], 7, "choose another file"),
     (["runs", "nowhere"], 7, "not a folder"),
     (["completion", "fish"], 2, "'bash', 'zsh'"),
     (["version", "x"], 2, "fastrun version --help"),
