@@ -28,8 +28,8 @@ def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd) -> No
         assert program == "fastrun"
         if "device=ddp" in arguments:
             continue  # has a test of its own, in processes of its own
-        if arguments[0] in ("ablate", "race") and not os.environ.get("FASTRUN_FULL"):
-            arguments = list(dict.fromkeys([*arguments, "--plan"]))  # minutes of trainings
+        if arguments[0] in ("ablate", "race") and "--plan" not in arguments and not os.environ.get("FASTRUN_FULL"):
+            continue  # minutes of trainings
         finished = sorted(folder.glob("outputs/mlp_fast/2*/summary.json"))
         arguments = [str(finished[0].parent) if argument == "RUN" else argument for argument in arguments]
         assert main(arguments) == 0, capfd.readouterr().err

@@ -74,7 +74,7 @@ def check_planted(conclusion: Conclusion, lab: Lab) -> None:
     assert set(plan["same"].items()) == {("plain", "full - norm"), ("plain + norm", "full")}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_how_many_run_at_a_time_changes_no_verdict(lab: Lab) -> None:
     alone = lab.study(ONE, "target.value=0.8", physics=NORM)
     together = Lab()

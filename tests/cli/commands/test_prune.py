@@ -162,6 +162,7 @@ def test_the_best_checkpoint_is_kept_and_of_what_may_go_on_the_newest(prune: Cal
     assert "nothing to remove" in prune("--filter", "age>0s", "--checkpoints-only", "--yes")
 
 
+@pytest.mark.slow
 def test_without_checkpoints_a_resume_says_so(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     small = "data=synthetic", "data.samples=64", "data.shape=[4]", "model=mlp", "model.hidden=[8]", "batch.size=8"
     assert shell("train", *small, "steps=3").returncode == 0

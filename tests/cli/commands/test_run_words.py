@@ -24,6 +24,7 @@ def trained(shell: Shell) -> tuple[Path, str]:
     return run, run.name.rpartition("-")[2]
 
 
+@pytest.mark.slow
 def test_eval_and_resume_take_a_word(shell: Shell) -> None:
     run, short = trained(shell)
     assert str(run) in shell("eval", "latest", "--json").stdout

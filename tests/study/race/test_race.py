@@ -58,6 +58,7 @@ def lab(folder: Path) -> RaceLab:
     return RaceLab()
 
 
+@pytest.mark.slow
 def test_the_planted_option_is_found_confirmed_on_fresh_seeds_and_written(lab: RaceLab) -> None:
     finish = lab.race(SPACE)
     assert finish.winner == "optimizer=adamw"
@@ -145,7 +146,7 @@ def test_a_race_that_is_killed_again_and_again_ends_the_same_and_repeats_no_run(
     assert len(killed.started) == count
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_recipe_is_never_overwritten(lab: RaceLab) -> None:
     first, second = lab.race(SMALL), lab.race(SMALL)
     assert str(second.recipe) == "recipes/mlp_fast_raced_2.yaml" != str(first.recipe)
@@ -161,7 +162,7 @@ def test_a_candidate_that_fails_loses_and_makes_room_for_another(lab: RaceLab) -
     assert finish.winner == "optimizer=adamw"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_budget_lets_fewer_candidates_in_and_leaves_the_comparison_whole(lab: RaceLab, monkeypatch) -> None:
     clock = {"seconds": 2.0}
     monkeypatch.setattr("fastrun.study.results.Results.add", timed(clock))
