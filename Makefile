@@ -32,7 +32,6 @@ check: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
-	$(BIN)/python docs/measured.py
 
 install: $(VENV)/installed
 

@@ -4,8 +4,8 @@
 
 Each study is a call of ``fastrun ablate`` in FOLDER, and goes on where an earlier call of this script stopped. Early
 stopping has no time to a target, so it is judged by the seconds that it saves and the metric that it loses, over as
-many seeds. The results are written to ``benchmarks/measured.json``, from which ``make docs`` makes
-``docs/measured.md``.
+many seeds. The results are written to ``benchmarks/measured.json``, from which
+``python docs/measured.py`` makes ``docs/measured.md``.
 
 ``--data`` has ``fashion-mnist/`` and ``tinyshakespeare.txt``; ``--cifar`` has CIFAR-10 as JPEG files, a folder a class
 in ``train/``, for the study of transfer: two classes of few images, with a network that was trained on the others.

@@ -20,7 +20,8 @@ HEAD = """# What the heuristics bring, measured
 the same validation metric without it. Above 1, the heuristic makes the training faster. An interval is that of an exact
 test over paired seeds; within a study, the verdicts hold for all of its comparisons (Holm's procedure), with an
 error of 5 %. No arm was retuned: what replaces a heuristic has its default values. [studies.md](studies.md) says how it
-decides. `python benchmarks/summary_table.py --outputs FOLDER` makes the studies again, and `make docs` this page.
+decides. `python benchmarks/summary_table.py --outputs FOLDER` makes the studies again, and
+`python docs/measured.py` this page.
 
 """
 
