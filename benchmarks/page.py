@@ -27,8 +27,8 @@ from time import perf_counter
 import torch
 from measure import in_turn, machine, parser, show
 
-from fastrun.search.job import JobRecord, sha256_of
 from fastrun.storage.format import FORMAT
+from fastrun.storage.job import JobRecord, sha256_of
 from fastrun.sweep.ledger import Ledger
 
 JOB = ("+recipe=mlp_fast", "data=digits", "device=cpu", "epochs=1", "outputs=template")

@@ -11,7 +11,7 @@ from fastrun import errors
 
 if TYPE_CHECKING:
     from fastrun.run.runner import Run
-    from fastrun.search.job import Job, JobRecord
+    from fastrun.storage.job import Job, JobRecord
     from fastrun.training.trained_model import TrainedModel
 
 __all__ = ["__version__", "errors", "load", "train"]

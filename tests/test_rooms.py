@@ -23,7 +23,6 @@ ROOMS = (
     "training",
     "tune",
     "run",
-    "search",
     "compose",
     "sweep",
     "report",
@@ -142,7 +141,7 @@ def test_there_is_something_to_check():
 
 def test_the_root_of_the_package_has_few_entries():
     entries = [path for path in PACKAGE.iterdir() if path.name not in ("__pycache__", "_assets")]
-    assert len([path for path in entries if path.is_dir()]) <= 13
+    assert len([path for path in entries if path.is_dir()]) <= 12
     assert len([path for path in entries if path.is_file()]) <= 5
 
 

@@ -19,7 +19,7 @@ from fastrun.compose.typed import typed, without_hydra
 from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import FastrunError
 from fastrun.redaction import redact_message
-from fastrun.search.job import Job
+from fastrun.storage.job import Job
 
 
 @dataclass(frozen=True)

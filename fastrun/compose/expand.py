@@ -11,11 +11,11 @@ from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
 from fastrun.compose.compose_job import Point
 from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.search.grid import bare_key, grid, sample, size, zip_axes
+from fastrun.compose.search.override_file import read
+from fastrun.compose.search.space import Axis, Interval, Overrides, Values
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError
-from fastrun.search.grid import bare_key, grid, sample, size, zip_axes
-from fastrun.search.override_file import read
-from fastrun.search.space import Axis, Interval, Overrides, Values
 
 
 @dataclass(frozen=True)

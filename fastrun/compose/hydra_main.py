@@ -26,7 +26,7 @@ from fastrun.config.names import stamp
 from fastrun.config.paths import shipped
 from fastrun.config.settings import known_keys, top_level_keys
 from fastrun.errors import UsageError
-from fastrun.search.job import Job, Sweeping
+from fastrun.storage.job import Job, Sweeping
 from fastrun.system.argument_parser import ArgumentParser
 
 _SWITCHES = {

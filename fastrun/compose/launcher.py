@@ -16,7 +16,7 @@ from fastrun.compose.used import check_jobs
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError, FastrunError
-from fastrun.search.job import Job, JobList, JobRecord
+from fastrun.storage.job import Job, JobList, JobRecord
 
 
 class FastrunLauncher(Launcher):

@@ -12,18 +12,18 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from fastrun.compose.compose_job import JobComposer
 from fastrun.compose.expand import axes_of, point
 from fastrun.compose.launcher import sweep_config, sweep_folder
+from fastrun.compose.search.grid import merge
+from fastrun.compose.search.optuna_config import OptunaConfig, check
+from fastrun.compose.search.space import Axis, Interval, Overrides
 from fastrun.compose.sweeper import GridSweeper, launch_with
 from fastrun.compose.used import check_jobs
 from fastrun.config.monitor import Monitor
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.errors import ConfigError, nearest
-from fastrun.search.grid import merge
-from fastrun.search.job import Job
-from fastrun.search.optuna_config import OptunaConfig, check
-from fastrun.search.space import Axis, Interval, Overrides
+from fastrun.storage.job import Job
 
 if TYPE_CHECKING:
-    from fastrun.search.optuna_study import OptunaSource
+    from fastrun.compose.search.optuna_study import OptunaSource
 
 
 class OptunaSweeper(GridSweeper):
@@ -94,7 +94,7 @@ def _source_type(sampler: str) -> type[OptunaSource]:
     if sampler == "cmaes" and not find_spec("cmaes"):
         raise ConfigError("hydra.sweeper.sampler=cmaes needs the package cmaes", "pip install cmaes")
     try:
-        from fastrun.search.optuna_study import OptunaSource
+        from fastrun.compose.search.optuna_study import OptunaSource
     except ImportError as error:
         raise ConfigError("hydra/sweeper=optuna needs optuna", "pip install 'fastrun[sweep]'") from error
     return OptunaSource

@@ -12,10 +12,10 @@ from fastrun.compose.launcher import FastrunLauncher
 from fastrun.compose.naming import name_of, slug
 from fastrun.compose.optuna_sweeper import OptunaSweeper
 from fastrun.compose.recipes import RecipeSource
+from fastrun.compose.search.optuna_config import OptunaConfig
 from fastrun.compose.sweeper import GridSweeper
 from fastrun.compose.user_folders import OptionSource, UserFolders
 from fastrun.config.settings import Settings
-from fastrun.search.optuna_config import OptunaConfig
 
 
 def register() -> None:

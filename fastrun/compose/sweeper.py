@@ -18,7 +18,7 @@ from fastrun.compose.launcher import FastrunLauncher, sweep_config, sweep_folder
 from fastrun.compose.naming import quoted
 from fastrun.compose.task import Task
 from fastrun.compose.used import check_jobs
-from fastrun.search.job import JobList, Launch
+from fastrun.storage.job import JobList, Launch
 
 _SET_BY_FASTRUN = "hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode="
 

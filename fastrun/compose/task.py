@@ -16,7 +16,7 @@ from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.typed import typed
 from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import Interrupted
-from fastrun.search.job import Job, Sweeping
+from fastrun.storage.job import Job, Sweeping
 
 
 class Stop(BaseException):

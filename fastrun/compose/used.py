@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from fastrun.config import unused
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
-from fastrun.search.job import Job
+from fastrun.storage.job import Job
 
 
 def check_run(settings: Settings, overrides: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from fastrun.components.schedule.build import check_early
 from fastrun.config import registry
 from fastrun.config.settings import EarlyStoppingConfig, Settings
 from fastrun.errors import ConfigError, FastrunError
-from fastrun.search.job import sha256_of
+from fastrun.storage.job import sha256_of
 from fastrun.study.factors import Factor
 from fastrun.study.settings import overrides_of_group
 from fastrun.study.verdict.contrast import Contrast

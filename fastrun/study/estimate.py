@@ -14,7 +14,7 @@ from rich.table import Table
 from fastrun.config.duration import to_steps
 from fastrun.config.settings import CheckpointConfig, Settings, SweepConfig, TargetConfig
 from fastrun.errors import ConfigError
-from fastrun.search.job import Job, JobList
+from fastrun.storage.job import Job, JobList
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.arms import AGAIN, FULL, Arm, same_arms
 from fastrun.study.definition import Definition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 from fastrun.sweep.live_view import LiveView
 
 _USUAL = "finished", "diverged"

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastrun.compose.naming import slug
 from fastrun.config.settings import CheckpointConfig, Settings, TargetConfig
-from fastrun.search.job import Job
+from fastrun.storage.job import Job
 from fastrun.study.arms import Arm
 
 LENGTH, PACE = "length", "pace"

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastrun.config.settings import SweepConfig
 from fastrun.redaction import redact_override
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.request import Request
 from fastrun.sweep.ledger import Ledger

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from fastrun.config.settings import TargetConfig
-from fastrun.search.job import Job, JobRecord
+from fastrun.storage.job import Job, JobRecord
 from fastrun.study.arms import Arm
 from fastrun.study.definition import Definition
 from fastrun.study.plan import Plan

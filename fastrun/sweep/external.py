@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from fastrun.search.job import Job, JobRecord, JobSource, Launch
+from fastrun.storage.job import Job, JobRecord, JobSource, Launch
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
 from fastrun.system.process import Process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fastrun.errors import FastrunError
-from fastrun.search.job import Job, JobList, JobRecord
+from fastrun.storage.job import Job, JobList, JobRecord
 from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.resume import job_of

@@ -13,12 +13,12 @@ from typing import Any
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import CheckpointError
 from fastrun.redaction import redact, redact_message
-from fastrun.search.job import Job, JobRecord, JobSource
-from fastrun.search.stored_arguments import are_run_overrides
 from fastrun.storage.atomic import storage_errors, write_atomic
 from fastrun.storage.format import FORMAT, check_format
+from fastrun.storage.job import Job, JobRecord, JobSource
 from fastrun.storage.links import check_no_links
 from fastrun.storage.run_dir import RunDir
+from fastrun.storage.stored_arguments import are_run_overrides
 
 _START_AGAIN = "start the sweep again: fastrun train …"
 

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 
 _EVERY = 0.25  # seconds between two drawings
 

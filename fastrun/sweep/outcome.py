@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from fastrun.errors import Diverged
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 
 _STOP_REASONS = {"timeout": "took longer than sweep.timeout", "pruned": "others did better by then"}

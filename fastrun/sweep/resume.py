@@ -8,7 +8,7 @@ from fastrun import compose
 from fastrun.config.duration import to_seconds
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError, InUse
-from fastrun.search.job import FAILED, UNFINISHED, Job, JobList, JobRecord, JobSource
+from fastrun.storage.job import FAILED, UNFINISHED, Job, JobList, JobRecord, JobSource
 from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir

@@ -8,9 +8,9 @@ from fastrun import compose
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import UsageError
 from fastrun.redaction import is_secret
-from fastrun.search.job import JobRecord, JobSource, Launch
-from fastrun.search.stored_arguments import hydra_arguments
+from fastrun.storage.job import JobRecord, JobSource, Launch
 from fastrun.storage.lock import locked
+from fastrun.storage.stored_arguments import hydra_arguments
 from fastrun.sweep import external_job
 from fastrun.sweep.ledger import Ledger
 from fastrun.sweep.resume import changed_settings, remaining_jobs, settled_record

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastrun.config.duration import to_seconds
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import Interrupted, StorageError
-from fastrun.search.job import JobRecord, JobSource, Launch
+from fastrun.storage.job import JobRecord, JobSource, Launch
 from fastrun.storage.lock import locked
 from fastrun.sweep import external
 from fastrun.sweep.client import Client

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastrun.config.duration import to_seconds
 from fastrun.config.settings import SweepConfig
-from fastrun.search.job import Job, JobRecord, JobSource
+from fastrun.storage.job import Job, JobRecord, JobSource
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep import outcome, resources
 from fastrun.sweep.client import Client, ServerLost

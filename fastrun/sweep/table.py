@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.search.job import FAILED, UNFINISHED, JobRecord
+from fastrun.storage.job import FAILED, UNFINISHED, JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger
 

@@ -9,7 +9,7 @@ import pytest
 
 from fastrun import compose
 from fastrun.errors import FastrunError
-from fastrun.search.job import Job
+from fastrun.storage.job import Job
 
 SWEEPS = [
     ["+recipe=resnet_amp", "optimizer=sgd,adamw", "optimizer.lr=0.1,0.2"],

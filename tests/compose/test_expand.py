@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fastrun import compose
-from fastrun.search.job import Job, JobRecord, JobSource
+from fastrun.storage.job import Job, JobRecord, JobSource
 
 Points = Callable[..., list[list[str]]]
 Refused = Callable[..., str]

@@ -29,7 +29,7 @@ def test_what_cannot_be_searched_is_refused(refused: Refused, arguments: tuple[s
 
 def test_without_optuna_one_line_says_how_to_install_it(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    monkeypatch.delitem(sys.modules, "fastrun.search.optuna_study", raising=False)
+    monkeypatch.delitem(sys.modules, "fastrun.compose.search.optuna_study", raising=False)
     err = refused("-m", "hydra/sweeper=optuna", "seed=1,2")
     assert "hydra/sweeper=optuna needs optuna" in err
     assert "hint: pip install 'fastrun[sweep]'" in err

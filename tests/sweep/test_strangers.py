@@ -12,7 +12,7 @@ import pytest
 import fastrun
 from fastrun import compose
 from fastrun.cli.main import main
-from fastrun.search.job import Job, JobList, JobRecord
+from fastrun.storage.job import Job, JobList, JobRecord
 from fastrun.sweep.ledger import Ledger
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=64", "model=mlp", "model.hidden=[4]", "steps=2", "device=cpu"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import SweepConfig
-from fastrun.search.job import Job, JobRecord, JobSource, Launch
+from fastrun.storage.job import Job, JobRecord, JobSource, Launch
 
 if TYPE_CHECKING:
     from fastrun.sweep.client import Client

@@ -12,7 +12,7 @@ from fastrun.report.page.number_format import number, plural, seconds
 from fastrun.report.page.parallel import draw_parallel
 from fastrun.report.page.seed_groups import SeedGroup, group_seeds
 from fastrun.report.page.sweep_runs import SweepRun, read_runs
-from fastrun.search.job import FAILED, UNFINISHED
+from fastrun.storage.job import FAILED, UNFINISHED
 from fastrun.sweep.ledger import Ledger
 from fastrun.sweep.table import format_counts
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastrun.redaction import redact_message, redact_override
 from fastrun.report.page.series import Series, read_series
 from fastrun.report.record import RunRecord, read_record
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 from fastrun.sweep.ledger import Ledger
 
 _MOST_STEPS = 1000  # whose training loss is read of each run: its curve is a mean of many

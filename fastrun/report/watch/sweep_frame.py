@@ -17,7 +17,7 @@ from fastrun.report.location import short_id
 from fastrun.report.times import format_seconds
 from fastrun.report.watch.run_frame import STYLES, title
 from fastrun.report.watch.sweep_state import SweepState
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 
 _COLUMNS = "#", "overrides", "state", "step", "measured", "time"
 _SHORTENED = "overrides", "measured"  # columns whose text is cut off where the terminal is narrow

@@ -12,7 +12,7 @@ from fastrun.config.monitor import default_monitor
 from fastrun.errors import StorageError
 from fastrun.report.location import is_study
 from fastrun.report.study_state import Label, StudyState, label_of, read_state
-from fastrun.search.job import JobRecord
+from fastrun.storage.job import JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.metrics_tail import MetricsTail

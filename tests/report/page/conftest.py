@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from fastrun.search.job import JobRecord, sha256_of
 from fastrun.storage.format import FORMAT
+from fastrun.storage.job import JobRecord, sha256_of
 from fastrun.sweep.ledger import Ledger
 
 _VOID = {"meta", "link", "input", "br"}

@@ -13,8 +13,8 @@ import pytest
 from fastrun.cli.main import main
 from fastrun.errors import StorageError, UsageError
 from fastrun.report.page.write import write_page
-from fastrun.search.job import JobRecord, sha256_of
 from fastrun.storage.format import FORMAT
+from fastrun.storage.job import JobRecord, sha256_of
 from fastrun.sweep.ledger import Ledger
 
 Make = Callable[..., Path]

@@ -18,7 +18,7 @@ from fastrun.report.watch.run_state import RunState
 from fastrun.report.watch.subject import find_subject
 from fastrun.report.watch.sweep_frame import sweep_frame
 from fastrun.report.watch.sweep_state import SweepState
-from fastrun.search.job import JobRecord, sha256_of
+from fastrun.storage.job import JobRecord, sha256_of
 from fastrun.system.process import Process
 
 

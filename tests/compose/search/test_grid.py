@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastrun.compose.search.grid import grid, sample, size, zip_axes
+from fastrun.compose.search.space import Values
 from fastrun.errors import ConfigError
-from fastrun.search.grid import grid, sample, size, zip_axes
-from fastrun.search.space import Values
 
 KEYS = ("optimizer", "+model.width", "seed", "clip")
 

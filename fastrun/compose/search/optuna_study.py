@@ -20,15 +20,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from fastrun.compose.search.grid import bare_key, merge
+from fastrun.compose.search.optuna_config import OptunaConfig
+from fastrun.compose.search.optuna_internals import resume_trial
+from fastrun.compose.search.space import Axis, Interval, Overrides, Values
 from fastrun.config.monitor import default_monitor
 from fastrun.errors import ConfigError
 from fastrun.redaction import redact_override
-from fastrun.search.grid import bare_key, merge
-from fastrun.search.job import FAILED, Job, JobRecord
-from fastrun.search.optuna_config import OptunaConfig
-from fastrun.search.optuna_internals import resume_trial
-from fastrun.search.space import Axis, Interval, Overrides, Values
 from fastrun.storage.atomic import storage_errors, write_atomic
+from fastrun.storage.job import FAILED, Job, JobRecord
 
 JOURNAL = "optuna.jsonl"
 

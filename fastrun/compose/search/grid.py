@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from fastrun.compose.search.space import Axis, Overrides, Values
 from fastrun.errors import ConfigError, nearest
-from fastrun.search.space import Axis, Overrides, Values
 
 
 def grid(axes: Sequence[Axis]) -> list[Overrides]:

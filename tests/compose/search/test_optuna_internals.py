@@ -8,7 +8,7 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from fastrun.search.optuna_internals import resume_trial  # noqa: E402 (optuna is an extra)
+from fastrun.compose.search.optuna_internals import resume_trial  # noqa: E402 (optuna is an extra)
 
 
 @pytest.fixture

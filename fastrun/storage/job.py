@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from fastrun.config.names import is_plain
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.redaction import redact, redact_override
-from fastrun.search.stored_arguments import are_run_overrides
+from fastrun.storage.stored_arguments import are_run_overrides
 
 STATES = (
     "waiting", "running", "finished", "failed", "diverged", "interrupted", "killed", "timeout", "pruned"

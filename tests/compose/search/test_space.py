@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastrun.compose.search.grid import grid, sample
+from fastrun.compose.search.space import Interval
 from fastrun.errors import ConfigError
-from fastrun.search.grid import grid, sample
-from fastrun.search.space import Interval
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1e-3, 1e3), st.booleans(), st.integers(0, 99))

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastrun.compose.search.optuna_config import OptunaConfig
+from fastrun.compose.search.optuna_study import JOURNAL, OptunaSource
+from fastrun.compose.search.space import Interval, Overrides, Values
 from fastrun.config.settings import Settings
-from fastrun.search.job import Job, JobRecord
-from fastrun.search.optuna_config import OptunaConfig
-from fastrun.search.optuna_study import JOURNAL, OptunaSource
-from fastrun.search.space import Interval, Overrides, Values
+from fastrun.storage.job import Job, JobRecord
 
 SPACE = [
     Interval("lr", 1e-4, 1.0, log=True),
