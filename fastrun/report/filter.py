@@ -39,6 +39,7 @@ _FIELDS: dict[str, Callable[[RunRecord], Any]] = {
     "seconds": lambda record: record.train_seconds,
     "wall": lambda record: record.wall_seconds,
     "samples_per_second": lambda record: record.samples_per_second,
+    "memory": lambda record: record.peak_memory,
     "seed": lambda record: record.seed,
     "age": lambda record: time.time() - record.started,
     "sweep": lambda record: record.sweep.name if record.sweep else None,
@@ -49,6 +50,7 @@ _SPELLINGS = {
     "train_seconds": "seconds",
     "wall_seconds": "wall",
     "target_reached": "reached",
+    "peak_memory": "memory",
 }
 _MOST_LISTED = 8  # values in a hint
 _EXAMPLE = "write KEY=VALUE, KEY>NUMBER …, such as --filter 'model=resnet best>0.9 status=finished'"

@@ -21,7 +21,7 @@ from fastrun.storage.format import FORMAT
 NAME = ".runs.sqlite"
 
 _APPLICATION = 0x66737472  # marks the database as ours
-_VERSION = 1000 * FORMAT + 2  # to be raised with each change of what a record holds or how it is read
+_VERSION = 1000 * FORMAT + 3  # to be raised with each change of what a record holds or how it is read
 _LOCK_SECONDS = 0.5
 
 Row = tuple[str, str, Sequence[Any]]  # the path below the folder, the stamp of its files, the values

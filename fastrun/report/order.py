@@ -15,6 +15,7 @@ _KEYS: dict[str, Callable[[RunRecord], Any]] = {
     "target": lambda record: -inf if record.target_seconds is None else -record.target_seconds,
     "name": lambda record: (record.name, record.started),
     "seconds": lambda record: -inf if record.train_seconds is None else record.train_seconds,
+    "memory": lambda record: -inf if record.peak_memory is None else record.peak_memory,
 }
 KEYS = tuple(_KEYS)
 
@@ -24,8 +25,8 @@ def ordered(records: Sequence[RunRecord], by: str) -> list[RunRecord]:
 
     Args:
         records: the runs.
-        by: ``age`` (the newest last), ``best`` (the best last), ``target`` (the fastest last), ``name`` or ``seconds``
-            (of training, the longest last); with ``-`` before it, the other way round.
+        by: ``age`` (the newest last), ``best`` (the best last), ``target`` (the fastest last), ``name``, ``seconds``
+            (of training, the longest last) or ``memory`` (the most last); with ``-`` before it, the other way round.
 
     Raises:
         UsageError: there is no such order.

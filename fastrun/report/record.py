@@ -49,6 +49,7 @@ class RunRecord:
         train_seconds: seconds of training, waiting for data included.
         wall_seconds: seconds since the start of the process, of all attempts.
         samples_per_second: of training.
+        peak_memory: the most bytes that it held: of the GPU, or of its process where it trained on the CPU.
         overrides: the overrides of its command line, those of later attempts included.
         differs: the overrides that change what is trained, without the recipe; of several for one key the last.
         choices: the chosen option of each group.
@@ -78,6 +79,7 @@ class RunRecord:
     train_seconds: float | None = None
     wall_seconds: float | None = None
     samples_per_second: float | None = None
+    peak_memory: int | None = None
     overrides: list[str] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
@@ -147,7 +149,7 @@ def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     best, target, clock = part(summary, "best"), part(summary, "target"), part(summary, "clock")
     metric = best.get("metric") or target.get("metric")
     train, waiting = number(clock.get("train")), number(clock.get("data_wait"))
-    stopped = summary.get("stopped")
+    stopped, memory = summary.get("stopped"), part(summary, "memory")
     return {
         "reason": stopped if isinstance(stopped, str) else None,
         "metric": metric if isinstance(metric, str) else None,
@@ -162,6 +164,7 @@ def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
         "train_seconds": None if train is None else train + (waiting or 0.0),
         "wall_seconds": number(clock.get("total")),
         "samples_per_second": number(part(summary, "throughput").get("samples_per_second")),
+        "peak_memory": whole(memory.get("device")) or whole(memory.get("process")),
     }
 
 

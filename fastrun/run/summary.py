@@ -8,6 +8,7 @@ from fastrun.components.device.device import describe_hardware
 from fastrun.config.settings import Settings
 from fastrun.storage.checkpoint.files import checkpoint_path
 from fastrun.storage.run_dir import RunDir
+from fastrun.system.memory import peak_memory, peak_of_device
 from fastrun.system.versions import versions
 from fastrun.training.fit import FitResult
 
@@ -41,6 +42,7 @@ def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -
             "samples_per_second": state.samples / max(clock.train_seconds, 1e-9),
             "cpu_share": None if module.cpu_share is None else round(module.cpu_share, 4),
         },
+        "memory": {"process": peak_memory(), "device": peak_of_device(result.device.torch_device)},  # peaks, in bytes
         "heuristics": result.resolved.groups,
         "tuning": settings.speed.found,
         "hardware": describe_hardware(result.device),

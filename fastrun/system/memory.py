@@ -1,8 +1,9 @@
-"""Running out of memory, on a device or on the host: recognizing the error, and giving memory back."""
+"""Memory, of a device or of the host: the peak, recognizing the error when it runs out, and giving it back."""
 
 from __future__ import annotations
 
 import gc
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +40,16 @@ def evaluating(size: int) -> Iterator[None]:
         hint = f"try batch.eval_size={size // 2}, which changes no result" if size > 1 else "try a smaller model"
         message = f"out of memory in an evaluation with batch.eval_size={size}{describe_peak()}"
         raise OutOfMemory(message, hint, size) from error
+
+
+def peak_memory() -> int:
+    """Return the most bytes of the host's memory that this process has held so far, without its children."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def peak_of_device(device: torch.device) -> int | None:
+    """Return the most bytes that tensors have taken on a GPU since :func:`release_unused`; None for the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
 
 
 def describe_peak() -> str:

@@ -40,6 +40,8 @@ def test_a_run_leaves_everything_that_is_promised(folder: Path, lines) -> None:
     assert set(summary["clock"]) == {"startup", "compile", "data_wait", "train", "validate", "checkpoint", "total"}
     assert (summary["steps"], summary["epochs"], summary["samples"]) == (16, 2, 16 * 128)
     assert summary["best"]["checkpoint"].startswith("checkpoints/step-")
+    assert summary["memory"]["process"] > 1 << 20
+    assert summary["memory"]["device"] is None
     assert summary["heuristics"]["amp"] == {"requested": "off", "used": "32-true", "why": "amp=off"}
     steps = [line["step"] for line in lines(run.directory) if "train/loss" in line]
     assert steps == list(range(1, 17))

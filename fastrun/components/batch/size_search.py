@@ -7,14 +7,13 @@ of large-batch training", and Shallue et al. 2019, "Measuring the effects of dat
 from __future__ import annotations
 
 import logging
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
 from fastrun.errors import ConfigError
 from fastrun.system.free_space import free_memory
-from fastrun.system.memory import is_out_of_memory
+from fastrun.system.memory import is_out_of_memory, peak_memory
 
 SMALLEST = 8  # samples of the first size that is tried
 _ENOUGH = 0.9  # share of the highest throughput that the chosen size must reach
@@ -93,11 +92,6 @@ def _measure(trial: Trial, size: int, clock: Callable[[], float]) -> float:
         trial(size)
         steps += 1
     return size * steps / max(clock() - begin, 1e-9)
-
-
-def peak_memory() -> int:
-    """Return the most bytes of memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def within_free_memory(

@@ -10,6 +10,7 @@ from fastrun.report.compare.comparison import Comparison
 from fastrun.report.compare.differences import format_value, value_of
 from fastrun.report.compare.groups import Group
 from fastrun.report.times import format_seconds
+from fastrun.system.free_space import format_mebibytes
 
 _MOST_VALUES = 3  # in a cell
 
@@ -72,6 +73,7 @@ def result_columns(comparison: Comparison) -> list[Column]:
             5,
         ),
         Column("samples/s", lambda group: _mean(group, "samples_per_second", ",.0f"), True, 6),
+        Column("memory", _memory, True, 7),
     ]
     if any(record.status != "finished" for group in comparison.groups for record in group.records):
         columns.append(Column("status", _status))
@@ -125,6 +127,11 @@ def _mean(group: Group, name: str, form: str) -> str:
 def _seconds(group: Group, name: str) -> str:
     found = group.statistics(name)
     return "-" if found is None else format_seconds(found.mean)
+
+
+def _memory(group: Group) -> str:
+    found = group.statistics("peak_memory")
+    return "-" if found is None else format_mebibytes(round(found.mean))
 
 
 def _deviation(group: Group) -> str:

@@ -13,7 +13,7 @@ from fastrun.report.compare.groups import Group
 
 _MEASURED = (
     "best", "target_seconds", "target_wall_seconds", "target_steps", "steps", "train_seconds", "wall_seconds",
-    "samples_per_second",
+    "samples_per_second", "peak_memory",
 )  # fmt: skip
 _FACTS = ("id", "status", "seed", "metric", "target", "target_reached", *_MEASURED)
 

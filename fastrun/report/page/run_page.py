@@ -16,6 +16,7 @@ from fastrun.report.page.number_format import NOTHING, number, percent, plural, 
 from fastrun.report.page.run_files import RunFiles
 from fastrun.report.page.series import Series
 from fastrun.report.record import RunRecord
+from fastrun.system.free_space import format_mebibytes
 
 _SHARES = ("val/acc", "val/f1", "val/top5")  # metrics that share a chart
 _TRAINING = "lr", "train/grad_norm"
@@ -75,6 +76,9 @@ def _facts(run: RunFiles) -> Iterator[tuple[str, str, str]]:
         is_short = share is not None and share < _WHOLE_SHARE
         got = f"with {percent(share)} of the CPU time asked for" if is_short else "in training"
         yield "Speed", f"{record.samples_per_second:,.0f} samples/s", got
+    if record.peak_memory is not None:
+        has_gpu = (run.summary.get("memory") or {}).get("device") is not None
+        yield "Memory", format_mebibytes(record.peak_memory), f"at its peak, of the {'GPU' if has_gpu else 'process'}"
 
 
 def _target_fact(record: RunRecord) -> tuple[str, str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from fastrun.config.duration import to_minutes
 from fastrun.config.settings import EarlyStoppingConfig, Settings
 from fastrun.errors import ConfigError, OutOfMemory, StorageError
 from fastrun.system.cores import allowed_cores
-from fastrun.system.memory import describe_peak, is_out_of_memory, release_unused
+from fastrun.system.memory import describe_peak, is_out_of_memory, peak_memory, peak_of_device, release_unused
 from fastrun.system.proc import fields
 from fastrun.system.seed import seeded
 from fastrun.training.builders.batch_size import choose_batch_size
@@ -218,6 +217,5 @@ def _resident_memory() -> int:
 
 def _taken_memory(trial: Trial, before: int) -> int:
     """Return the bytes of memory that a training has taken at its peak: of the GPU, or what the process grew by."""
-    if trial.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(trial.device)
-    return max(0, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before)
+    on_device = peak_of_device(trial.device)
+    return max(0, peak_memory() - before) if on_device is None else on_device

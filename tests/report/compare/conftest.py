@@ -70,4 +70,5 @@ def _summary(best: float | None, metric: str, steps: int, target_seconds: float 
         },
         "clock": {"train": 1.5, "data_wait": 0.5, "total": 9.0},
         "throughput": {"samples_per_second": 1234.0},
+        "memory": {"process": 300 << 20, "device": None},
     }  # fmt: skip

@@ -99,6 +99,7 @@ def summary(steps: int, final: float = 0.9, **more: Any) -> dict[str, Any]:
             "total": 3.4 + 0.01 * steps,
         },
         "throughput": {"samples_per_second": 47121.6, "cpu_share": 0.999},
+        "memory": {"process": 300 << 20, "device": 1 << 30},
         "heuristics": {
             "pipeline": {"requested": "auto", "used": "resident", "why": "the data fits the device"},
             "norm": {"requested": "batch", "used": "batch"},

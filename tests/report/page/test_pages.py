@@ -43,6 +43,7 @@ def test_a_run(folder: Path, make_run: Make, parse) -> None:
         "val/acc 0.9 at step 60",
         "val/acc 0.8 reached at step 60; 3.5 s on the wall clock",
         "47,122 samples/s",
+        "1,024.0 MiB at its peak, of the GPU",
         "Learning rate",
         "starting up 3 s",
         "auto resident the data fits the device",
