@@ -45,7 +45,7 @@ class Wandb(WandbLogger):
 
         known = saved_id(folder, "wandb")
         run = wandb.init(
-            dir=folder,
+            dir=str(folder),
             id=known,
             name=name,
             project=project,
