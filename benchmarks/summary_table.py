@@ -36,6 +36,7 @@ from fastrun.system.processor import cpu_name
 RESULTS = Path(__file__).with_name("measured.json")
 COMMON = ("device=cpu", "speed.threads=1", "sweep.jobs=2")
 NETWORK = ("model=resnet", "model.depth=8", "model.width=8", "init=he_normal", "norm=batch", "optimizer=adamw")
+DEEP = tuple(text.replace("depth=8", "depth=56") for text in NETWORK)
 SPEED = ("schedule=onecycle", "clip=norm", "amp=bf16", "pipeline=resident")
 FEW, TRANSFERRED = 100, ("cat", "dog")  # images of each class of the study of transfer
 
@@ -62,12 +63,18 @@ def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
     fashion = ("data=fashion_mnist", f"data.root={data / 'fashion-mnist'}")
     text = ("+recipe=text_gpt", f"data.root={data / 'tinyshakespeare.txt'}", "model.width=64", "model.depth=2")
     table = ("+recipe=table_mlp", f"data.root={digits_table(outputs / 'digits.csv')}", "data.target=digit")
-    image = (*NETWORK, *SPEED, *fashion, "batch.size=128", "steps=300", "target.value=0.86")
+    image = (*NETWORK, *SPEED, *fashion, "optimizer.lr=0.01", "batch.size=64", "steps=150", "target.value=0.75")
     image_words = "Fashion-MNIST, a residual network of 8 layers"
     found = {
-        "images": Study(image_words, image, ("init", "optimizer", "schedule", "norm", "clip", "model", "amp")),
-        "images_batch": Study(image_words, image, ("batch.size=1024",)),
+        "images": Study(image_words, image, ("init", "optimizer", "schedule", "norm", "clip", "amp")),
+        "images_batch": Study(image_words, image, ("batch.size=512",)),
         "images_pipeline": Study(image_words, image, ("pipeline",)),
+        "images_skips": Study(image_words, image, ("model",)),
+        "deep": Study(
+            "scikit-learn's digits as images, a residual network of 56 layers",
+            (*DEEP, *SPEED, "data=digits", "batch.size=64", "steps=88", "target.value=0.85"),
+            ("model",),
+        ),
         "text": Study(
             "tiny Shakespeare by character, a small GPT",
             (*text, "amp=bf16", "steps=300", "target.metric=val/loss"),

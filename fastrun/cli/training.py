@@ -17,9 +17,6 @@ from fastrun.system import streams
 if TYPE_CHECKING:
     from fastrun.config.settings import Settings
 
-UNUSED = {"logger": {"_target_": None}, "callbacks": {}}  # so that their secrets need not be given again
-
-
 _SOURCE = "transfer.source="
 
 
@@ -58,7 +55,7 @@ def compose_training(words: list[str], purpose: str) -> Training:
         return Training(_compose_one(overrides, purpose), overrides)
     overrides = [*run.overrides(), *words[1:]]
     try:
-        return Training(compose.from_config(run.config() | UNUSED, words[1:]), overrides, run)
+        return Training(compose.from_config(run.config(), words[1:], has_trackers=False), overrides, run)
     except ConfigError as error:
         if error.hint and error.hint.startswith("a run can resume with other values"):
             typed = shlex.join(map(redact_override, overrides))

@@ -63,16 +63,19 @@ def _plain(option: Any) -> Any:
     return option if option is None or isinstance(option, str) else list(option)
 
 
-def from_config(config: dict[str, Any], overrides: list[str]) -> Settings:
+def from_config(config: dict[str, Any], overrides: Sequence[str], *, has_trackers: bool = True) -> Settings:
     """Return the settings of a run's config.yaml with some values changed.
 
     Args:
         config: the content of the file.
         overrides: ``key=value`` overrides of the command line.
+        has_trackers: False leaves out logger and callbacks, so that their secrets need not be given again.
 
     Raises:
         ConfigError: a key does not exist, a value is not allowed, or an override does more than change a value.
     """
+    if not has_trackers:
+        config = config | {"logger": {"_target_": None}, "callbacks": {}}
     with translate_errors(overrides):
         merged = OmegaConf.merge(OmegaConf.structured(Settings), up_to_date(redaction.restore(config)))
         OmegaConf.set_struct(merged, True)

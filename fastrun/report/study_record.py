@@ -64,6 +64,7 @@ def study_record(folder: Path, jobs: Sequence[RunRecord]) -> RunRecord:
         train_seconds=None,
         wall_seconds=None,
         samples_per_second=None,
+        peak_memory=None,
         started=max(job.started for job in jobs),
         updated=max(job.updated for job in jobs),
         sweep=None,
@@ -72,7 +73,7 @@ def study_record(folder: Path, jobs: Sequence[RunRecord]) -> RunRecord:
 
 def _progress(state: StudyState, jobs: Sequence[RunRecord]) -> str | None:
     """Return where a study is or where it stopped; None where it is over."""
-    if state.status in ("finished", "ended"):
+    if state.status == "finished":
         return None
     return state.progress(label_of(job.path.name) for job in jobs)
 

@@ -13,6 +13,7 @@ from fastrun.report.location import is_race
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.process import Process
 
+_GIVEN_IS_BEST = "nothing beats the given run"
 _LABELS = re.compile(r"(?:^|[\s,])(seed|pace)=(?:round[ _])?(\d+)")
 
 
@@ -42,9 +43,9 @@ class StudyState:
     Attributes:
         folder: its folder.
         kind: ``study`` or ``race``.
-        status: ``running``; ``finished``; ``killed``, where its process is gone; ``failed``, where it was refused;
-            ``interrupted``; or ``ended`` of a race, which has no verdict where nothing beats the given run.
-        reason: why it was refused, and what to do about it; None where it was not.
+        status: ``running``; ``finished``; ``killed``, where its process is gone; ``failed``, where it was refused; or
+            ``interrupted``.
+        reason: why it was refused, and what to do about it, or why a race that is finished has no verdict.
         about: what it is about: the heuristics that are taken away, or the space of a race.
         seeds: the seeds of its blocks; empty before the plan.
         again_seeds: the seeds of the second full run in each block.
@@ -109,7 +110,10 @@ def _status(folder: Path, kind: str, files: RunDir) -> tuple[str, str | None]:
         return "failed", redact_message(f"{refused['error']}; {hint}" if isinstance(hint, str) else refused["error"])
     if holder is not None:
         return "killed", None
-    return "ended" if kind == "race" else "interrupted", None
+    if kind == "race" and (outcome := files.read("outcome.json")):
+        failed = outcome.get("failed")
+        return "finished", redact_message(failed) if failed and isinstance(failed, str) else _GIVEN_IS_BEST
+    return "interrupted", None
 
 
 def _about(kind: str, typed: dict[str, Any]) -> list[str]:

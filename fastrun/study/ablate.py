@@ -24,6 +24,7 @@ from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
 from fastrun.study.planning import make_plan
+from fastrun.study.request import SPLIT_SEED
 from fastrun.study.results import Results
 from fastrun.study.scored import Scored
 from fastrun.study.settings import StudyConfig, split_study
@@ -49,6 +50,10 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
     arms = design(compose.compose, settings, overrides, factors, config.baseline)
     for arm in arms.arms.values():
         check_early(arm.settings)
+    if config.resample and SPLIT_SEED not in settings.data:
+        data = settings.choices.get("data")
+        message = f"study.resample=true: the validation data of data={data} is not drawn by chance"
+        raise ConfigError(message, "leave it out; blocks differ in their seeds all the same")
     least = least_blocks(arms.claims, sequential=config.until is not None)
     if config.blocks is not None and config.blocks < least:
         message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(arms.claims, 'comparison')}"

@@ -2,4 +2,5 @@
 
 DEFINITION, PLAN, VERDICTS, RUNS = "study.json", "plan.json", "verdicts.json", "runs"
 REFUSED = "refused.json"  # why nothing could be made of it; absent as long as it can go on
+OUTCOME = "outcome.json"  # of a race: the winner of the search, which may be the given run
 RACE = "race.json"  # in place of study.json in the folder of a race

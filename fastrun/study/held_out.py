@@ -18,7 +18,6 @@ from fastrun.study.folder import VERDICTS
 from fastrun.study.scored import Scored
 from fastrun.study.verdict.judge import Verdict
 
-_UNUSED: dict[str, Any] = {"logger": {"_target_": None}, "callbacks": {}}
 _FEWEST_PAIRS = 3  # blocks that an interval is by
 _FIELDS = {
     "arm": "test_metric",
@@ -116,7 +115,7 @@ def _test(path: Path, metric: str) -> float | None:
     """Return the test metric of a run's best checkpoint; None where it has none, or the data has no test part."""
     run = RunDir(path)
     try:
-        settings = compose.from_config(run.config() | _UNUSED, [])
+        settings = compose.from_config(run.config(), [], has_trackers=False)
         checkpoint = select(run.checkpoints, "best", settings.target.metric)
         from fastrun.training.evaluate import evaluate
 

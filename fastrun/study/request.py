@@ -12,6 +12,7 @@ from fastrun.storage.job import Job
 from fastrun.study.arms import Arm
 
 LENGTH, PACE = "length", "pace"
+SPLIT_SEED = "split_seed"  # the key of a data set that is split by chance
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,16 @@ class Request:
         return tuple(parts)
 
 
-def job_of(request: Request, arm: Arm, number: int, folder: Path, target: TargetConfig, freeze: str = "") -> Job:
+def job_of(
+    request: Request,
+    arm: Arm,
+    number: int,
+    folder: Path,
+    target: TargetConfig,
+    freeze: str = "",
+    *,
+    resample: bool = False,
+) -> Job:
     """Return the job of a request.
 
     Args:
@@ -54,9 +64,13 @@ def job_of(request: Request, arm: Arm, number: int, folder: Path, target: Target
         folder: the folder of the study's runs.
         target: the target, which ends no run.
         freeze: for a pace, how long the body of a network that is finetuned stays frozen.
+        resample: whether the seed is that of the split into training and validation data, too.
     """
     settings = replace(arm.settings, seed=request.seed, target=replace(target, stop=False))
     overrides = [*arm.overrides, f"seed={request.seed}"]
+    if resample:
+        settings = replace(settings, data=settings.data | {SPLIT_SEED: request.seed})
+        overrides.append(f"data.{SPLIT_SEED}={request.seed}")
     if request.steps is not None:
         settings = replace(settings, steps=request.steps)
         overrides.append(f"steps={request.steps}")

@@ -100,4 +100,5 @@ class StudySource:
         metric = self.study.full.settings.target.metric
         value, freeze = (None, "") if self.plan is None else (float(self.plan.target["value"]), self.plan.freeze)
         arm = self.stage.arm(request)
-        return job_of(request, arm, number, self.study.runs, TargetConfig(metric, value), freeze)
+        target, resample = TargetConfig(metric, value), self.study.config.resample
+        return job_of(request, arm, number, self.study.runs, target, freeze, resample=resample)

@@ -58,7 +58,10 @@ def test_the_state_of_a_study_follows_from_its_files(folder: Path, make_study: M
     (STUDY / "verdicts.json").unlink()
     (STUDY / "refused.json").unlink()
     (STUDY / "lock").write_text("")
-    assert (read_state(STUDY).kind, read_state(STUDY).status) == ("race", "ended")
+    assert (read_state(STUDY).kind, read_state(STUDY).status) == ("race", "interrupted")
+    (STUDY / "outcome.json").write_text(json.dumps({"winner": "full", "failed": ""}))
+    state = read_state(STUDY)
+    assert (state.status, state.reason) == ("finished", "nothing beats the given run")
 
 
 def test_best_and_latest_leave_out_the_runs_of_studies(folder: Path, make_run: Make, make_study: Make) -> None:

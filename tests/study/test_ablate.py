@@ -256,6 +256,20 @@ def test_every_arm_gets_the_same_number_of_rates_and_keeps_the_best(lab: Lab) ->
     assert f"optimizer.lr={plan['rates']['full']:.6g}" in plan["arms"]["full again"]
 
 
+def test_every_block_has_a_split_of_its_own_where_asked_for(lab: Lab) -> None:
+    seen = set()
+
+    def pace(config: Config) -> float:
+        seen.add((config["seed"], config["data"]["split_seed"]))
+        return pace_with_norm(config)
+
+    lab.study(ONE, "target.value=0.8", "study.resample=true", physics=Physics(pace, cost_with_norm))
+    assert len(seen) > 6
+    assert all(seed == split for seed, split in seen)
+    with pytest.raises(ConfigError, match="not drawn by chance"):
+        lab.study("+recipe=text_gpt", "study.factors=[clip]", "study.resample=true")
+
+
 def test_too_few_blocks_are_refused_before_anything_runs(lab: Lab) -> None:
     with pytest.raises(ConfigError) as raised:
         lab.study(ONE, "study.blocks=5")

@@ -6,7 +6,6 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from fastrun.cli.training import UNUSED
 from fastrun.errors import UsageError
 from fastrun.redaction import redact_override
 from fastrun.report.find_run import check_is_run, find_run
@@ -62,7 +61,7 @@ def _evaluate(directory: RunDir, given: Namespace) -> tuple[Path, dict[str, floa
     from fastrun import compose
     from fastrun.components.data.early import check_early
 
-    settings = compose.from_config(directory.config() | UNUSED, given.overrides)
+    settings = compose.from_config(directory.config(), given.overrides, has_trackers=False)
     checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
     from fastrun.training.evaluate import evaluate

@@ -63,4 +63,4 @@ def _commands_of_study(study: StudyState) -> list[str]:
         return [f"what came out: fastrun report {study.folder}"]
     if study.status == "failed":
         return [f"refused: {study.reason}"]
-    return [] if study.status == "ended" else [f"go on with: fastrun resume {study.folder}"]
+    return [f"go on with: fastrun resume {study.folder}"]

@@ -10,7 +10,6 @@ from fastrun.errors import FastrunError
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
 
-_UNUSED = {"logger": {"_target_": None}, "callbacks": {}}  # so that their secrets need not be given again
 _MOST_IN_MATRIX = 20  # classes
 _SPLIT = "val"
 
@@ -89,7 +88,7 @@ def _count(directory: RunDir) -> list[list[int]]:
     from fastrun import compose
     from fastrun.components.data.early import check_early
 
-    settings = compose.from_config(directory.config() | _UNUSED, [])
+    settings = compose.from_config(directory.config(), [], has_trackers=False)
     checkpoint = select(directory.checkpoints, "best", settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
     from fastrun.training.evaluate import count_predictions

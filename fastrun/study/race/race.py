@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastrun import compose
 from fastrun.config.duration import to_seconds
 from fastrun.config.names import stamp
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import ConfigError
+from fastrun.storage.atomic import write_atomic
 from fastrun.storage.lock import locked
 from fastrun.study import ladder
 from fastrun.study.ablate import folder_name
@@ -18,6 +20,7 @@ from fastrun.study.arms import FULL
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Row, conclude
 from fastrun.study.estimate import counted
+from fastrun.study.folder import OUTCOME
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
@@ -61,6 +64,13 @@ class Finish:
     row: Row | None = None
     failed: str = ""
     recipe: Path | None = None
+
+    def note(self) -> Self:
+        """Write outcome.json, and return the same."""
+        recipe = None if self.recipe is None else str(self.recipe)
+        content = {"winner": self.winner, "candidates": self.tried, "failed": self.failed, "recipe": recipe}
+        write_atomic(self.race.folder / OUTCOME, json.dumps(content, indent=2))
+        return self
 
 
 def define(config: RaceConfig, overrides: list[str]) -> RaceDefinition:
@@ -131,7 +141,7 @@ def _carry_out(race: RaceDefinition, client: Client | None, quiet: bool, with_fa
     with locked(race.folder), StudyView(quiet) as view:
         story = _Story(race, view)
         run_all(story, race.folder, race.given.settings.sweep, view, client, "race", with_failed=with_failed)
-        return story.finish()
+        return story.finish().note()
 
 
 class _Story:

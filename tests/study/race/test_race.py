@@ -12,6 +12,7 @@ from simulated import Config, FakeClient, Killed, Lab, Physics
 from fastrun.compose import compose
 from fastrun.errors import ConfigError, FastrunError, UsageError
 from fastrun.report.location import is_race
+from fastrun.report.study_state import read_state
 from fastrun.study.arms import FULL
 from fastrun.study.race.outcome import as_data, lines
 from fastrun.study.race.race import Finish, begin, define, go_on
@@ -103,6 +104,7 @@ def test_a_given_run_that_nothing_beats_is_said_to_be_the_best_and_no_recipe_is_
     worse = Physics(lambda config: 1.0 if config["optimizer"]["_target_"].endswith("SGD") else 0.7, fate=fate)
     finish = lab.race("race.space=[optimizer=sgd,adamw,lion]", physics=worse)
     assert (finish.winner, finish.row, finish.recipe) == (FULL, None, None)
+    assert read_state(finish.race.folder).reason == "nothing beats the given run"
     assert next(lines(finish)).startswith("nothing beats the given run")
     assert not Path("recipes").exists()
 
