@@ -35,7 +35,7 @@ from fastrun.compose import compose
 from fastrun.config.resolved import Resolved
 from fastrun.training.builders.model import build_network
 from fastrun.training.builders.setup import set_up
-from fastrun.training.evaluate import evaluate
+from fastrun.training.trained.evaluate import evaluate
 
 TARGET = 0.91
 

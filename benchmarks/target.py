@@ -23,7 +23,7 @@ from measure import machine, number, spread
 
 import fastrun
 from fastrun.errors import FastrunError
-from fastrun.training.evaluate import evaluate
+from fastrun.training.trained.evaluate import evaluate
 
 ROWS = {
     "seconds of training": "train_seconds",

@@ -26,7 +26,7 @@ from measure import machine, parser
 
 import fastrun
 from fastrun.run.runner import Run
-from fastrun.training.evaluate import evaluate
+from fastrun.training.trained.evaluate import evaluate
 
 NET = ["model=timm", "model.name=tf_efficientnet_lite0", "optimizer=adamw", "schedule=cosine", "schedule.warmup=5%"]
 SCRATCH = [*NET, "optimizer.lr=3e-3"]

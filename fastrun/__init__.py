@@ -12,7 +12,7 @@ from fastrun import errors
 if TYPE_CHECKING:
     from fastrun.run.runner import Run
     from fastrun.storage.job import Job, JobRecord
-    from fastrun.training.trained_model import TrainedModel
+    from fastrun.training.trained.model import TrainedModel
 
 __all__ = ["__version__", "errors", "load", "train"]
 
@@ -71,7 +71,7 @@ def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel
 
     from fastrun.storage.checkpoint.select import select
     from fastrun.storage.run_dir import RunDir
-    from fastrun.training.trained_model import load_model
+    from fastrun.training.trained.model import load_model
 
     source = Path(path)
     if source.is_file():

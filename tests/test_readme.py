@@ -7,7 +7,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from fastrun.cli.main import main
 from fastrun.config import registry
@@ -21,6 +23,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd) -> None:
+    np.save(folder / "digits.npy", load_digits().images[:5].astype(np.uint8))
     commands = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) > 12
     for line in commands:

@@ -139,7 +139,7 @@ def _train(order: dict[str, Any]) -> None:
     from fastrun.system.clock import Clock, process_start
     from fastrun.training.builders.setup import set_up
     from fastrun.training.fit import fit
-    from fastrun.training.trained_model import load_learned
+    from fastrun.training.trained.model import load_learned
 
     sys.path.append(os.getcwd())  # noqa: PTH109 (sys.path takes strings)
     settings, run = from_dict(order["settings"]), RunDir(Path(order["run"]))

@@ -109,7 +109,7 @@ def _fit_to_checkpoint(
     from fastrun.training.builders.loaders import build_sampler
     from fastrun.training.builders.optimizer import build_update_rule
     from fastrun.training.builders.setup import set_up
-    from fastrun.training.trained_model import load_learned, load_network
+    from fastrun.training.trained.model import load_learned, load_network
 
     content = load(saved.path)
     world_size = CheckpointState.of(content, str(saved.path)).world_size

@@ -32,7 +32,7 @@ from fastrun.system.clock import Clock
 if TYPE_CHECKING:
     from fastrun.training.builders.setup import Setup
     from fastrun.training.fit import FitResult
-    from fastrun.training.trained_model import TrainedModel
+    from fastrun.training.trained.model import TrainedModel
 
 log = logging.getLogger("fastrun")
 
@@ -62,7 +62,7 @@ class Run:
         Raises:
             CheckpointError: there is no such checkpoint.
         """
-        from fastrun.training.trained_model import load_model
+        from fastrun.training.trained.model import load_model
 
         path = select(RunDir(self.directory).checkpoints, checkpoint, self.settings.target.metric)
         return load_model(path, self.settings)
@@ -158,7 +158,7 @@ def _prepare(
         anyway: go on with data that has changed since the checkpoint was written.
     """
     from fastrun.training.builders.setup import set_up
-    from fastrun.training.trained_model import load_learned
+    from fastrun.training.trained.model import load_learned
     from fastrun.tune.auto.choose import choose
 
     requested = settings

@@ -64,7 +64,7 @@ def _evaluate(directory: RunDir, given: Namespace) -> tuple[Path, dict[str, floa
     settings = compose.from_config(directory.config(), given.overrides, has_trackers=False)
     checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
-    from fastrun.training.evaluate import evaluate
+    from fastrun.training.trained.evaluate import evaluate
 
     is_new_data = any(override.startswith("data.") for override in given.overrides)
     return checkpoint, evaluate(settings, checkpoint, given.split, is_new_data=is_new_data, anyway=given.anyway)

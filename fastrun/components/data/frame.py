@@ -36,7 +36,7 @@ def read_table(path: Path, missing: Sequence[str]) -> pl.DataFrame:
         DataError: the file cannot be read, has no rows or two columns of one name, or polars is not installed.
     """
     _check_file(path)
-    polars = _import_polars()
+    polars = import_polars()
     try:
         is_parquet = path.suffix.lower() in _PARQUET
         frame = polars.read_parquet(path, glob=False) if is_parquet else _read_text(polars, path, missing)
@@ -57,7 +57,7 @@ def column_names(path: Path) -> list[str]:
     _check_file(path)
     if path.suffix.lower() not in _PARQUET:
         return _unique_header(path)[0]
-    polars = _import_polars()
+    polars = import_polars()
     try:
         return list(polars.scan_parquet(path, glob=False).collect_schema().names())
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
@@ -100,7 +100,12 @@ def _check_file(path: Path) -> None:
         raise ConfigError(f"data.root={path}: cannot read {path.suffix or 'files without a suffix'}", _HINT)
 
 
-def _import_polars() -> ModuleType:
+def import_polars() -> ModuleType:
+    """Return the module of polars.
+
+    Raises:
+        DataError: it is not installed.
+    """
     try:
         import polars
     except ImportError as error:

@@ -12,7 +12,7 @@ from fastrun.components.data.class_names import unknown_classes
 from fastrun.components.data.picture import printable
 from fastrun.errors import DataError, nearest
 
-_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")  # of Windows; those of other systems begin with a dot
 LAYOUT = "data.root must hold train/<class>/*.jpg, perhaps val/ and test/ beside it, or <class>/*.jpg"
 
@@ -136,7 +136,7 @@ def _list_split(folder: Path, classes: list[str], skipped: dict[str, str]) -> Fi
             raise DataError(f"{folder / name} is a class that train does not have", nearest(name, classes) or LAYOUT)
         images = _list_class(folder / name, skipped)
         if not images:
-            raise DataError(f"{folder / name} contains no images ({' '.join(_SUFFIXES)})", LAYOUT)
+            raise DataError(f"{folder / name} contains no images ({' '.join(IMAGE_SUFFIXES)})", LAYOUT)
         paths += images
         labels += [label_of[name]] * len(images)
     return paths, labels
@@ -151,7 +151,7 @@ def _list_class(folder: Path, skipped: dict[str, str]) -> list[str]:
         elif entry.is_dir():
             raise DataError(f"{entry.path} is a folder inside the folder of a class", LAYOUT)
         elif entry.name.lower() not in _SYSTEM_FILES:
-            skipped[entry.path] = f"{printable(entry.path)} is not an image ({' '.join(_SUFFIXES)})"
+            skipped[entry.path] = f"{printable(entry.path)} is not an image ({' '.join(IMAGE_SUFFIXES)})"
     return images
 
 
@@ -162,4 +162,4 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES)
+    return name.lower().endswith(IMAGE_SUFFIXES)

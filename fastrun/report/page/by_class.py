@@ -91,7 +91,7 @@ def _count(directory: RunDir) -> list[list[int]]:
     settings = compose.from_config(directory.config(), [], has_trackers=False)
     checkpoint = select(directory.checkpoints, "best", settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
-    from fastrun.training.evaluate import count_predictions
+    from fastrun.training.trained.evaluate import count_predictions
 
     return count_predictions(settings, checkpoint, _SPLIT)
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fastrun.components.amp.precision import choose_precision
-from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
-from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples
-from fastrun.components.device.device import choose_device, set_threads
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import Batch
-from fastrun.components.pipeline.standardize import Standardize
-from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.system.memory import evaluating
 from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
-from fastrun.training.trained_model import TrainedNetwork, load_network
+from fastrun.training.trained.forward import Forward, in_one_process
+from fastrun.training.trained.model import TrainedNetwork, load_network
 
 _Result = TypeVar("_Result")
 
@@ -52,7 +46,7 @@ def evaluate(
         DataError: the data has changed, or is of another kind than the run's.
         OutOfMemory: the device is full.
     """
-    settings = _in_one_process(settings)
+    settings = in_one_process(settings)
     trained = load_network(checkpoint, settings)
     if is_new_data:
         split, samples = load_new_samples(settings, trained.learned, split)
@@ -81,7 +75,7 @@ def count_predictions(settings: Settings, checkpoint: Path, split: str) -> list[
         DataError: the data has changed since the run was trained.
         OutOfMemory: the device is full.
     """
-    settings = _in_one_process(settings)
+    settings = in_one_process(settings)
     trained = load_network(checkpoint, settings)
     samples = getattr(load_splits(settings, trained.learned), split)
     if samples is None:
@@ -108,35 +102,8 @@ def _consume(
     trained: TrainedNetwork, samples: Samples, consume: Callable[[Iterator[Batch], torch.device], _Result]
 ) -> _Result:
     """Return what a function makes of a network's outputs and the targets, batch by batch, and of the device."""
-    settings, learned = trained.settings, trained.learned
-    own_device = choose_device(settings.device)
-    device = own_device.torch_device
-    set_threads(settings.speed.threads, own_device)
-    net = trained.net.to(device)
-    if device.type == "cpu":
-        _compute_as_in_training(net, learned)
-    precision = choose_precision(settings.amp.kind, device)
-    loader = build_eval_loader(settings, own_device, learned, samples)
-
-    def outputs() -> Iterator[Batch]:
-        for x, y in loader:
-            with precision.autocast():
-                logits = averaged_logits(net, x, settings.views)
-            yield logits, y
-
+    forward = Forward(trained)
+    loader = build_eval_loader(trained.settings, forward.device, trained.learned, samples)
+    outputs = ((forward(x), y) for x, y in loader)
     with torch.inference_mode(), evaluating(loader.size):
-        return consume(outputs(), device)
-
-
-def _compute_as_in_training(net: nn.Module, learned: DataState) -> None:
-    """Keep the convolutions in float32 that are so in training on a CPU, so that the metrics are the same."""
-    x = torch.zeros(2, *learned.in_shape, dtype=getattr(torch, learned.dtype))
-    with torch.no_grad(), single_pixel_convolutions(net) as convolutions:
-        net(Standardize(learned.mean, learned.scale)(x))
-    for convolution in convolutions:
-        keep_in_float32(convolution)
-
-
-def _in_one_process(settings: Settings) -> Settings:
-    """Return settings for this process alone: a process of several would get its share of the samples only."""
-    return replace(settings, device=replace(settings.device, count=1))
+        return consume(outputs, forward.device.torch_device)

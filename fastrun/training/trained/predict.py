@@ -1,0 +1,149 @@
+"""Predictions of a trained network for files: probabilities of classes, or numbers in the unit of the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
+
+import torch
+from torch import Tensor
+
+from fastrun.components.data.inputs import input_kind
+from fastrun.components.data.learned import DataState
+from fastrun.components.pipeline.evaluation import batch_size
+from fastrun.components.pipeline.standardize import Standardize
+from fastrun.components.task import TargetUnits
+from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError, DataError
+from fastrun.system.cores import allowed_cores
+from fastrun.system.memory import evaluating
+from fastrun.training.trained.forward import Forward
+from fastrun.training.trained.model import TrainedNetwork
+from fastrun.training.trained.sources import Source
+
+Progress = Callable[[int], None]  # is called with the number of sources that were done since its last call
+
+_MOST_READ = 256  # sources that are read ahead at most
+
+
+@dataclass
+class Predictions:
+    """What a network predicts for some samples.
+
+    Attributes:
+        columns: the name of each value: the classes, or the numbers that are predicted.
+        are_classes: whether the values are probabilities of classes.
+        names: the name of each sample.
+        values: ``[samples, columns]``, float32, on the CPU.
+        failed: why a source has no predictions, by its name.
+    """
+
+    columns: list[str]
+    are_classes: bool
+    names: list[str] = field(default_factory=list)
+    values: Tensor = field(default_factory=lambda: torch.empty(0))
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def predict(
+    trained: TrainedNetwork, sources: Sequence[Source], batch: int | None = None, on_progress: Progress | None = None
+) -> Predictions:
+    """Return the predictions for files; one that cannot be read is left out, and why is noted.
+
+    Args:
+        trained: the network, and what its run learned from its data.
+        sources: the files, as :func:`~fastrun.training.trained.sources.find_sources` returns them.
+        batch: the samples that are computed at once; None for a number that fits.
+        on_progress: is called after each part of the sources, with their number.
+
+    Raises:
+        ConfigError: the network continues text.
+        DataError: no source can be read.
+        OutOfMemory: the device is full.
+    """
+    learned = trained.learned
+    if learned.task.name == "language":
+        raise ConfigError("this network continues text", "give it the beginning: --prompt TEXT")
+    found = Predictions(_columns(learned), learned.task.name == "classification")
+    with torch.inference_mode():
+        outputs = _Outputs(trained, batch)
+        parts = []
+        for part in _read_ahead(sources, min(outputs.batch, _MOST_READ)):
+            read = [(source, samples) for source, samples in part if isinstance(samples, Tensor)]
+            found.failed |= {source.name: error.message for source, error in part if isinstance(error, DataError)}
+            found.names += [name for source, samples in read for name in source.names(len(samples))]
+            if read:
+                parts.append(outputs(torch.cat([samples for _, samples in read])))
+            if on_progress is not None:
+                on_progress(len(part))
+    if not parts:
+        message = next(iter(found.failed.values()))
+        raise DataError(message, f"the model takes {input_kind(learned).describe()}")
+    found.values = torch.cat(parts)
+    return found
+
+
+class _Outputs:
+    """Computes what is predicted for samples as the run's data would hold them."""
+
+    def __init__(self, trained: TrainedNetwork, batch: int | None) -> None:
+        settings, learned = trained.settings, trained.learned
+        self.forward = Forward(trained)
+        self.device = self.forward.device.torch_device
+        self.scaling = Standardize(learned.mean, learned.scale).to(self.device)
+        self.finish = _finishing(settings, learned, self.device)
+        self.batch = batch or settings.batch.eval_size or _fitting(settings, learned, self.device)
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        with evaluating(self.batch):
+            parts = [
+                self.finish(self.forward(self.scaling(part.to(self.device))).float())
+                for part in samples.split(self.batch)
+            ]
+            return torch.cat(parts).cpu()
+
+
+def _fitting(settings: Settings, learned: DataState, device: torch.device) -> int:
+    values = max(prod(learned.in_shape), learned.task.outputs)
+    return batch_size(values, -(-settings.batch.size // settings.batch.accumulate), device, resident=False)
+
+
+def _finishing(settings: Settings, learned: DataState, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return what makes probabilities, or numbers in the unit of the targets, of a network's outputs."""
+    if learned.task.name == "regression":
+        return TargetUnits(learned.task).to(device)
+    loss = settings.loss["_target_"]
+    if loss == "bce":  # each class was trained against all others
+        return torch.sigmoid
+    if loss == "mse":  # the outputs were trained to be 0 or 1
+        return partial(torch.clamp, min=0, max=1)
+    return partial(torch.softmax, dim=1)
+
+
+def _columns(learned: DataState) -> list[str]:
+    if learned.task.name == "classification":
+        return list(learned.classes or map(str, range(learned.task.outputs)))
+    target = str(learned.encoding.get("target", "prediction"))
+    count = learned.task.outputs
+    return [target] if count == 1 else [f"{target}_{number}" for number in range(count)]
+
+
+def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[tuple[Source, Tensor | DataError]]]:
+    """Yield sources with their samples, or with the error that reading them raised, while the next ones are read."""
+    with ThreadPoolExecutor(allowed_cores()) as pool:
+        waiting: list[tuple[Source, Future[Tensor | DataError]]] = []
+        for start in range(0, len(sources) + size, size):  # once more than there are parts, for the last one
+            ahead = [(source, pool.submit(_read, source)) for source in sources[start : start + size]]
+            if waiting:
+                yield [(source, future.result()) for source, future in waiting]
+            waiting = ahead
+
+
+def _read(source: Source) -> Tensor | DataError:
+    try:
+        return source.read()
+    except DataError as error:
+        return error
