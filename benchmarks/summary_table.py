@@ -66,10 +66,10 @@ def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
     image = (*NETWORK, *SPEED, *fashion, "optimizer.lr=0.01", "batch.size=64", "steps=150", "target.value=0.75")
     image_words = "Fashion-MNIST, a residual network of 8 layers"
     found = {
-        "images": Study(image_words, image, ("init", "optimizer", "schedule", "norm", "clip", "amp")),
-        "images_batch": Study(image_words, image, ("batch.size=512",)),
-        "images_pipeline": Study(image_words, image, ("pipeline",)),
-        "images_skips": Study(image_words, image, ("model",)),
+        "images": Study(image_words, image, ("init", "optimizer", "schedule", "norm", "clip", "amp"), 9),
+        "images_batch": Study(image_words, image, ("batch.size=512",), 9),
+        "images_pipeline": Study(image_words, image, ("pipeline",), 9),
+        "images_skips": Study(image_words, image, ("model",), 9),
         "deep": Study(
             "scikit-learn's digits as images, a residual network of 56 layers",
             (*DEEP, *SPEED, "data=digits", "batch.size=64", "steps=88", "target.value=0.85"),
@@ -151,7 +151,7 @@ def carry_out(name: str, study: Study, outputs: Path) -> Path:
     if not found:
         factors = ",".join(study.factors)
         blocks = () if study.blocks is None else (f"study.blocks={study.blocks}",)
-        keys = (f"study.factors=[{factors}]", *blocks, f"name={name}", f"outputs={outputs}")
+        keys = (f"study.factors=[{factors}]", "study.plain=false", *blocks, f"name={name}", f"outputs={outputs}")
         fastrun("ablate", *study.overrides, *COMMON, *keys)
         found = sorted((outputs / name).glob("study-*"))
     elif not (found[-1] / "verdicts.json").exists():

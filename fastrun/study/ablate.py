@@ -47,9 +47,13 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
     """
     settings = compose.compose(overrides)
     factors = find_factors(settings, config.factors)
-    arms = design(compose.compose, settings, overrides, factors, config.baseline)
+    arms = design(compose.compose, settings, overrides, factors, config.baseline, has_plain=config.plain)
     for arm in arms.arms.values():
         check_early(arm.settings)
+    if config.baseline is not None and not config.plain:
+        raise ConfigError(
+            "study.baseline is the plain run, which study.plain=false leaves out", "leave out one of them"
+        )
     if config.resample and SPLIT_SEED not in settings.data:
         data = settings.choices.get("data")
         message = f"study.resample=true: the validation data of data={data} is not drawn by chance"

@@ -92,7 +92,13 @@ class Design:
 
 
 def design(
-    compose: Compose, full: Settings, overrides: list[str], factors: list[Factor], baseline: list[str] | None
+    compose: Compose,
+    full: Settings,
+    overrides: list[str],
+    factors: list[Factor],
+    baseline: list[str] | None,
+    *,
+    has_plain: bool = True,
 ) -> Design:
     """Return the arms and the comparisons of a study.
 
@@ -102,6 +108,7 @@ def design(
         overrides: the command line of the run.
         factors: what is taken away from it.
         baseline: the command line of the plain run; None for the full run without any of the factors.
+        has_plain: whether there is a plain run, and one with each factor added to it.
 
     Raises:
         ConfigError: an arm does not compose; the message names it.
@@ -110,17 +117,26 @@ def design(
     lines: dict[str, list[str]] = {FULL: overrides, AGAIN: overrides}
     for factor in factors:
         lines[f"{FULL} - {factor.name}"] = factor.remove_from(overrides)
+    if has_plain:
+        lines |= _plain_lines(full, overrides, factors, baseline)
+    shared = {key: getattr(full, key) for key in SHARED}
+    arms = {name: make_arm(compose, name, line, shared) for name, line in lines.items()}
+    return Design(arms, _contrasts(arms, factors))
+
+
+def _plain_lines(
+    full: Settings, overrides: list[str], factors: list[Factor], baseline: list[str] | None
+) -> dict[str, list[str]]:
+    """Return the command lines of the plain run, and of one with each factor added to it."""
     bare = overrides
     for factor in factors:
         bare = factor.remove_from(bare)
-    lines[PLAIN] = bare if baseline is None else without_shared(baseline)
+    lines = {PLAIN: bare if baseline is None else without_shared(baseline)}
     for factor in factors:
         lines[f"{PLAIN} + {factor.name}"] = (
             _with_one(overrides, factors, factor) if baseline is None else _added(lines[PLAIN], full, factor)
         )
-    shared = {key: getattr(full, key) for key in SHARED}
-    arms = {name: make_arm(compose, name, line, shared) for name, line in lines.items()}
-    return Design(arms, _contrasts(arms, factors))
+    return lines
 
 
 def same_arms(arms: Mapping[str, Arm]) -> dict[str, str]:
@@ -144,7 +160,8 @@ def _contrasts(arms: Mapping[str, Arm], factors: Sequence[Factor]) -> list[Contr
     same = same_arms(arms)
     found = [Contrast("", "same", AGAIN, FULL)]
     found += [Contrast(factor.name, "without", f"{FULL} - {factor.name}", FULL) for factor in factors]
-    found += [Contrast(factor.name, "added", f"{PLAIN} + {factor.name}", PLAIN) for factor in factors]
+    if PLAIN in arms:
+        found += [Contrast(factor.name, "added", f"{PLAIN} + {factor.name}", PLAIN) for factor in factors]
     kept, seen = [], set()
     for one in found:
         pair = frozenset(same.get(name, name) for name in (one.arm, one.baseline))

@@ -30,6 +30,7 @@ class StudyConfig:
     until: Annotated[str, Words(("decided",))] | None = None  # decided: look after every block, and end when all is
     budget: Time | None = None  # time that no new block is started beyond: 30min or 2h
     baseline: list[str] | None = None  # the overrides of the plain run; null: all factors at their neutral option
+    plain: bool = True  # also compare a plain run with one that has a single factor; false: about a quarter of the time
     resample: bool = False  # every block has a validation split of its own, besides its seed
     equivalence: Annotated[float, Range(gt=0, lt=1)] = 0.02  # a ratio this near to 1 is no material difference
 
@@ -162,6 +163,7 @@ _EXAMPLES = {
     "until": "write study.until=decided",
     "budget": "write study.budget=30min",
     "baseline": "write overrides: study.baseline=+recipe=mine",
+    "plain": "write study.plain=false",
     "resample": "write study.resample=true",
     "equivalence": "write a share: study.equivalence=0.02",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from simulated import Lab
 
 from fastrun.compose import compose
 from fastrun.errors import ConfigError
@@ -134,3 +135,16 @@ def test_rates_are_the_same_for_all_and_spread_around_one() -> None:
     assert first == rate_factors(5)
     assert all(1 / 8 <= factor <= 8 for factor in first)
     assert min(first) < 1 < max(first)
+
+
+def test_a_study_may_go_without_plain_runs(folder: Path, lab: Lab) -> None:
+    settings = compose(["+recipe=mlp_fast"])
+    made = design(
+        compose, settings, ["+recipe=mlp_fast"], find_factors(settings, ["norm", "clip"]), None, has_plain=False
+    )
+    assert list(made.arms) == ["full", "full again", "full - norm", "full - clip"]
+    assert made.claims == 2
+    conclusion = lab.study("study.factors=[norm]", "study.plain=false", "target.value=0.8")
+    assert [row.verdict.kind for row in conclusion.rows] == ["same", "without"]
+    with pytest.raises(ConfigError, match=r"study\.plain=false leaves out"):
+        lab.study("study.plain=false", "study.baseline=norm=none")
