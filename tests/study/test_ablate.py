@@ -12,7 +12,9 @@ from simulated import Config, Killed, Lab, Physics
 
 from fastrun.cli.main import main
 from fastrun.errors import CheckpointError, ConfigError, FastrunError
+from fastrun.study.ablate import define
 from fastrun.study.conclusion import Conclusion
+from fastrun.study.settings import split_study
 
 ONE = "study.factors=[norm]"
 
@@ -266,8 +268,9 @@ def test_every_block_has_a_split_of_its_own_where_asked_for(lab: Lab) -> None:
     lab.study(ONE, "target.value=0.8", "study.resample=true", physics=Physics(pace, cost_with_norm))
     assert len(seen) > 6
     assert all(seed == split for seed, split in seen)
+    Path("it.txt").write_text("to be, or not to be; " * 200)
     with pytest.raises(ConfigError, match="not drawn by chance"):
-        lab.study("+recipe=text_gpt", "study.factors=[clip]", "study.resample=true")
+        define(*split_study(["+recipe=text_gpt", "data.root=it.txt", "study.factors=[clip]", "study.resample=true"]))
 
 
 def test_too_few_blocks_are_refused_before_anything_runs(lab: Lab) -> None:

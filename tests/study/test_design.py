@@ -138,11 +138,11 @@ def test_rates_are_the_same_for_all_and_spread_around_one() -> None:
 
 
 def test_a_study_may_go_without_plain_runs(folder: Path, lab: Lab) -> None:
-    settings = compose(["+recipe=mlp_fast"])
-    made = design(
-        compose, settings, ["+recipe=mlp_fast"], find_factors(settings, ["norm", "clip"]), None, has_plain=False
-    )
-    assert list(made.arms) == ["full", "full again", "full - norm", "full - clip"]
+    overrides = ["+recipe=mlp_fast"]
+    settings = compose(overrides)
+    factors = find_factors(settings, ["norm", "optimizer"])
+    made = design(compose, settings, overrides, factors, None, has_plain=False)
+    assert list(made.arms) == ["full", "full again", "full - norm", "full - optimizer"]
     assert made.claims == 2
     conclusion = lab.study("study.factors=[norm]", "study.plain=false", "target.value=0.8")
     assert [row.verdict.kind for row in conclusion.rows] == ["same", "without"]
