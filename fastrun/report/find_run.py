@@ -63,6 +63,8 @@ def find_run(word: str, outputs: Path = OUTPUTS, *, takes_sweeps: bool = False) 
         raise UsageError(f"{word} could be one of {len(candidates)} runs", f"type more of it: {listed}{rest}")
     if candidates:
         return candidates[0]
+    if last in WORDS:
+        raise UnknownRun(f"{word} is no run: there are none in {folder}", "`fastrun train` starts one")
     names = [*WORDS, *(record.id for record in known), *(record.path.name for record in known)]
     raise UnknownRun(f"{word} is not a run directory", nearest(last, names) or "`fastrun runs` lists those there are")
 
