@@ -32,6 +32,7 @@ check: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/measured.py
 
 install: $(VENV)/installed
 

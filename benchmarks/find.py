@@ -34,6 +34,7 @@ from fastrun.tune.find.rate import find_rate
 from fastrun.tune.find.subject import prepare
 
 RATES = [10 ** (-4 + half / 2) for half in range(9)]
+SMALL = ("model.width=64", "model.depth=2", "batch.size=32", "steps=200")  # so that 180 runs take minutes
 NEW_SEEDS = 100  # after those of the search
 
 
@@ -53,8 +54,8 @@ def tasks(folder: Path, data: Path) -> dict[str, list[str]]:
         "mlp": ["+recipe=mlp_fast"],
         "resnet": ["+recipe=resnet_amp"],
         "table": ["+recipe=table_mlp", f"data.root={table(folder)}", "data.target=progression"],
-        "fashion": ["+recipe=fashion_fast", f"data.root={data / 'fashion-mnist'}"],
-        "text": ["+recipe=text_gpt", f"data.root={data / 'tinyshakespeare.txt'}", "epochs=1"],
+        "fashion": ["+recipe=mlp_fast", "data=fashion_mnist", f"data.root={data / 'fashion-mnist'}", "epochs=1"],
+        "text": ["+recipe=text_gpt", f"data.root={data / 'tinyshakespeare.txt'}", *SMALL],
     }
 
 

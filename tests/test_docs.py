@@ -1,4 +1,4 @@
-"""The page of heuristics is made from conf/ and docstrings, and is up to date."""
+"""The pages that are made, of heuristics from conf/ and docstrings and of measurements from results, are up to date."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def test_the_page_has_every_option_that_there_is_and_no_other() -> None:
 
 def test_the_page_is_what_its_maker_makes() -> None:
     assert runpy.run_path(str(DOCS / "generate.py"))["page"]() == PAGE, "make docs"
+
+
+def test_the_measured_page_and_the_first_table_of_the_readme_are_what_was_measured() -> None:
+    maker = runpy.run_path(str(DOCS / "measured.py"))
+    found = maker["results"]()
+    assert len(list(maker["sections"](found))) > 20
+    assert maker["page"](found) == (DOCS / "measured.md").read_text(), "make docs"
+    assert maker["readme"](found) == (DOCS.parent / "README.md").read_text(), "make docs"
+    for name, study in found.items():
+        if isinstance(study, dict) and "verdicts" in study:
+            assert (DOCS / f"measured-{name}.svg").is_file()

@@ -22,6 +22,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.first
 def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd) -> None:
     np.save(folder / "digits.npy", load_digits().images[:5].astype(np.uint8))
     commands = [line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]

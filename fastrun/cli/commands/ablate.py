@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from fastrun.cli.waiting import showing
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def run(arguments: list[str]) -> int:
     try:
         from fastrun.study.ablate import begin, define
 
-        definition = define(config, overrides)
+        with showing("composing every arm"):
+            definition = define(config, overrides)
         if given.plan:
             from fastrun.study.estimate import show_plan
 

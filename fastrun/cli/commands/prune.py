@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from fastrun.cli.reading import showing_progress, terminal_width
+from fastrun.cli.waiting import showing_progress, terminal_width
 from fastrun.errors import FastrunError, StorageError, UsageError, nearest
 from fastrun.report.ages import describe_age, to_age
 from fastrun.report.filter import parse_filter

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastrun.cli.waiting import showing
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def run(arguments: list[str]) -> int:
     try:
         from fastrun.study.race.race import begin, define
 
-        race = define(config, overrides)
+        with showing("composing every candidate"):
+            race = define(config, overrides)
         if given.plan:
             from fastrun.study.race.estimate import show_plan
 

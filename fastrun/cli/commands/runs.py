@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fastrun.cli.reading import showing_progress, terminal_width
+from fastrun.cli.waiting import showing_progress, terminal_width
 from fastrun.errors import StorageError, UsageError
 from fastrun.report.filter import explain, parse_filter
 from fastrun.report.find_run import OUTPUTS

@@ -1,4 +1,4 @@
-"""The terminal of commands that list runs: what it shows while many are read, and how wide it is."""
+"""The terminal of commands that take a while before they print: what it shows meanwhile, and how wide it is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,18 @@ _EVERY = 0.1  # seconds
 def terminal_width() -> int | None:
     """Return the characters of a line of the terminal; None where standard output is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+@contextmanager
+def showing(activity: str) -> Iterator[None]:
+    """Show in the terminal what is being done while the block runs; nothing where standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(activity):
+        yield
 
 
 @contextmanager
