@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,15 +20,16 @@ __all__ = ["__version__", "errors", "load", "train"]
 __version__ = "0.1.0"
 
 
-def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
+def train(overrides: str | Sequence[str] = (), quiet: bool = False) -> Run:
     """Train a network, as ``fastrun train …`` does.
 
     Args:
-        overrides: the arguments of the command line, such as ``["+recipe=resnet_amp", "epochs=3"]``.
+        overrides: the arguments of the command line: a text that is split as a shell splits it, such as
+            ``"+recipe=resnet_amp epochs=3"``, or a list of them.
         quiet: whether to print nothing.
 
     Returns:
-        The run: its settings, its directory and its summary, and ``load_model()`` for its best network.
+        The run: its settings, its directory, its summary and metrics, and ``load_model()`` for its best network.
 
     Raises:
         fastrun.errors.FastrunError: the error with which the command line would end.
@@ -45,11 +47,20 @@ def train(overrides: Sequence[str] = (), quiet: bool = False) -> Run:
     def refuse_sweep(*_: object) -> list[JobRecord]:
         raise errors.UsageError("fastrun.train trains one run only", "use `fastrun train … -m` for a sweep")
 
-    rest, names = trust.split_trust(overrides)
+    rest, names = trust.split_trust(_words(overrides))
     redaction.learn_overrides(rest)
     with trust.grant(names):
         compose.run(rest, run_job, refuse_sweep)
     return runs[0]
+
+
+def _words(overrides: str | Sequence[str]) -> Sequence[str]:
+    if not isinstance(overrides, str):
+        return overrides
+    try:
+        return shlex.split(overrides)
+    except ValueError as error:
+        raise errors.UsageError(f"{overrides}: {str(error).lower()}", "close it, or give a list") from error
 
 
 def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel:

@@ -53,6 +53,11 @@ class Run:
     summary: dict[str, Any] = field(repr=False)
     settings: Settings = field(repr=False)
 
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the lines of metrics.jsonl: what was logged of training, and every validation."""
+        return RunDir(self.directory).lines()
+
     def load_model(self, checkpoint: str = "best") -> TrainedModel:
         """Return the trained model on the CPU, in evaluation mode; it prepares its inputs as the run did.
 

@@ -217,6 +217,14 @@ def test_a_batch_larger_than_the_set_is_cut_and_says_so(folder: Path) -> None:
     assert run.summary["heuristics"]["batch"]["why"] == "the training set has only 1078 samples"
 
 
+def test_a_text_is_split_as_a_shell_splits_it(folder: Path) -> None:
+    run = fastrun.train("model=mlp 'model.hidden=[8, 8]' amp=off epochs=1", quiet=True)
+    assert run.settings.model["hidden"] == [8, 8]
+    assert run.metrics[-1].keys() >= {"step", "val/loss", "val/acc"}
+    with pytest.raises(UsageError, match="no closing quotation"):
+        fastrun.train("name='mine", quiet=True)
+
+
 def test_python_gets_exceptions_where_the_command_line_gets_exit_codes(folder: Path) -> None:
     with pytest.raises(ConfigError, match="no such option"):
         fastrun.train(["optimizer=admw"], quiet=True)
