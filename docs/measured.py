@@ -102,7 +102,7 @@ def early_row(row: dict[str, Any]) -> str:
     """Return the row of early stopping, which is judged by what it saves and what it loses."""
     low, high = row["lost_interval"]
     loses = f"loses {row['lost']:.4f} ({low:.4f} to {high:.4f}) of {row['metric']}"
-    return f"| early stopping | saves computation | images {interval(row)}, in runs four times too long; {loses} | - |"
+    return f"| early stopping | saves computation | digits {interval(row)}, in runs of 60 epochs; {loses} | - |"
 
 
 def sections(found: dict[str, Any]) -> Iterator[str]:
