@@ -20,6 +20,7 @@ from fastrun.report.page.timing import describe_quiet
 
 _KINDS = {"without": 0, "added": 1, "same": 2}
 _EQUIVALENCE, _CONFIDENCE = 0.02, 0.95
+_DEFAULTS = {"tune": 0, "plain": True, "resample": False, "equivalence": _EQUIVALENCE}  # of study.*
 
 
 def study_context(folder: Path) -> dict[str, Any]:
@@ -211,11 +212,17 @@ def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
     """Return the command of the study with some of its own keys changed."""
     new = {word.partition("=")[0] for word in changed}
     own = [
-        f"study.{key}={'[' + ','.join(map(str, value)) + ']' if isinstance(value, list) else value}"
+        f"study.{key}={_typed(value)}"
         for key, value in _part(study.typed, "study").items()
-        if value not in (None, 0, _EQUIVALENCE) and f"study.{key}" not in new
+        if value != _DEFAULTS.get(key) and f"study.{key}" not in new
     ]
     return shlex.join(["fastrun", "ablate", *_run_words(study), *own, *changed])
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _run_words(study: StudyFiles) -> list[str]:

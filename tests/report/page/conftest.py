@@ -224,7 +224,7 @@ def make_study() -> Callable[..., Path]:
         factors = ("norm", "clip", "ema", "augment", "init")
         arms = {"full": full, **{f"full - {factor}": [*full, f"{factor}=none"] for factor in factors}}
         typed = {
-            "study": {"blocks": None, "factors": list(factors), "tune": 0, "equivalence": 0.02},
+            "study": {"blocks": None, "factors": list(factors), "tune": 0, "plain": False, "equivalence": 0.02},
             "factors": [{"name": name, "key": name, "without": f"{name}=none"} for name in factors],
             "arms": {name: {"overrides": overrides, "config": {}} for name, overrides in arms.items()},
         }
