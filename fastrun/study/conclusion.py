@@ -9,7 +9,7 @@ from typing import Any
 
 from fastrun.errors import FastrunError
 from fastrun.report.page.conclusion import conclude as advise
-from fastrun.report.page.conclusion import describe_check
+from fastrun.report.page.conclusion import describe_check, is_untuned
 from fastrun.report.page.study_files import VerdictRow
 from fastrun.report.page.timing import TIMING, Timing, describe_quiet
 from fastrun.storage.atomic import write_atomic
@@ -30,11 +30,13 @@ class Row:
         verdict: the verdict.
         tests: what test data says.
         metric: the metric, such as ``test/acc``; None without test data.
+        is_untuned: whether another optimizer was compared at a rate that nobody has looked for.
     """
 
     verdict: Verdict
     tests: HeldOut = field(default_factory=HeldOut)
     metric: str | None = None
+    is_untuned: bool = False
 
     def plain(self) -> dict[str, Any]:
         """Return what verdicts.json says."""
@@ -68,7 +70,7 @@ class Conclusion:
     @property
     def sentence(self) -> str:
         """Return what to keep, what to drop, and what is undecided, and about how many more blocks would decide."""
-        return " ".join(advise(self._as_files()).sentences) or "Nothing could be compared."
+        return " ".join(advise(self._as_files(), is_tuned=self.plan.tuned).sentences) or "Nothing could be compared."
 
     @property
     def check(self) -> tuple[bool | None, str]:
@@ -93,7 +95,12 @@ def conclude(stage: Scored) -> Conclusion:
     verdicts = [as_check(one) for one in judge(observations, stage.contrasts, stage.plan.decision_rule)]
     tests, metric = held_out(stage, verdicts, len(observations)), metric_name(stage)
     rows = [
-        Row(one, test, None if test.arm is None and test.baseline is None else metric)
+        Row(
+            one,
+            test,
+            None if test.arm is None and test.baseline is None else metric,
+            is_untuned(one.factor, is_tuned=stage.plan.tuned),
+        )
         for one, test in zip(verdicts, tests, strict=True)
     ]
     timing = _write_timing(stage)

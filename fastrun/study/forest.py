@@ -90,7 +90,7 @@ def _cells(row: Row, limit: float, cells: int) -> dict[str, str | Text]:
     return {
         _SCALE: Text(bar(one, limit, cells) if cells else ""),
         _RATIO: Text(ratio_text(one)),
-        _VERDICT: Text(one.verdict, style=_STYLES.get(one.verdict, "")),
+        _VERDICT: Text(one.verdict + ", not retuned" * row.is_untuned, style=_STYLES.get(one.verdict, "")),
         _STEPS: "-" if one.steps_ratio is None else f"{one.steps_ratio:.2f}",
         _SECONDS: f"{one.seconds_ratio:.3g}",
         _TEST: "" if None in tests else "{:.4f} / {:.4f}".format(*tests),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastrun.report.page.forest import interval
-from fastrun.report.page.number_format import enumerate_words, ratio
+from fastrun.report.page.number_format import enumerate_words, percent, ratio
 from fastrun.report.page.study_files import VerdictRow
 
 
@@ -17,18 +17,25 @@ class Conclusion:
     Attributes:
         keep: training is faster with them, in the recipe or alone.
         drop: it is slower with them, or they make no material difference.
+        undecided: neither is known.
         sentences: what to keep, what to drop, and what is not known, in words.
         more_blocks: how many more blocks would decide all that can be decided; None where none would help.
     """
 
     keep: list[str]
     drop: list[str]
+    undecided: list[str]
     sentences: list[str]
     more_blocks: int | None
 
 
-def conclude(verdicts: Sequence[VerdictRow]) -> Conclusion:
-    """Return what verdicts say together: of the recipe without each factor, and of each factor alone."""
+def conclude(verdicts: Sequence[VerdictRow], *, is_tuned: bool = False) -> Conclusion:
+    """Return what verdicts say together: of the recipe without each factor, and of each factor alone.
+
+    Args:
+        verdicts: the verdicts.
+        is_tuned: whether each arm has a learning rate of its own.
+    """
     rows: dict[str, dict[str, VerdictRow]] = {}
     for row in verdicts:
         if row.kind != "same":
@@ -40,12 +47,21 @@ def conclude(verdicts: Sequence[VerdictRow]) -> Conclusion:
 
     more = [row.more_blocks for factor in of("undecided") for row in rows[factor].values() if row.more_blocks]
     sentences = [
-        *_sentence("Keep", [f"{factor} ({_gain(rows[factor])})" for factor in of("keep")]),
+        *_sentence("Keep", [f"{factor} ({_gain(rows[factor])}{_caveat(factor, is_tuned)})" for factor in of("keep")]),
         *_sentence("Drop", [f"{factor} ({_loss(rows[factor])})" for factor in of("drop")]),
         *_sentence("It depends on the others:", of("mixed")),
         *_sentence("Undecided:", [f"{factor} ({_wants(rows[factor])})" for factor in of("undecided")]),
     ]
-    return Conclusion(of("keep"), of("drop"), sentences, max(more) if more else None)
+    return Conclusion(of("keep"), of("drop"), of("undecided"), sentences, max(more) if more else None)
+
+
+def is_untuned(factor: str, *, is_tuned: bool) -> bool:
+    """Say whether what replaces a factor has a learning rate that nobody has looked for: that of another optimizer."""
+    return not is_tuned and factor.partition("=")[0] == "optimizer"
+
+
+def _caveat(factor: str, is_tuned: bool) -> str:
+    return "; what replaces it was not retuned" if is_untuned(factor, is_tuned=is_tuned) else ""
 
 
 def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
@@ -85,12 +101,23 @@ def _with_verdict(rows: Mapping[str, VerdictRow], verdict: str) -> VerdictRow | 
 
 def _gain(rows: Mapping[str, VerdictRow]) -> str:
     row = _with_verdict(rows, "faster")
-    if row is None or row.ratio is None:
+    if row is None:
         return "the target is reached more often, or sooner, with it"
+    if row.ratio is None:
+        return _reached(row)
     if row.kind == "without":
         return f"without it, training takes {ratio(row.ratio)} times as long, {interval(row)}"
     beside = f"; beside the others it is {rows['without'].verdict}" if "without" in rows else ""
     return f"alone, it makes training {ratio(row.ratio)} times as fast, {interval(row)}{beside}"
+
+
+def _reached(row: VerdictRow) -> str:
+    """Return how many runs reach the target with and without a factor; where these are as many, they do so sooner."""
+    pair = row.reached_baseline, row.reached
+    with_it, without = pair if row.kind == "without" else pair[::-1]
+    if with_it == without:
+        return "the target is reached sooner with it"
+    return f"{percent(with_it)} of the runs reach the target with it, {percent(without)} without"
 
 
 def _loss(rows: Mapping[str, VerdictRow]) -> str:

@@ -6,12 +6,13 @@ import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastrun.config.monitor import Monitor
 from fastrun.report.location import is_race
-from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, span
+from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, is_untuned, span
 from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
@@ -32,7 +33,8 @@ def study_context(folder: Path) -> dict[str, Any]:
     study = read_study(folder)
     rule = _part(study.plan, "rule")
     rows = sorted(study.verdicts, key=lambda row: (_KINDS.get(row.kind, 3), -(row.ratio or 0.0)))
-    conclusion = conclude(rows)
+    is_tuned = bool(study.plan.get("tuned"))
+    conclusion = conclude(rows, is_tuned=is_tuned)
     same = next((row for row in rows if row.kind == "same"), None)
     holds, check = describe_check(same)
     rows = [replace(row, verdict="not told apart" if holds else "told apart") if row is same else row for row in rows]
@@ -42,6 +44,8 @@ def study_context(folder: Path) -> dict[str, Any]:
         "title": f"{folder.parent.name} {folder.name}",
         "study": study,
         "conclusion": conclusion,
+        "run": shlex.join(["fastrun", "train", *_run_words(study)]),
+        "is_untuned": partial(is_untuned, is_tuned=is_tuned),
         "check_holds": holds if rows else None,
         "check": check,
         "is_busy": bool(rows) and is_quiet is False,
@@ -100,8 +104,9 @@ def _fairness(study: StudyFiles, quiet: str) -> list[tuple[str, str]]:
         if plan.get("tuned")
         else (
             "Dropped in, not retuned",
-            "Every arm trains with the learning rate of the recipe. One that would need another rate may look slower "
-            "than it is; study.tune=5 gives each arm its own.",
+            "No arm's learning rate was looked for: each has that of the recipe, and another optimizer in the place of "
+            "the recipe's has its default. One that needs another rate may look slower than it is; study.tune=5 gives "
+            "each arm its own.",
         )
     )
     cap, pace = plan.get("cap_steps"), plan.get("pace_steps")
@@ -110,7 +115,8 @@ def _fairness(study: StudyFiles, quiet: str) -> list[tuple[str, str]]:
         (
             "Paired",
             f"All arms share each of {plural(len(seeds), 'seed')}{listed}: the same initialization, order and "
-            "augmentation. A ratio is taken within a seed.",
+            "augmentation. A block is a seed, and a ratio is taken within a block. Only the recipe beside itself has "
+            "seeds of its own.",
         ),
         (
             "Own schedules",
@@ -196,10 +202,14 @@ def _commands(
     if dropped:
         yield f"Train without {enumerate_words(conclusion.drop)}", train
     elif conclusion.keep:
-        yield f"Train with {enumerate_words(conclusion.keep)}", train
+        rest = f"; {enumerate_words(conclusion.undecided)} as in the recipe" if conclusion.undecided else ""
+        yield f"Train with {enumerate_words(conclusion.keep)}{rest}", train
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
-        words = f"Decide the rest in a new study, on new seeds: {span(total)} blocks, from even odds to about 80 %"
+        words = (
+            f"Decide the rest in a new study, which has seeds of its own: {total} blocks decide it with even odds, "
+            f"{2 * total} in about 80 % of cases"
+        )
         yield words, _typed_command(study, [f"study.blocks={2 * total}"])
     if not study.plan.get("tuned"):
         yield "Check it with a learning rate for each arm", _typed_command(study, ["study.tune=5"])

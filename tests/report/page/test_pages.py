@@ -310,7 +310,7 @@ def test_a_study_whose_check_fails_says_so_first(folder: Path, make_study: Make,
     page = parse(write_page(make_study(folder / "study", [same])))
     assert page.text.index("Do not trust this study") < page.text.index("What helped")
     assert "Measure again with nothing else running" in page.text
-    assert "fastrun train" not in page.text
+    assert "Train with" not in page.text
 
 
 def test_a_study_without_verdicts_says_how_to_go_on(folder: Path, make_study: Make, parse) -> None:
