@@ -19,9 +19,9 @@ HEAD = """# What the heuristics bring, measured
 `fastrun ablate` has measured each well-known heuristic on small trainings: how many times as long the training takes to
 the same validation metric without it. Above 1, the heuristic makes the training faster. An interval is that of an exact
 test over paired seeds; within a study, the verdicts hold for all of its comparisons (Holm's procedure), with an
-error of 5 %. No arm was retuned: what replaces a heuristic has its default values. [studies.md](studies.md) says how it
-decides. `python benchmarks/summary_table.py --outputs FOLDER` makes the studies again, and
-`python docs/measured.py` this page.
+error of 5 %. No arm was retuned: what replaces a heuristic has its default values, so SGD has the rate 0.1.
+[studies.md](studies.md) says how it decides. `python benchmarks/summary_table.py --outputs FOLDER` makes the studies
+again, and `python docs/measured.py` this page.
 
 """
 
@@ -40,6 +40,8 @@ class Heuristic:
     claim: str
     factor: str
 
+
+PLACES = {"deep": "56 layers", "transfer": "few images"}
 
 HEURISTICS = (
     Heuristic("weight initialization (He)", "avoids a slow start", "init"),
@@ -73,14 +75,15 @@ def measured(found: dict[str, Any], heuristic: Heuristic) -> Iterator[tuple[str,
 def interval(row: dict[str, Any]) -> str:
     """Return a ratio and its interval; where too many runs missed the target, the shares that reached it."""
     if row["ratio"] is None:
-        return f"reached by {row['reached_baseline']:.0%} with it, {row['reached']:.0%} without"
+        with_it, without = (f"{100 * row[key]:.0f} %" for key in ("reached_baseline", "reached"))
+        return f"reached by {with_it} of the runs with it, {without} without"
     low, high = (f"{row[end]:.2f}" if row[end] is not None else "…" for end in ("low", "high"))
     return f"{row['ratio']:.2f} ({low} to {high})"
 
 
 def place(name: str) -> str:
     """Return what a study trained on, from its name."""
-    return name.partition("_")[0]
+    return PLACES.get(name, name.partition("_")[0])
 
 
 def readme_table(found: dict[str, Any]) -> str:
@@ -110,7 +113,7 @@ def sections(found: dict[str, Any]) -> Iterator[str]:
     for name, study in found.items():
         if not (isinstance(study, dict) and "verdicts" in study):
             continue
-        yield f"## {place(name).capitalize()}: {study['what']}\n"
+        yield f"## {place(name)[0].upper()}{place(name)[1:]}: {study['what']}\n"
         target = study["target"]
         yield f"`fastrun ablate {' '.join(study['overrides'])}`, to {target['metric']} {target['value']:.4g}; "
         yield f"{study['blocks']} seeds, runs of about {study['base_steps']} steps.\n\n![{name}](measured-{name}.svg)\n"

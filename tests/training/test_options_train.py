@@ -116,10 +116,10 @@ def test_every_recipe_trains(folder: Path, recipe: str) -> None:
 
 def small_data(folder: Path, recipe: str) -> list[str]:
     """Digits, or a file of the kind that the recipe is for."""
-    if recipe.startswith("text"):
+    if "text" in recipe:
         (folder / "it.txt").write_text("to be, or not to be; " * 40)
         return ["data.root=it.txt", "data.length=8"]
-    if recipe.startswith("table"):
+    if "table" in recipe:
         pytest.importorskip("polars")
         (folder / "it.csv").write_text("x,y\n" + "".join(f"{row % 7},{row * 1.5}\n" for row in range(80)))
         return ["data.root=it.csv", "data.target=y"]
