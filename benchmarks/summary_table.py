@@ -61,7 +61,7 @@ class Study:
 def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
     """Return the studies; that of transfer only where there are images for it."""
     fashion = ("data=fashion_mnist", f"data.root={data / 'fashion-mnist'}")
-    text = ("+recipe=text_gpt", f"data.root={data / 'tinyshakespeare.txt'}", "model.width=64", "model.depth=2")
+    text = ("+recipe=text_gpt", f"data.root={data / 'tinyshakespeare.txt'}", "model.width=32", "model.depth=2")
     table = ("+recipe=table_mlp", f"data.root={digits_table(outputs / 'digits.csv')}", "data.target=digit")
     image = (*NETWORK, *SPEED, *fashion, "optimizer.lr=0.01", "batch.size=64", "steps=150", "target.value=0.75")
     image_words = "Fashion-MNIST, a residual network of 8 layers"
@@ -77,7 +77,7 @@ def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
         ),
         "text": Study(
             "tiny Shakespeare by character, a small GPT",
-            (*text, "amp=bf16", "steps=300", "target.metric=val/loss"),
+            (*text, "data.length=32", "amp=bf16", "steps=150", "target.metric=val/loss"),
             ("optimizer", "schedule", "clip", "amp", "batch.size=256"),
         ),
         "table": Study(
