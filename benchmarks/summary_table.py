@@ -38,7 +38,7 @@ COMMON = ("device=cpu", "speed.threads=1", "sweep.jobs=2")
 NETWORK = ("model=resnet", "model.depth=8", "model.width=8", "init=he_normal", "norm=batch", "optimizer=adamw")
 DEEP = tuple(text.replace("depth=8", "depth=56") for text in NETWORK)
 SPEED = ("schedule=onecycle", "clip=norm", "amp=bf16", "pipeline=resident")
-FEW, TRANSFERRED = 100, ("cat", "dog")  # images of each class of the study of transfer
+FEW, TRANSFERRED = 100, ("automobile", "horse")  # images of each class of the study of transfer
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
             "tiny Shakespeare by character, a small GPT",
             (*text, "data.length=32", "amp=bf16", "steps=150", "target.metric=val/loss"),
             ("optimizer", "schedule", "clip", "amp", "batch.size=256"),
+            9,
         ),
         "table": Study(
             "scikit-learn's digits as a table of 64 columns, a dense network",
@@ -89,10 +90,12 @@ def studies(data: Path, cifar: Path | None, outputs: Path) -> dict[str, Study]:
     if cifar is not None:
         few, source = few_images(cifar, outputs / "few"), trained_source(cifar, outputs)
         images = ("data=image_folder", f"data.root={few}", "data.val_fraction=0.5", "data.test_fraction=0")
+        short = ("optimizer.lr=0.01", "batch.size=20", "epochs=10", "target.value=0.85")
         found["transfer"] = Study(
             f"{FEW} images each of two classes of CIFAR-10, a residual network trained on the other eight",
-            (*NETWORK, *SPEED, *images, "batch.size=32", "epochs=20", "transfer=finetune", f"transfer.source={source}"),
+            (*NETWORK, *SPEED, *images, *short, "transfer=finetune", f"transfer.source={source}"),
             ("transfer",),
+            9,
         )
     return found
 
@@ -123,8 +126,8 @@ def trained_source(cifar: Path, outputs: Path) -> Path:
         if one.name not in TRANSFERRED:
             link_to(one, folder / "train" / one.name)
     if not (runs := finished(outputs / "source")):
-        images = ("data=image_folder", f"data.root={folder}", "data.test_fraction=0", "batch.size=128", "epochs=2")
-        network = [*NETWORK, *SPEED, *images, "device=cpu"]
+        images = ("data=image_folder", f"data.root={folder}", "data.test_fraction=0", "batch.size=128", "steps=300")
+        network = [*NETWORK, *SPEED, *images, "optimizer.lr=0.01", "device=cpu", "speed.threads=1"]
         fastrun("train", *network, "name=source", f"outputs={outputs}")
         runs = finished(outputs / "source")
     return runs[0]
