@@ -63,7 +63,7 @@ def ablate(*arguments: str, folder: Path, seconds: float | None = None) -> subpr
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_pipeline_is_found_to_change_no_step_and_gets_no_ladder(shell, folder: Path) -> None:
     done = shell("ablate", *RUN, "study.factors=[pipeline]")
     assert done.returncode == 0, done.stderr
