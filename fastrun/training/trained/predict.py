@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
+from statistics import median
+from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -26,7 +28,11 @@ from fastrun.training.trained.sources import Source
 
 Progress = Callable[[int], None]  # is called with the number of sources that were done since its last call
 
+_Read = tuple[Source, Tensor | DataError]
+
 _MOST_READ = 256  # sources that are read ahead at most
+_TASK = 32  # of these are read by a thread in one go
+_LONG = 1e-3  # seconds to read a source that are worth several threads
 
 
 @dataclass
@@ -131,15 +137,30 @@ def _columns(learned: DataState) -> list[str]:
     return [target] if count == 1 else [f"{target}_{number}" for number in range(count)]
 
 
-def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[tuple[Source, Tensor | DataError]]]:
-    """Yield sources with their samples, or with the error that reading them raised, while the next ones are read."""
-    with ThreadPoolExecutor(allowed_cores()) as pool:
-        waiting: list[tuple[Source, Future[Tensor | DataError]]] = []
-        for start in range(0, len(sources) + size, size):  # once more than there are parts, for the last one
-            ahead = [(source, pool.submit(_read, source)) for source in sources[start : start + size]]
+def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:
+    """Yield sources with their samples, or with the error that reading them raised, while the next ones are read.
+
+    Where reading takes long, as decoding large images does, all cores read. Otherwise one thread does: several would
+    wait for one another.
+    """
+    first, rest, seconds = [], sources[_TASK:], []
+    for source in sources[:_TASK]:
+        begin = perf_counter()
+        first.append((source, _read(source)))
+        seconds.append(perf_counter() - begin)
+    yield first
+    with ThreadPoolExecutor(allowed_cores() if median(seconds) > _LONG else 1) as pool:
+        waiting: list[Future[list[_Read]]] = []
+        for start in range(0, len(rest) + size, size):  # once more than there are parts, for the last one
+            part = rest[start : start + size]
+            ahead = [pool.submit(_read_all, part[at : at + _TASK]) for at in range(0, len(part), _TASK)]
             if waiting:
-                yield [(source, future.result()) for source, future in waiting]
+                yield [pair for future in waiting for pair in future.result()]
             waiting = ahead
+
+
+def _read_all(sources: Sequence[Source]) -> list[_Read]:
+    return [(source, _read(source)) for source in sources]
 
 
 def _read(source: Source) -> Tensor | DataError:
