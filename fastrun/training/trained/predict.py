@@ -24,7 +24,7 @@ from fastrun.system.cores import allowed_cores
 from fastrun.system.memory import evaluating
 from fastrun.training.trained.forward import Forward
 from fastrun.training.trained.model import TrainedNetwork
-from fastrun.training.trained.sources import Source
+from fastrun.training.trained.sources import Source, read_images
 
 Progress = Callable[[int], None]  # is called with the number of sources that were done since its last call
 
@@ -138,10 +138,10 @@ def _columns(learned: DataState) -> list[str]:
 
 
 def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:
-    """Yield sources with their samples, or with the error that reading them raised, while the next ones are read.
+    """Yield sources with their samples, or with the error that reading them raised.
 
-    Where reading takes long, as decoding large images does, all cores read. Otherwise one thread does: several would
-    wait for one another.
+    Where reading takes long, as decoding large images does, all cores read the next ones meanwhile. Otherwise threads
+    would wait for one another more than they save.
     """
     first, rest, seconds = [], sources[_TASK:], []
     for source in sources[:_TASK]:
@@ -149,7 +149,10 @@ def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:
         first.append((source, _read(source)))
         seconds.append(perf_counter() - begin)
     yield first
-    with ThreadPoolExecutor(allowed_cores() if median(seconds) > _LONG else 1) as pool:
+    if len(rest) == 0 or median(seconds) < _LONG:
+        yield from (_read_all(rest[start : start + size]) for start in range(0, len(rest), size))
+        return
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         waiting: list[Future[list[_Read]]] = []
         for start in range(0, len(rest) + size, size):  # once more than there are parts, for the last one
             part = rest[start : start + size]
@@ -160,7 +163,14 @@ def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:
 
 
 def _read_all(sources: Sequence[Source]) -> list[_Read]:
-    return [(source, _read(source)) for source in sources]
+    """Return sources with their samples: images together, which is faster, unless one of them cannot be read."""
+    try:
+        together = read_images(sources)
+    except DataError:
+        together = None
+    if together is None:
+        return [(source, _read(source)) for source in sources]
+    return list(zip(sources, together.split(1), strict=True))
 
 
 def _read(source: Source) -> Tensor | DataError:

@@ -62,6 +62,20 @@ class Source:
         return [f"{self.name}:{number}" for number in range(1, samples + 1)]
 
 
+def read_images(sources: Sequence[Source]) -> Tensor | None:
+    """Return the samples of image files, a sample each; None where a source is something else.
+
+    Raises:
+        DataError: one of them cannot be read.
+    """
+    kinds = {id(source.kind): source.kind for source in sources}
+    kind = next(iter(kinds.values()), None)
+    if len(kinds) != 1 or not isinstance(kind, Images):
+        return None
+    names = [source.name for source in sources]
+    return None if any(name.lower().endswith(_ARRAYS) for name in names) else kind.prepare(names)
+
+
 def find_sources(inputs: Sequence[str], kind: InputKind) -> list[Source]:
     """Return the sources that words name, in their order.
 

@@ -161,19 +161,24 @@ def test_what_cannot_be_done_is_refused(photos: Path, capfd, arguments, code: in
     assert Path("taken.csv").read_text() == "mine"
 
 
-def test_how_many_are_computed_at_once_changes_nothing(photos: Path) -> None:
+@pytest.mark.parametrize("long", [0.0, 10.0])
+def test_how_many_are_computed_at_once_and_how_they_are_read_changes_nothing(photos: Path, monkeypatch, long) -> None:
     from fastrun.components.data.inputs import input_kind
     from fastrun.storage.checkpoint.select import select
+    from fastrun.training.trained import predict as module
     from fastrun.training.trained.model import load_network
-    from fastrun.training.trained.predict import predict
     from fastrun.training.trained.sources import find_sources
 
+    monkeypatch.setattr(module, "_LONG", long)  # seconds to read a source that are worth several threads
+    Path("photos/dark/99.png").write_text("torn")
     trained = load_network(select(photos / "checkpoints", "best", "val/acc"))
-    sources = find_sources(["photos"], input_kind(trained.learned))
-    whole = predict(trained, sources)
+    kind = input_kind(trained.learned)
+    sources = find_sources(["photos"] * 3, kind)
+    whole = module.predict(trained, find_sources(["photos"], kind))
     for batch in (1, 3, 32):
         done: list[int] = []
-        part = predict(trained, sources, batch, done.append)
-        assert part.names == whole.names
-        torch.testing.assert_close(part.values, whole.values)
-        assert sum(done) == len(sources) == 32
+        part = module.predict(trained, sources, batch, done.append)
+        assert part.names == whole.names * 3
+        assert list(part.failed) == ["photos/dark/99.png"]
+        torch.testing.assert_close(part.values, whole.values.repeat(3, 1))
+        assert sum(done) == len(sources) == 99
