@@ -67,10 +67,12 @@ def predict(
 
     Raises:
         ConfigError: the network continues text.
-        DataError: no source can be read.
+        DataError: there is no source, or none can be read.
         OutOfMemory: the device is full.
     """
     learned = trained.learned
+    if not sources:
+        raise DataError("there is nothing to predict for", f"the model takes {input_kind(learned).describe()}")
     if learned.task.name == "language":
         raise ConfigError("this network continues text", "give it the beginning: --prompt TEXT")
     found = Predictions(_columns(learned), learned.task.name == "classification")
@@ -149,7 +151,7 @@ def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:
         first.append((source, _read(source)))
         seconds.append(perf_counter() - begin)
     yield first
-    if len(rest) == 0 or median(seconds) < _LONG:
+    if not rest or median(seconds) < _LONG:
         yield from (_read_all(rest[start : start + size]) for start in range(0, len(rest), size))
         return
     with ThreadPoolExecutor(allowed_cores()) as pool:

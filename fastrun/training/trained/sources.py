@@ -65,15 +65,16 @@ class Source:
 def read_images(sources: Sequence[Source]) -> Tensor | None:
     """Return the samples of image files, a sample each; None where a source is something else.
 
+    Args:
+        sources: at least one, all of the same kind.
+
     Raises:
         DataError: one of them cannot be read.
     """
-    kinds = {id(source.kind): source.kind for source in sources}
-    kind = next(iter(kinds.values()), None)
-    if len(kinds) != 1 or not isinstance(kind, Images):
+    kind, names = sources[0].kind, [source.name for source in sources]
+    if not isinstance(kind, Images) or any(name.lower().endswith(_ARRAYS) for name in names):
         return None
-    names = [source.name for source in sources]
-    return None if any(name.lower().endswith(_ARRAYS) for name in names) else kind.prepare(names)
+    return kind.prepare(names)
 
 
 def find_sources(inputs: Sequence[str], kind: InputKind) -> list[Source]:

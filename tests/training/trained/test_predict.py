@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 import fastrun
 from fastrun.cli.main import main
+from fastrun.errors import DataError
 
 pl = pytest.importorskip("polars")
 
@@ -174,6 +175,8 @@ def test_how_many_are_computed_at_once_and_how_they_are_read_changes_nothing(pho
     trained = load_network(select(photos / "checkpoints", "best", "val/acc"))
     kind = input_kind(trained.learned)
     sources = find_sources(["photos"] * 3, kind)
+    with pytest.raises(DataError, match="nothing to predict for"):
+        module.predict(trained, [])
     whole = module.predict(trained, find_sources(["photos"], kind))
     for batch in (1, 3, 32):
         done: list[int] = []
