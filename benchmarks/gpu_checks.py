@@ -133,10 +133,10 @@ def planted_infinity(bench: Bench, optimizer: str) -> str:
     with patch.object(step_module, "can_raise_at_once", lambda *_: False):
         stepper = parts.build_stepper()
     batches = parts.loaders.train.batches(0)
-    losses = [stepper.step(step, *next(batches)).loss for step in range(3)]
+    losses = [stepper.step(step, next(batches)).loss for step in range(3)]
     before = [weight.detach().clone() for weight in stepper.weights]
     x, y = next(batches)
-    losses.append(stepper.step(3, torch.full_like(x, math.inf), y).loss)
+    losses.append(stepper.step(3, (torch.full_like(x, math.inf), y)).loss)
     diverged = judged(stepper, 4, losses)
     assert diverged is not None, "an infinite input passed"
     assert diverged.step == 4, f"step {diverged.step}"
@@ -155,10 +155,10 @@ def scaled_infinity(bench: Bench) -> str:
     stepper, scaler, batches = parts.build_stepper(), parts.update.precision.scaler, parts.loaders.train.batches(0)
     assert scaler is not None
     for step in range(3):
-        stepper.step(step, *next(batches))
+        stepper.step(step, next(batches))
     before, scale = [weight.detach().clone() for weight in stepper.weights], scaler.get_scale()
     x, y = next(batches)
-    stepper.step(3, torch.full_like(x, math.inf), y)
+    stepper.step(3, (torch.full_like(x, math.inf), y))
     assert all(torch.equal(one, other) for one, other in zip(before, stepper.weights, strict=True)), "weights changed"
     assert scaler.get_scale() == scale / 2, (scale, scaler.get_scale())
     return f"weights unchanged, the scale went from {scale:g} to {scaler.get_scale():g}"
@@ -190,13 +190,13 @@ def steps_without_waiting(bench: Bench, model: str, amp: str, optimizer: str = "
     stepper = parts.build_stepper()
     batches = list(islice(parts.loaders.train.batches(0), 8))
     for step in range(4):
-        stepper.step(step, *batches[step])
+        stepper.step(step, batches[step])
     if not bench.is_gpu:
         raise Skip("only a GPU can be waited for; the steps run")
     torch.cuda.synchronize()
     with no_synchronization():
         for step in range(4, 8):
-            stepper.step(step, *batches[step])
+            stepper.step(step, batches[step])
     torch.cuda.synchronize()
     return f"{optimizer}, {amp}: no synchronization in 4 steps"
 

@@ -145,7 +145,7 @@ def taken_steps(parts: Parts, wrap: Callable[[Any], Any]) -> list[Tensor]:
     wrapped = wrap(parts.net)
     stepper = replace(parts, net=wrapped).build_stepper()
     for step, (x, y) in enumerate(islice(parts.loaders.train.batches(0), 5)):
-        stepper.step(step, x, y)
+        stepper.step(step, (x, y))
     return [weight.detach().cpu() for weight in parts.net.parameters()]
 
 

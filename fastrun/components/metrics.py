@@ -17,7 +17,6 @@ from torchmetrics.classification import MulticlassStatScores
 
 from fastrun.components.task import Loss, TargetUnits, Task
 from fastrun.config.monitor import NAMES, Monitor
-from fastrun.errors import ConfigError, nearest
 
 CHUNK_SIZE = 1 << 22  # numbers of outputs that are collected before the metrics are updated
 _MANY_CLASSES = 20  # with more classes, top-5 accuracy is measured as well
@@ -170,24 +169,3 @@ class Metrics(nn.Module):
 def monitors(task: Task) -> dict[str, Monitor]:
     """Return the monitors of a task by name, such as ``val/acc``."""
     return {f"val/{name}": Monitor.of(f"val/{name}") for name in metric_names(task)}
-
-
-def monitor_for(name: str | None, task: Task, key: str) -> Monitor:
-    """Return the monitor of a validation metric.
-
-    Args:
-        name: the metric, such as ``val/acc``; None for the default of the task.
-        task: the task.
-        key: the key of the name, for error messages.
-
-    Raises:
-        ConfigError: no metric of the task has that name.
-    """
-    metrics = monitors(task)
-    if name is None:
-        name = f"val/{metric_names(task)[1]}"
-    if name not in metrics:
-        raise ConfigError(
-            f"{key}={name} is not measured", nearest(name, metrics) or f"choose from {', '.join(metrics)}"
-        )
-    return metrics[name]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-Name = Literal["classification", "language", "regression"]
+Name = Literal["classification", "language", "regression", "own"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Task:
         if self.name == "language":
             return SequenceLoss(loss)
         return StandardizedLoss(loss, self) if self.name == "regression" else loss
+
+
+OWN_TASK = Task("own", 0)
+"""The task of a network with a loss of its own, where no task follows from the targets."""
 
 
 class SequenceLoss(nn.Module):

@@ -73,7 +73,7 @@ class JobComposer:
                     config.hydra.job.id = str(number)
                     config.hydra.job.num = number
                 HydraConfig.instance().set_config(config)  # for ${hydra:…} in a config
-                settings = typed(*without_hydra(config))
+                settings = typed(*without_hydra(config, point.overrides))
                 note_unused_files(settings.choices)
         except FastrunError as error:
             _name_job(error, number, point)

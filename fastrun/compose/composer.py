@@ -31,6 +31,6 @@ def compose(overrides: list[str]) -> Settings:
     with translate_errors(overrides), initialize_config_dir(str(shipped("conf")), version_base="1.3"):
         note_choices(overrides)
         config = hydra_compose("train", overrides=overrides, return_hydra_config=True)
-        settings = typed(*without_hydra(config), overrides)
+        settings = typed(*without_hydra(config, overrides), overrides)
         note_unused_files(settings.choices)
         return settings

@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from fastrun.compose.recipes import RecipeSource
+from fastrun.compose.replaced_target import leave_out_arguments
 from fastrun.compose.typed import typed
 from fastrun.compose.user_folders import note_unused_files
 from fastrun.errors import Interrupted
@@ -75,7 +76,9 @@ class Task:
         number = 0 if is_single else int(hydra.job.num)
         overrides = [str(text) for text in hydra.overrides.task]
         try:
-            settings = typed(config, dict(hydra.runtime.choices), overrides if is_single else ())
+            choices = dict(hydra.runtime.choices)
+            leave_out_arguments(config, choices, overrides)
+            settings = typed(config, choices, overrides if is_single else ())
             note_unused_files(settings.choices)
             return self.job(Job(number, [], overrides, settings, folder))
         except Exception as error:

@@ -14,6 +14,7 @@ from fastrun.compose import used
 from fastrun.compose.error_messages import unknown_key
 from fastrun.compose.error_translation import translate_errors
 from fastrun.compose.path_values import quote_paths
+from fastrun.compose.replaced_target import leave_out_arguments
 from fastrun.config import trust
 from fastrun.config.settings import CLOSED, Settings, up_to_date
 from fastrun.config.validate import check
@@ -88,11 +89,12 @@ def from_config(config: dict[str, Any], overrides: Sequence[str], *, has_tracker
         return typed(merged, dict(config.get("choices") or {}), overrides)
 
 
-def without_hydra(config: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+def without_hydra(config: DictConfig, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, Any]]:
     """Remove Hydra's own part from a composed config.
 
     Args:
         config: the composed config; it is changed.
+        overrides: the command line that it is composed from.
 
     Returns:
         The same config, and the chosen option of each group.
@@ -100,5 +102,6 @@ def without_hydra(config: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
     choices = dict(config.hydra.runtime.choices)
     OmegaConf.set_readonly(config, False)
     OmegaConf.set_struct(config, False)
+    leave_out_arguments(config, choices, overrides)
     config.pop("hydra")
     return config, choices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,10 @@ NAMES = {  # the metrics of a validation of each task beside the loss; the first
     "regression": ("r2", "rmse", "mae"),
 }
 KNOWN = tuple(dict.fromkeys(f"val/{name}" for name in ("loss", *chain(*NAMES.values()))))  # of any task
-_LOWER = ("loss", "perplexity", "rmse", "mae")
+_LOWER = {  # words in the names of metrics whose smaller values are better
+    *("loss", "perplexity", "ppl", "nll", "kl", "bpc", "bpd", "mse", "rmse", "mae", "mape", "error", "err"),
+    *("wer", "cer", "distance", "divergence", "fid", "eer"),
+}
 
 _BEST = {"acc": 1, "f1": 1, "top5": 1, "r2": 1, "perplexity": 1, "rmse": 0, "mae": 0}  # no network is better
 
@@ -33,8 +37,8 @@ class Monitor:
 
     @classmethod
     def of(cls, name: str) -> Monitor:
-        """Return the monitor for a metric such as ``val/acc``; its name says whether larger values are better."""
-        return cls(name, name.removeprefix("val/") not in _LOWER)
+        """Return the monitor for a metric such as ``val/acc``; a word in its name says if smaller values are better."""
+        return cls(name, _LOWER.isdisjoint(re.split(r"[^a-z]+", name.lower())))
 
     def is_better(self, value: float, than: float, by: float = 0.0) -> bool:
         """Say whether a value improves on another one.
@@ -78,6 +82,6 @@ def default_monitor(name: str | None, measured: Iterable[str]) -> Monitor:
     """
     if name:
         return Monitor.of(name)
-    available = {*measured, "val/loss"}
-    candidates = [f"val/{names[0]}" for names in reversed(NAMES.values())]  # accuracy last: texts have one as well
-    return Monitor.of(next((candidate for candidate in candidates if candidate in available), "val/loss"))
+    available = {name for name in measured if name.startswith("val/")} or {"val/loss"}
+    usual = [f"val/{names[0]}" for names in reversed(NAMES.values())]  # accuracy last: texts have one as well
+    return Monitor.of(next((name for name in (*usual, "val/loss") if name in available), min(available)))

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from fastrun.components.device.device import Device, set_threads
-from fastrun.components.metrics import monitor_for
 from fastrun.components.speed.optimizations import describe
 from fastrun.config.monitor import Monitor
 from fastrun.config.resolved import Resolved
@@ -23,6 +22,7 @@ from fastrun.training.builders.parts import build_parts
 from fastrun.training.builders.setup import Setup
 from fastrun.training.builders.trainer import build_trainer, quiet
 from fastrun.training.module import Training
+from fastrun.training.objective import monitor_for
 from fastrun.training.step_loader import StepLoader, ValidationTrigger
 
 
@@ -72,11 +72,10 @@ def fit(
     is_changed = resume is not None and _is_config_changed(run, resume)
     module = Training(parts, clock, is_config_changed=is_changed)
 
-    task = setup.splits.task
-    monitor = monitor_for(settings.target.metric, task, "target.metric")
+    monitor = monitor_for(settings.target.metric, parts.objective, "target.metric")
     with quiet():
         tracker = start_tracker(settings, run, resume, device.is_first, lambda: module.state.step)
-        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, task, tracker)
+        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, tracker)
         trainer = build_trainer(device, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker)
         trainer.fit(module, StepLoader(module), ValidationTrigger(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:

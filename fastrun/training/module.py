@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import islice
 from time import perf_counter
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.optimizer.protocol import check_state
 from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import chunk
 from fastrun.components.schedule import Watching
 from fastrun.components.speed.compile import compile_network
 from fastrun.components.speed.pace import Pace
@@ -33,6 +35,7 @@ from fastrun.system.clock import Clock
 from fastrun.system.cpu_share import CpuShare
 from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
+from fastrun.training.objective.lightning_module import attach_trainer, call_hook
 from fastrun.training.step import Stepper, StepResult
 from fastrun.training.validator import Validator
 
@@ -71,7 +74,8 @@ class Training(pl.LightningModule):
         self.automatic_optimization = False
         settings, update = parts.settings, parts.update
         self.speed = settings.speed
-        self.net, self.metrics, self.loaders = parts.net, parts.metrics, parts.loaders
+        self.net, self.objective, self.loaders = parts.net, parts.objective, parts.loaders
+        self.metrics = parts.objective.module
         self.update, self.plan, self.clock = update, parts.plan, clock
         self.state = TrainState()
         self.tuner = StepsPerCallTuner(settings.speed)
@@ -80,7 +84,7 @@ class Training(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
-        self._validator = Validator(parts)
+        self._validator, self._sampler = Validator(parts), parts.sampler
         self._is_config_changed = is_config_changed
         self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
         self._batches: Iterator[Batch] | None = None
@@ -102,7 +106,7 @@ class Training(pl.LightningModule):
         world_size, wrapped = self.trainer.world_size, self.trainer.model
         self.stepper = Stepper(
             self.net,
-            self.metrics.loss,
+            self.objective,
             self.update,
             device=self.device,
             rank=self.global_rank,
@@ -111,12 +115,16 @@ class Training(pl.LightningModule):
             backward=self.manual_backward if world_size > 1 else Tensor.backward,
             no_sync=wrapped.no_sync if isinstance(wrapped, DistributedDataParallel) else nullcontext,
         )
+        attach_trainer(self.net, self.trainer)
+        self.objective.start(lambda step: set_global_step(self.trainer, step))
         if self.update.frozen is not None and self.state.step < self.update.frozen.until:
             self._freeze_body(self.update.frozen)
         self._compile_if_enabled()
         self._batches = self.loaders.train.batches(self.state.step)
         self._set_current_epoch()
         set_global_step(self.trainer, self.state.step)
+        for name in ("on_fit_start", "on_train_start", "on_train_epoch_start"):
+            call_hook(self.net, name)
         step_ms = self.speed.found.get("step_ms")
         self._pace, self._cpu = Pace(step_ms / 1e3 if step_ms else None, torch.get_num_threads()), CpuShare()
 
@@ -149,14 +157,13 @@ class Training(pl.LightningModule):
 
     def _compile(self) -> None:
         """Compile the network, and run it once for training and once for evaluation so that no step has to compile."""
-        x, y = next(self.loaders.train.batches(self.state.step))
-        part = len(x.chunk(self.update.accumulate)[0])
+        part = chunk(next(self.loaders.train.batches(self.state.step)), self.update.accumulate)[0]
 
         def try_out() -> None:
-            torch.autograd.backward(self.stepper.forward(x[:part], y[:part]))
+            torch.autograd.backward(self.stepper.forward(part))
             self.eval()
             with torch.inference_mode():
-                next(self._validator.outputs())
+                self.objective.measure(self.net, islice(self.loaders.val, 1))
             self.train()
 
         self.compile_failure = compile_network(self.net, self.speed.compile_mode, try_out)
@@ -199,14 +206,14 @@ class Training(pl.LightningModule):
 
     def _take_steps(self, steps: range) -> float:
         """Take optimizer steps, and return the seconds spent waiting for data."""
-        batches, take, world_size, waited = self._batches, self.stepper.step, self.trainer.world_size, 0.0
+        batches, take, waited = self._batches, self.stepper.step, 0.0
         assert batches is not None
         for step in steps:
             begin = perf_counter()
-            x, y = next(batches)
+            batch = next(batches)
             waited += perf_counter() - begin
-            self.results.append(take(step, x, y))
-            self.state.samples += len(y) * world_size
+            self.results.append(take(step, batch))
+            self.state.samples += self._sampler.samples_in(step)
         return waited
 
     def _agreed_train_seconds(self) -> float:
@@ -241,9 +248,13 @@ class Training(pl.LightningModule):
         self.clock.enter("checkpoint")
         self.cpu_share = self._cpu.share()
         self._batches = None
+        for name in ("on_train_epoch_end", "on_train_end", "on_fit_end"):
+            call_hook(self.net, name)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add fastrun's own state to a checkpoint."""
+        """Add fastrun's own state to a checkpoint, and that of a LightningModule which is the network."""
+        own: dict[str, Any] = {}
+        call_hook(self.net, "on_save_checkpoint", own)
         scaler, average = self.update.precision.scaler, self.update.average
         CheckpointState(
             train_state=self.state.state(),
@@ -256,6 +267,7 @@ class Training(pl.LightningModule):
             average=average.state() if average is not None else None,
             schedule=self.watching.state() if self.watching is not None else None,
             evaluation_weights=self._validator.copy_evaluation_weights(self.state.step),
+            model=own or None,
         ).put_into(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -268,6 +280,7 @@ class Training(pl.LightningModule):
         check_state(self.update.optimizer, checkpoint["optimizer_states"][0])
         saved = CheckpointState.of(checkpoint)
         self.state.load(saved.train_state)
+        call_hook(self.net, "on_load_checkpoint", saved.model or {})
         if self._is_config_changed:
             self.state.stopped = None
         self.clock.carry(saved.clock)
@@ -289,7 +302,9 @@ class Training(pl.LightningModule):
         """
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_train_epoch_end(self.trainer, self)
+        call_hook(self.net, "on_train_epoch_end")
         self._set_current_epoch()
+        call_hook(self.net, "on_train_epoch_start")
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             callback.on_train_epoch_start(self.trainer, self)
 

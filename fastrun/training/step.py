@@ -17,13 +17,15 @@ from fastrun.components.on_divergence.nan_guard import NanGuard, can_raise_at_on
 from fastrun.components.optimizer.direct import build_step
 from fastrun.components.optimizer.gradient import gradients
 from fastrun.components.optimizer.protocol import evaluation_weights, lay_out_state, needs_closure
+from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import batch_length, chunk, map_tensors
 from fastrun.components.schedule import Curve, Cycling
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
-from fastrun.components.task import Loss
 from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.config.settings import OnDivergenceConfig
 from fastrun.system.clock import Clock
 from fastrun.system.seed import derive, seed_torch
+from fastrun.training.objective import Objective
 
 _STATISTICS = ("running_mean", "running_var")  # of norms; other buffers, such as masks, may be infinite
 
@@ -41,7 +43,7 @@ class Averaging(Protocol):
     def batches_to_refit(self) -> int:
         """Return the number of training batches that :meth:`refit` needs before an evaluation."""
 
-    def refit(self, inputs: Iterator[Tensor]) -> None:
+    def refit(self, batches: Iterator[Batch], forward: Callable[[Batch], object]) -> None:
         """Recompute the statistics of batch norms on training batches; the network holds the averaged weights."""
 
     def state(self) -> dict[str, Any]:
@@ -113,6 +115,7 @@ class StepResult(NamedTuple):
         train_seconds: the training clock in seconds.
         loss: the loss of the batch, a scalar tensor.
         grad_norm: the norm of all gradients before clipping, a scalar tensor, or None if it is not computed.
+        logged: what the network logged beside its loss by name, as scalar tensors, or None.
     """
 
     step: int
@@ -120,6 +123,7 @@ class StepResult(NamedTuple):
     train_seconds: float
     loss: Tensor
     grad_norm: Tensor | None
+    logged: dict[str, Tensor] | None = None
 
 
 class Stepper:
@@ -127,7 +131,7 @@ class Stepper:
 
     Args:
         net: the network, on the device, with the weights of the checkpoint if the run was resumed.
-        loss: the loss of the network's outputs and the targets.
+        objective: what the network learns.
         update: how a step turns gradients into new weights; the optimizer's state is loaded if the run was resumed.
         device: the device.
         rank: the number of this process.
@@ -146,7 +150,7 @@ class Stepper:
     def __init__(
         self,
         net: nn.Module,
-        loss: Loss,
+        objective: Objective,
         update: UpdateRule,
         *,
         device: torch.device,
@@ -156,7 +160,7 @@ class Stepper:
         backward: Callable[[Tensor], Any],
         no_sync: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        self.net, self.loss, self.update, self.backward = net, loss, update, backward
+        self.net, self.objective, self.update, self.backward = net, objective, update, backward
         self.no_sync = no_sync
         self._device, self._rank, self._clock = device, rank, clock
         self.memory_format = memory_format_of(net)
@@ -175,22 +179,24 @@ class Stepper:
         self.nan_guard = NanGuard(device, at_once, scaler)
         self._advance = build_step(update.optimizer, None if at_once or scaler else self.nan_guard.found_inf)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward(self, batch: Batch, step: int = 0) -> Tensor:
         """Return the loss of a batch, a scalar tensor."""
         with self.update.precision.autocast():
-            return self.loss(self.net(self.to_memory_format(x)), y)
+            return self.objective.loss(self.net, self.to_memory_format(batch), step)
 
-    def to_memory_format(self, x: Tensor) -> Tensor:
-        """Return inputs in the memory format of the network."""
-        return to_memory_format(x, self.memory_format)
+    def to_memory_format(self, batch: Batch) -> Batch:
+        """Return a batch with its images in the memory format of the network."""
+        memory_format = self.memory_format
+        if memory_format is None:
+            return batch
+        return map_tensors(lambda tensor: to_memory_format(tensor, memory_format), batch)
 
-    def step(self, step: int, x: Tensor, y: Tensor) -> StepResult:
+    def step(self, step: int, batch: Batch) -> StepResult:
         """Take one optimizer step with a batch.
 
         Args:
             step: the step, counted from 0.
-            x: inputs ``[batch, …]`` on the device.
-            y: targets ``[batch, …]`` on the device.
+            batch: the batch, on the device.
 
         Returns:
             The loss and the learning rate of the step; the step may still be running on the device.
@@ -203,9 +209,9 @@ class Stepper:
         optimizer, scaler = update.optimizer, update.precision.scaler
         factor = self._set_rates(step)
         if self._needs_closure:
-            loss, norm = self._step_with_closure(step, x, y)
+            loss, norm = self._step_with_closure(step, batch)
         else:
-            loss = self._compute_gradients(x, y)
+            loss = self._compute_gradients(step, batch)
             norm = self._clip(step, loss)
             if scaler is None:
                 self._advance()
@@ -217,7 +223,8 @@ class Stepper:
                 weight.grad = None
         if update.average is not None:
             update.average.step(step + 1)
-        return StepResult(step + 1, update.base_lrs[0] * factor, self._clock.train_seconds, loss, norm)
+        rate, logged = update.base_lrs[0] * factor, self.objective.end_step(self.net, batch, step, loss)
+        return StepResult(step + 1, rate, self._clock.train_seconds, loss, norm, logged)
 
     def _set_rates(self, step: int) -> float:
         """Set the learning rates of a step, and the momentum if the schedule cycles it; return the rates' factor."""
@@ -229,16 +236,16 @@ class Stepper:
             _set_momentum(update.optimizer, self._momentum(position))
         return factor
 
-    def _compute_gradients(self, x: Tensor, y: Tensor) -> Tensor:
+    def _compute_gradients(self, step: int, batch: Batch) -> Tensor:
         """Compute the gradients of a batch, in parts if the batch is accumulated, and return its loss."""
         accumulate, scaler = self.update.accumulate, self.update.precision.scaler
         if accumulate == 1:
-            loss = self.forward(x, y)
+            loss = self.forward(batch, step)
             self.backward(loss if scaler is None else scaler.scale(loss))
             return loss.detach()
-        total, parts = None, list(zip(x.chunk(accumulate), y.chunk(accumulate), strict=True))
-        for index, (part_x, part_y) in enumerate(parts, 1):
-            part = self.forward(part_x, part_y) * (len(part_y) / len(y))
+        total, parts, length = None, chunk(batch, accumulate), batch_length(batch)
+        for index, piece in enumerate(parts, 1):
+            part = self.forward(piece, step) * (batch_length(piece) / length)
             with nullcontext() if index == len(parts) else self.no_sync():
                 self.backward(part if scaler is None else scaler.scale(part))
             total = part.detach() if total is None else total + part.detach()
@@ -262,7 +269,7 @@ class Stepper:
             self.nan_guard.check(step, loss, [] if norm is None else [norm])  # the norm is of all gradients
         return norm
 
-    def _step_with_closure(self, step: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _step_with_closure(self, step: int, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Take a step of an optimizer that computes the loss several times, such as LBFGS.
 
         Returns:
@@ -274,7 +281,7 @@ class Stepper:
             for weight in self.weights:
                 weight.grad = None
             self._reseed(step)
-            loss = self._compute_gradients(x, y)
+            loss = self._compute_gradients(step, batch)
             results.append((loss, self._clip(step, loss)))
             return loss
 

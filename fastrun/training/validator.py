@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fastrun.components.ema.swap import swapped
 from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import map_tensors
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
-from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.system.memory import evaluating
 from fastrun.training.builders.parts import Parts
 
@@ -28,9 +28,8 @@ class Validator:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self._net, self._update, self._metrics, self._loaders = parts.net, parts.update, parts.metrics, parts.loaders
-        self._views, self._is_compiled = parts.settings.views, parts.settings.speed.compile
-        self._world_size = parts.setup.device.world_size
+        self._net, self._update, self._loaders = parts.net, parts.update, parts.loaders
+        self._objective, self._world_size = parts.objective, parts.setup.device.world_size
 
     def measure(self, step: int) -> dict[str, float]:
         """Return the metrics of the validation set, by names such as ``val/acc``.
@@ -42,16 +41,8 @@ class Validator:
             OutOfMemory: the device is full.
         """
         with self._evaluation_weights(step), evaluating(self._loaders.val.size):
-            return {f"val/{name}": value for name, value in self._metrics.measure(self.outputs()).items()}
-
-    def outputs(self) -> Iterator[Batch]:
-        """Yield the logits and the targets of each batch, with the network in its current mode."""
-        memory_format = memory_format_of(self._net)
-        for x, y in self._loaders.val:
-            with self._update.precision.autocast():
-                logits = averaged_logits(self._net, to_memory_format(x, memory_format), self._views)
-            # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
-            yield logits.clone() if self._is_compiled else logits, y
+            measured = self._objective.measure(self._net, self._loaders.val)
+        return {f"val/{name}": value for name, value in measured.items()}
 
     def copy_evaluation_weights(self, step: int) -> dict[str, Tensor] | None:
         """Return a copy of the tensors to evaluate the network with; None if they are those that train.
@@ -70,10 +61,14 @@ class Validator:
         average = self._update.average
         with swapped(self._update.evaluation_pairs()):
             if average is not None and average.batches_to_refit:
-                memory_format = memory_format_of(self._net)
                 batches = islice(self._loaders.train.batches(step), average.batches_to_refit)
-                average.refit(to_memory_format(x, memory_format) for x, _ in batches)
+                average.refit(batches, self._forward)
             if self._world_size > 1:  # all evaluate with the statistics of the first process, which saves
                 for buffer in self._net.buffers():
                     torch.distributed.broadcast(buffer, 0)
             yield
+
+    def _forward(self, batch: Batch) -> None:
+        """Run the network on a training batch."""
+        layout = memory_format_of(self._net)
+        self._objective.forward(self._net, map_tensors(lambda tensor: to_memory_format(tensor, layout), batch))

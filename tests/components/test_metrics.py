@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 from torchmetrics.functional.text import perplexity
 
-from fastrun.components.metrics import Metrics, monitor_for, monitors
+from fastrun.components.metrics import Metrics, metric_names, monitors
 from fastrun.components.task import Task
 from fastrun.config.monitor import Monitor, default_monitor
 
@@ -68,7 +68,7 @@ def test_a_loss_that_is_not_a_number_stays_one():
 )
 def test_what_is_known_says_which_way_is_better_and_the_second_is_what_the_task_is_judged_by(task, expected):
     assert {one.name: one.higher_is_better for one in monitors(task).values()} == expected
-    assert monitor_for(None, task, "target.metric").name == list(expected)[1]
+    assert metric_names(task)[1] == list(expected)[1].removeprefix("val/")
     assert default_monitor(None, expected).name == list(expected)[1]
     assert default_monitor("val/loss", expected) == LOSS
 

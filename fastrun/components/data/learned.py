@@ -35,6 +35,7 @@ class DataState:
         fingerprint: which data it was; see :mod:`fastrun.components.data.fingerprint`.
         mean: the mean of each channel, of a shape that broadcasts with a sample.
         scale: 1 / the standard deviation of each channel.
+        is_paired: whether samples are pairs of an input and a target; others reach the network as they are.
         is_new: whether a factory is to prepare data that is not the run's own, as a single part named :data:`NEW`.
     """
 
@@ -47,6 +48,7 @@ class DataState:
     scale: Tensor
     encoding: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Tensor] = field(default_factory=dict)
+    is_paired: bool = True
     is_new: bool = False
 
     def state(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
@@ -14,12 +15,12 @@ from fastrun.components.data.class_names import unknown_classes
 from fastrun.components.data.fingerprint import samples_fingerprint
 from fastrun.components.data.labels import as_labels, labels, stored_labels
 from fastrun.components.data.learned import DataState
-from fastrun.components.task import Task
+from fastrun.components.task import OWN_TASK, Task
 from fastrun.errors import DataError
 
 Samples = Dataset[tuple[Tensor, Any]]
 
-_PAIR = "each sample must be (input, target), as tensors, arrays or numbers"
+_PAIR = "each sample must be (input, target), as tensors, arrays or numbers, unless the model is a LightningModule"
 _TARGETS = "a target may be a class, floating-point numbers [n], or a token for each position of an input [length]"
 
 
@@ -38,6 +39,8 @@ class Splits:
         encoding: how the factory made the samples; see :class:`fastrun.components.data.learned.DataState`.
         split: the samples of each split except ``train``, if the factory says which.
         fingerprint: which data it is; see :mod:`fastrun.components.data.fingerprint`.
+        is_paired: whether samples are pairs of an input and a target.
+        refusal: why only a network with a loss of its own can learn this data; None if any can.
     """
 
     train: Samples
@@ -50,6 +53,8 @@ class Splits:
     encoding: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Tensor] = field(default_factory=dict)
     fingerprint: dict[str, Any] = field(default_factory=dict)
+    is_paired: bool = True
+    refusal: DataError | None = None
 
     @property
     def num_classes(self) -> int:
@@ -83,9 +88,8 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
             ``split``, which a later call gets back in it, and ``fingerprint``.
 
     Raises:
-        DataError: a split is missing, empty or not a data set; its samples are not pairs, have another shape than those
-            of ``train``, or are not finite; there is only one class, a class that ``train`` does not have or one
-            without a name; or the targets are numbers that are all the same, or of a kind that cannot be learned.
+        DataError: a split is missing, empty or not a data set; or its samples have another shape than those of
+            ``train``, or are not finite.
     """
     if not isinstance(data, Mapping) or not {"train", "val"} <= data.keys():
         raise DataError("the data factory must return {'train': …, 'val': …}, and may add 'test'")
@@ -94,13 +98,19 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         splits["test"] = data["test"]
     for name, samples in splits.items():
         _check_samples(name, samples)
-    x, y = _first_sample("train", data["train"])
-    for name, samples in splits.items():
-        _check_shape(name, samples, x.shape)
-    classes = data.get("classes")
-    _check_target(x, y)
-    task = _regression(data["train"]) if y.is_floating_point() else _classes(data["train"], classes, y.ndim)
-    _check_targets(task, splits)
+    is_paired, refusal = True, cast(DataError | None, None)
+    try:
+        x, y = _first_sample("train", data["train"])
+        for name, samples in splits.items():
+            _check_shape(name, samples, x.shape)
+    except _NotPaired as error:
+        is_paired, refusal, x = False, error, torch.empty(0)
+    classes, task = data.get("classes"), OWN_TASK
+    try:
+        if is_paired:
+            task = _task_of(x, y, splits, classes)
+    except DataError as error:
+        refusal = error
     return Splits(
         train=data["train"],
         val=data["val"],
@@ -112,7 +122,27 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         encoding=dict(data.get("encoding", {})),
         split={name: indices.to(_smallest_type(indices)) for name, indices in data.get("split", {}).items()},
         fingerprint=data.get("fingerprint") or samples_fingerprint(splits),
+        is_paired=is_paired,
+        refusal=refusal,
     )
+
+
+def _task_of(x: Tensor, y: Tensor, splits: Mapping[str, Any], classes: list[str] | None) -> Task:
+    """Return the task that follows from the targets.
+
+    Raises:
+        DataError: there is only one class, a class that ``train`` does not have or one without a name; or the targets
+            are numbers that are all the same, or of a kind that no built-in task has.
+    """
+    _check_target(x, y)
+    train = splits["train"]
+    task = _regression(train) if y.is_floating_point() else _classes(train, classes, y.ndim)
+    _check_targets(task, splits)
+    return task
+
+
+class _NotPaired(DataError):
+    """Samples are not pairs of an input and a target."""
 
 
 def check_learned(splits: Splits, learned: DataState) -> Splits:
@@ -138,6 +168,8 @@ def check_new(name: str, samples: Any, classes: Sequence[str] | None, learned: D
         DataError: the samples have another shape or type, or there are other classes.
     """
     _check_samples(name, samples)
+    if not learned.is_paired:
+        return
     x, y = _first_sample(name, samples)
     shape, dtype = list(x.shape), str(x.dtype).removeprefix("torch.")
     if (tuple(shape), dtype) != (learned.in_shape, learned.dtype):
@@ -181,13 +213,15 @@ def _is_finite(x: Tensor) -> bool:
 
 def _first_sample(name: str, samples: Any) -> tuple[Tensor, Tensor]:
     sample = samples[0]
+    if isinstance(sample, (Tensor, np.ndarray)):
+        raise _NotPaired(f"the {name} set's samples are single tensors of shape {list(sample.shape)}", _PAIR)
     if isinstance(sample, Mapping):
         keys = ", ".join(map(str, sample))
-        raise DataError(f"the {name} set's samples are dicts with the keys {keys}", _PAIR)
+        raise _NotPaired(f"the {name} set's samples are dicts with the keys {keys}", _PAIR)
     try:
         x, y = (torch.as_tensor(value) for value in sample)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"the {name} set's samples are not pairs of tensors or numbers: {error}", _PAIR) from error
+        raise _NotPaired(f"the {name} set's samples are not pairs of tensors or numbers: {error}", _PAIR) from error
     return x, y
 
 

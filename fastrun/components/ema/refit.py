@@ -5,7 +5,8 @@ Source: Izmailov et al. 2018, section 3.2; the same numbers as :func:`torch.opti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ def measuring_norms(net: nn.Module) -> list[BatchNorm]:
 
 
 @torch.no_grad()
-def refit(net: nn.Module, inputs: Iterable[Tensor]) -> None:
+def refit(net: nn.Module, batches: Iterable[Any], forward: Callable[[Any], object] | None = None) -> None:
     """Set each batch norm's running mean and variance to the mean over batches, in place.
 
     During the measurement only the norms are in training mode, so there is no dropout and nothing random. Afterwards,
@@ -28,7 +29,8 @@ def refit(net: nn.Module, inputs: Iterable[Tensor]) -> None:
 
     Args:
         net: the network with the weights to measure.
-        inputs: batches of inputs, on the network's device.
+        batches: batches, on the network's device.
+        forward: runs the network on a batch; None to call it with the batch.
     """
     norms = measuring_norms(net)
     if not norms:
@@ -37,10 +39,10 @@ def refit(net: nn.Module, inputs: Iterable[Tensor]) -> None:
     before = [(norm, norm.momentum, _count(norm)) for norm in norms]
     net.eval()
     try:
-        for index, x in enumerate(inputs):
+        for index, batch in enumerate(batches):
             if index == 0:
                 _begin(norms)
-            net(x)
+            (forward or net)(batch)
     finally:
         for norm, momentum, count in before:
             norm.momentum = momentum

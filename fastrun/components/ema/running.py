@@ -67,13 +67,14 @@ class Average:
         return self._refit if self._is_stale else 0
 
     @torch.no_grad()
-    def refit(self, inputs: Iterable[Tensor]) -> None:
+    def refit(self, batches: Iterable[Any], forward: Callable[[Any], object] | None = None) -> None:
         """Measure the norms' running statistics for the average, and make them a part of it.
 
         Args:
-            inputs: training batches. While they are read, the network's weights must be the averaged ones.
+            batches: training batches. While they are read, the network's weights must be the averaged ones.
+            forward: runs the network on a batch; None to call it with the batch.
         """
-        refit(self.net, inputs)
+        refit(self.net, batches, forward)
         measured = {id(tensor) for norm in measuring_norms(self.net) for tensor in norm.buffers(recurse=False)}
         for live, averaged in self.weights():
             if id(live) in measured:

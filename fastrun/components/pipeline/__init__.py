@@ -5,18 +5,17 @@ augmentation depend only on the seed and the epoch (:mod:`fastrun.components.pip
 """
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
-from torch import Tensor
-
-Batch = tuple[Tensor, Tensor]
+Batch = Any
+"""Inputs and targets ``(x, y)``; or what the samples of a user's data set become, if they are no such pairs."""
 
 
 class TrainLoader(Protocol):
     """Yields the training batches of a run."""
 
     def batches(self, step: int) -> Generator[Batch, None, None]:
-        """Yield the inputs and labels of one step after another on the device, without end; labels are int64.
+        """Yield the batches of one step after another on the device, without end; labels are int64.
 
         Args:
             step: the first step, counted from 0.

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from fastrun.components.data.labels import as_labels
+from fastrun.components.data.collated import collate_of
 from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.reading import read_batches, read_samples
 from fastrun.components.pipeline.shared_memory import NoRoom, with_room
-from fastrun.components.pipeline.standardize import Standardize
+from fastrun.components.pipeline.structure import map_tensors, to_device
 from fastrun.system import signals
 
 BATCH_BYTES = 2 << 20  # of floats: on a CPU a larger batch does not fit the cache and is slower
@@ -40,7 +42,7 @@ class EvalLoader:
 
     Args:
         samples: the data set.
-        scale: converts bytes to floats; on the device.
+        prepare: makes batches; scales them on the device.
         device: where the batches go.
         rank: the number of this process, from 0; it takes every ``world_size``-th sample.
         world_size: the number of processes.
@@ -53,7 +55,7 @@ class EvalLoader:
     def __init__(
         self,
         samples: Samples,
-        scale: Standardize,
+        prepare: Preparation,
         device: torch.device,
         rank: int = 0,
         world_size: int = 1,
@@ -63,11 +65,10 @@ class EvalLoader:
         seed: int = 0,
     ) -> None:
         own = range(rank, size_of(samples), world_size)
-        self.scale, self.device, self.size = scale, device, max(1, min(size, len(own)))
-        self.resident: Batch | None = None
+        self.prepare, self.device, self.size = prepare, device, max(1, min(size, len(own)))
+        self.resident: list[Tensor] | None = None
         if resident and isinstance(samples, TensorDataset):
-            x, y = (tensor[rank::world_size].to(device) for tensor in samples.tensors)
-            self.resident = x, y
+            self.resident = [tensor[rank::world_size].to(device) for tensor in samples.tensors]
             return
         size = self.size
         self.loader = DataLoader(
@@ -83,21 +84,20 @@ class EvalLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the scaled batches on the device."""
         if self.resident is not None:
-            for x, y in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
-                scaled = self.scale(x)
-                yield scaled.clone() if scaled is x else scaled, as_labels(y)  # the network may change it in place
+            for batch in zip(*(torch.split(tensor, self.size) for tensor in self.resident), strict=True):
+                prepared = self.prepare(batch)
+                is_kept = prepared[0] is batch[0]
+                yield map_tensors(torch.clone, prepared) if is_kept else prepared  # a network may change it in place
         else:
-            for x, y in read_batches(self.loader):
-                moved = x.to(self.device, non_blocking=True)
-                yield self.scale(moved), as_labels(y.to(self.device, non_blocking=True))
+            for batch in read_batches(self.loader):
+                yield self.prepare(to_device(batch, self.device))
 
 
 class _Batches(Dataset[Batch | NoRoom]):
     """A data set of whole batches."""
 
     def __init__(self, samples: Samples, seed: int) -> None:
-        self.samples, self.seed = samples, seed
+        self.samples, self.collate, self.seed = samples, collate_of(samples), seed
 
     def __getitem__(self, indices: range) -> Batch | NoRoom:
-        x, y = default_collate(read_samples(self.samples, indices, self.seed, "evaluation", indices.start))
-        return with_room((x, y))
+        return with_room(self.collate(read_samples(self.samples, indices, self.seed, "evaluation", indices.start)))

@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
-from fastrun.components.augment import Augment
+from fastrun.components.data.collated import collate_of
 from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import Samples
 from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.reading import read_batches, read_samples
 from fastrun.components.pipeline.sampler import BatchIndices, BatchSampler, StatelessSampler
-from fastrun.components.pipeline.standardize import Standardize
+from fastrun.components.pipeline.structure import to_device
 
 
 class PlainLoader:
@@ -24,8 +25,7 @@ class PlainLoader:
     Args:
         samples: the training set.
         sampler: the samples of each step.
-        augment: changes single samples; None for no augmentation.
-        scale: converts bytes to floats; on the host, where the samples are.
+        prepare: augments and scales single samples, on the host.
         device: where the batches go.
     """
 
@@ -33,34 +33,32 @@ class PlainLoader:
         self,
         samples: Samples,
         sampler: StatelessSampler,
-        augment: Augment | None,
-        scale: Standardize,
+        prepare: Preparation,
         device: torch.device,
     ) -> None:
-        self.samples, self.sampler, self.augment, self.scale = samples, sampler, augment, scale
-        self.device = device
+        self.samples, self.sampler, self.prepare, self.device = samples, sampler, prepare, device
 
     def batches(self, step: int) -> Generator[Batch, None, None]:
         """Yield the batches of a run from a step on, without end."""
-        transformed = _Transformed(self.samples, self.augment, self.scale)
-        sampler = BatchSampler(self.sampler, step, self.augment)
-        for x, y in read_batches(DataLoader(transformed, sampler=sampler, batch_size=None)):
-            yield x.to(self.device), as_labels(y.to(self.device))
+        transformed = _Transformed(self.samples, self.prepare)
+        sampler = BatchSampler(self.sampler, step, self.prepare.augment)
+        for batch in read_batches(DataLoader(transformed, sampler=sampler, batch_size=None)):
+            yield to_device(batch, self.device)
 
 
 class _Transformed(Dataset[Batch]):
     """A data set of whole batches, whose samples are augmented and scaled one at a time."""
 
-    def __init__(self, samples: Samples, augment: Augment | None, scale: Standardize) -> None:
-        self.samples, self.augment, self.scale = samples, augment, scale
+    def __init__(self, samples: Samples, prepare: Preparation) -> None:
+        self.samples, self.prepare, self.collate = samples, prepare, collate_of(samples)
 
     def __getitem__(self, batch: BatchIndices) -> Batch:
         samples = read_samples(self.samples, batch.indices.tolist(), *batch.place)
-        x, y = default_collate([self._changed(*pair, draws) for pair, draws in zip(samples, batch.draws, strict=True)])
-        return x, y
+        if self.prepare.scale is None:
+            return self.collate(samples)
+        prepared = [self._prepare(*pair, draws) for pair, draws in zip(samples, batch.draws, strict=True)]
+        x, y = self.collate(prepared)
+        return x, as_labels(y)
 
-    def _changed(self, x: Any, y: Any, draws: Tensor) -> tuple[Tensor, Any]:
-        single = torch.as_tensor(x).unsqueeze(0)  # a batch of one
-        if self.augment is not None:
-            single = self.augment(single, draws.unsqueeze(0))
-        return self.scale(single)[0], y
+    def _prepare(self, x: Any, y: Any, draws: Tensor) -> tuple[Tensor, Any]:
+        return self.prepare.inputs(torch.as_tensor(x).unsqueeze(0), draws.unsqueeze(0))[0], y  # as a batch of one

@@ -55,6 +55,15 @@ class StatelessSampler:
         """Return the number of optimizer steps in an epoch."""
         return self.samples // self.batch_size if self.drop_last else -(-self.samples // self.batch_size)
 
+    def samples_in(self, step: int) -> int:
+        """Return the number of samples of an optimizer step, summed over all processes; an epoch's last may have fewer.
+
+        Args:
+            step: the step, counted from 0.
+        """
+        first = step % self.steps_per_epoch * self.batch_size
+        return min(self.batch_size, self.samples - first)
+
     @property
     def local_batch_size(self) -> int:
         """Return the number of samples of a full batch that this process gets."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from fastrun.components.pipeline.structure import tensors_of
 from fastrun.errors import StorageError
 from fastrun.system import free_space
 from fastrun.system.free_space import format_mebibytes
 
-Parts = TypeVar("Parts", bound=tuple[Tensor, ...])
+Parts = TypeVar("Parts")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ def with_room(batch: Parts) -> Parts | NoRoom:
     worker, room = get_worker_info(), free_space.shared_memory()
     if worker is None or room is None:
         return batch
-    size = sum(part.nbytes for part in batch if isinstance(part, Tensor))
+    size = sum(tensor.nbytes for tensor in tensors_of(batch))
     total, free = room
     return NoRoom(size * worker.num_workers, free) if size > free or size * worker.num_workers > total else batch

@@ -65,6 +65,7 @@ class CheckpointState:
         average: the state of the average of the weights, or None.
         schedule: the state of a schedule that watches validations, or None.
         evaluation_weights: the network's tensors to evaluate with, where they differ from those that train, or None.
+        model: what a LightningModule that is the network stores beside its weights, or None.
         format: the format number.
     """
 
@@ -78,6 +79,7 @@ class CheckpointState:
     average: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     evaluation_weights: dict[str, Tensor] | None = None
+    model: dict[str, Any] | None = None
     format: int = FORMAT
 
     def put_into(self, checkpoint: dict[str, Any]) -> None:

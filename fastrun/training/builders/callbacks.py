@@ -7,9 +7,7 @@ from rich.console import Console
 
 from fastrun.components.checkpoint.timer import SaveTimer
 from fastrun.components.early_stopping.patience import Patience
-from fastrun.components.metrics import monitor_for
 from fastrun.components.target.target import Target
-from fastrun.components.task import Task
 from fastrun.config import instantiate
 from fastrun.config.duration import to_minutes
 from fastrun.config.monitor import Monitor
@@ -25,6 +23,7 @@ from fastrun.training.callbacks.plateau import Plateau
 from fastrun.training.callbacks.progress import ProgressBar, ProgressLines
 from fastrun.training.callbacks.target import TargetReached
 from fastrun.training.module import Training
+from fastrun.training.objective import monitor_for
 
 
 def build_callbacks(
@@ -34,7 +33,6 @@ def build_callbacks(
     is_first: bool,
     module: Training,
     monitor: Monitor,
-    task: Task,
     tracker: Tracking | None,
 ) -> list[pl.Callback]:
     """Return the callbacks of a run.
@@ -49,14 +47,13 @@ def build_callbacks(
         is_first: whether this process is the one that writes.
         module: the LightningModule.
         monitor: the metric that decides on the best checkpoint.
-        task: the task of the data: classification, regression, or next tokens.
         tracker: where metrics are logged beside the run directory, or None.
 
     Raises:
         ConfigError: a metric is not measured, or a user's callback is not a Lightning Callback.
     """
     recorder = MetricsRecorder(run if is_first else None, monitor, settings.log_every, tracker)
-    callbacks: list[pl.Callback] = [recorder, *_build_deciding_callbacks(settings, module, monitor, task)]
+    callbacks: list[pl.Callback] = [recorder, *_build_deciding_callbacks(settings, module, monitor)]
     checkpoint = None
     if settings.checkpoint.kind != "none":
         timer = SaveTimer(to_minutes(settings.checkpoint.every))
@@ -67,7 +64,7 @@ def build_callbacks(
     return [*callbacks, *build_user_callbacks(settings), Interrupt(checkpoint)]
 
 
-def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Monitor, task: Task) -> list[pl.Callback]:
+def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Monitor) -> list[pl.Callback]:
     """Return the callbacks that decide after each validation whether the run stops, or lowers its learning rate."""
     callbacks: list[pl.Callback] = []
     if settings.target.value is not None:
@@ -75,7 +72,9 @@ def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Mon
         callbacks.append(TargetReached(Target(monitor, settings.target.value, settings.target.stop)))
     stopping = settings.early_stopping
     if stopping.kind == "patience":
-        stopping_monitor = monitor_for(stopping.metric or settings.target.metric, task, "early_stopping.metric")
+        stopping_monitor = monitor_for(
+            stopping.metric or settings.target.metric, module.objective, "early_stopping.metric"
+        )
         callbacks.append(EarlyStopping(Patience(stopping_monitor, stopping.patience, stopping.min_delta)))
     if module.watching is not None:
         callbacks.append(Plateau(monitor))

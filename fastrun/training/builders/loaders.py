@@ -17,6 +17,7 @@ from fastrun.components.pipeline import TrainLoader
 from fastrun.components.pipeline.evaluation import EvalLoader, batch_size
 from fastrun.components.pipeline.mixed import MixedLoader
 from fastrun.components.pipeline.plain import PlainLoader
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.resident import ResidentLoader
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.workers import WorkerLoader
@@ -95,14 +96,14 @@ def _build_pipeline(
 ) -> TrainLoader:
     config, train, device = settings.pipeline, setup.splits.train, setup.device.torch_device
     if config.kind == "plain":
-        return PlainLoader(train, sampler, augment, scaling_on(torch.device("cpu"), setup.learned), device)
-    scale = scaling_on(device, setup.learned)
+        return PlainLoader(train, sampler, _preparation(torch.device("cpu"), setup.learned, augment), device)
+    prepare = _preparation(device, setup.learned, augment)
     reason = why_not_resident([train, setup.splits.val], setup.device)
     if config.kind in ("resident", "auto") and reason is None:
         resolved.record("pipeline", "resident", "the data fits the device")
-        return ResidentLoader(cast(TensorDataset, train), sampler, augment, scale, device)
+        return ResidentLoader(cast(TensorDataset, train), sampler, prepare, device)
     resolved.record("pipeline", "workers", reason or "pipeline=workers")
-    return WorkerLoader(train, sampler, augment, scale, device, _workers(settings), config.prefetch)
+    return WorkerLoader(train, sampler, prepare, device, _workers(settings), config.prefetch)
 
 
 def build_eval_loader(
@@ -124,9 +125,14 @@ def build_eval_loader(
     if size is None:
         part = training_part or -(-settings.batch.size // settings.batch.accumulate)
         size = batch_size(values, part, device.torch_device, is_resident)
-    scale = scaling_on(device.torch_device, learned)
+    prepare = _preparation(device.torch_device, learned)
     place = device.torch_device, device.rank, device.world_size
-    return EvalLoader(samples, scale, *place, is_resident, workers, size, settings.seed)
+    return EvalLoader(samples, prepare, *place, is_resident, workers, size, settings.seed)
+
+
+def _preparation(device: torch.device, learned: DataState, augment: Augment | None = None) -> Preparation:
+    """Return what is done to batches on a device."""
+    return Preparation(scaling_on(device, learned) if learned.is_paired else None, augment)
 
 
 def _workers(settings: Settings) -> int:

@@ -19,6 +19,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.system.seed import derive, seeded
 from fastrun.training.builders.setup import Setup, scaling_on
+from fastrun.training.objective.lightning_module import call_hook, has_own_loss
 
 INIT = "init"  # the key of the random numbers of a network's constructor and its initialization
 _EXAMPLES = 1000
@@ -49,7 +50,10 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
         if init is not None:
             examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
             init(net, **examples)
-        _try_out(net, setup)
+        if not has_own_loss(net):
+            if setup.splits.refusal is not None:
+                raise setup.splits.refusal
+            _try_out(net, setup)
     return net
 
 
@@ -103,7 +107,8 @@ def _call(model: instantiate.Bound, **offered: Any) -> nn.Module:
         raise ConfigError(f"the model cannot be built: {str(error).splitlines()[0]}") from error
     if not isinstance(net, nn.Module):
         raise ConfigError(f"the model's _target_ returned {type(net).__name__}, not a torch.nn.Module")
-    _refuse_own_training_step(net)
+    call_hook(net, "configure_model")
+    call_hook(net, "setup", "fit")
     for name, weight in net.named_parameters():
         if weight.is_complex():
             raise ConfigError(
@@ -111,29 +116,6 @@ def _call(model: instantiate.Bound, **offered: Any) -> nn.Module:
                 "hold real and imaginary parts in a real parameter, and use torch.view_as_complex in forward",
             )
     return net
-
-
-def _refuse_own_training_step(net: nn.Module) -> None:
-    """Refuse a LightningModule whose training_step would not be called; either package of Lightning has such a class.
-
-    Raises:
-        ConfigError: it has a training_step of its own.
-    """
-    owners = [kind for kind in type(net).__mro__ if "training_step" in vars(kind)]
-    is_lightning = any(kind.__name__ == "LightningModule" for kind in type(net).__mro__)
-    if not is_lightning or not owners or owners[0].__name__ == "LightningModule":
-        return
-    sizes = {name: sum(weight.numel() for weight in child.parameters()) for name, child in net.named_children()}
-    largest = max(sizes, key=lambda name: sizes[name], default=None)
-    inside = f", such as its {largest}: {_class_name(net.get_submodule(largest))}" if largest else ""
-    raise ConfigError(
-        f"the model {_class_name(net)} is a LightningModule, but fastrun would not call its training_step",
-        f"give the torch network inside it{inside}; or leave its training_step out",
-    )
-
-
-def _class_name(module: nn.Module) -> str:
-    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def _try_out(net: nn.Module, setup: Setup) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from fastrun.components.amp.precision import choose_precision
-from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
 from fastrun.components.transfer.start import load_pretrained
@@ -17,10 +16,13 @@ from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.system.clock import Clock
 from fastrun.training.builders.loaders import Loaders, build_loaders, build_sampler
-from fastrun.training.builders.loss import build_loss
 from fastrun.training.builders.model import build_network, check_takes_one
+from fastrun.training.builders.objective import build_objective
 from fastrun.training.builders.optimizer import build_update_rule
 from fastrun.training.builders.setup import Setup
+from fastrun.training.objective import Objective
+from fastrun.training.objective.lightning_module import attach_trainer, has_own_loss
+from fastrun.training.objective.planned_trainer import PlannedTrainer
 from fastrun.training.step import Stepper, UpdateRule
 
 
@@ -36,7 +38,7 @@ class Parts:
         net: the network, on the device.
         optimizations: which optimizations are used, and why others are not.
         update: how a step turns gradients into new weights.
-        metrics: the loss and the validation metrics.
+        objective: what the network learns: the loss, and the metrics of a validation.
         loaders: the batches of training and validation.
     """
 
@@ -47,7 +49,7 @@ class Parts:
     net: nn.Module
     optimizations: Optimizations
     update: UpdateRule
-    metrics: Metrics
+    objective: Objective
     loaders: Loaders
 
     def build_stepper(self) -> Stepper:
@@ -58,7 +60,7 @@ class Parts:
         self.net.train()
         stepper = Stepper(
             self.net,
-            self.metrics.loss,
+            self.objective,
             self.update,
             device=self.setup.device.torch_device,
             rank=0,
@@ -98,9 +100,10 @@ def build_parts(
     settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
     plan = make_plan(settings, sampler.steps_per_epoch)
     net = net or build_network(settings, setup, resolved)
+    attach_trainer(net, PlannedTrainer.of(plan))
     if settings.transfer.kind != "none" and load_weights:
         load_pretrained(settings.transfer, net, plan, resolved)
-    if sampler.smallest_part(settings.batch.accumulate) == 1:
+    if sampler.smallest_part(settings.batch.accumulate) == 1 and not has_own_loss(net):
         check_takes_one(net, setup)
     net = net.to(device)
     optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
@@ -108,6 +111,6 @@ def build_parts(
     resolved.record("amp", precision.name, settings.speed.why("amp") or precision.why)
     update = build_update_rule(settings, net, precision, plan)
     optimizations |= describe_fused_kernels(update.optimizer)
-    metrics = Metrics(setup.splits.task, build_loss(settings, setup.splits.task))
+    objective = build_objective(settings, setup, sampler, plan, net, precision, resolved)
     loaders = loaders or build_loaders(settings, setup, sampler, resolved)
-    return Parts(settings, setup, sampler, plan, net, optimizations, update, metrics, loaders)
+    return Parts(settings, setup, sampler, plan, net, optimizations, update, objective, loaders)

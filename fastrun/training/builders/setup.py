@@ -57,11 +57,12 @@ def set_up(settings: Settings, learned: DataState | None = None, *, anyway: bool
 
 def learn(splits: Splits) -> DataState:
     """Return what there is to learn from data, with the scaling fitted to the training set."""
-    first = torch.as_tensor(splits.train[0][0])
-    scaling = fit_standardize(splits.train)
+    is_paired = splits.is_paired
+    dtype = torch.as_tensor(splits.train[0][0]).dtype if is_paired else torch.get_default_dtype()
+    scaling = fit_standardize(splits.train) if is_paired else Standardize(torch.zeros(1), torch.ones(1))
     return DataState(
         in_shape=splits.in_shape,
-        dtype=str(first.dtype).removeprefix("torch."),
+        dtype=str(dtype).removeprefix("torch."),
         task=splits.task,
         classes=splits.classes,
         fingerprint=splits.fingerprint,
@@ -69,4 +70,5 @@ def learn(splits: Splits) -> DataState:
         scale=scaling.scale,
         encoding=splits.encoding,
         split=splits.split,
+        is_paired=is_paired,
     )

@@ -104,6 +104,7 @@ class MetricsRecorder(pl.Callback):
         }
         if norm is not None:
             line["train/grad_norm"] = sum(norm or 0.0 for _, norm in self.waiting) / count
+        line |= {name: float(value) for name, value in (result.logged or {}).items()}
         self.waiting.clear()
         return [line]
 

@@ -43,8 +43,9 @@ class StepCandidate:
         Raises:
             RuntimeError: the compiler failed.
         """
-        x, y = self._batch
-        failure = compile_network(self._stepper.net, mode, lambda: torch.autograd.backward(self._stepper.forward(x, y)))
+        failure = compile_network(
+            self._stepper.net, mode, lambda: torch.autograd.backward(self._stepper.forward(self._batch))
+        )
         if failure is not None:
             raise RuntimeError(failure)
 
@@ -59,7 +60,7 @@ class StepCandidate:
         """Take a step with a batch; the device may still be working on it afterwards."""
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
-        self._stepper.step(self._count, *batch)
+        self._stepper.step(self._count, batch)
         self._count += 1
 
 

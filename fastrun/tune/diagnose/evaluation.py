@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,8 +12,6 @@ from typing import Any
 
 import torch
 
-from fastrun.components.pipeline import Batch
-from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.files import checkpoint_path
 from fastrun.storage.checkpoint.io import AtomicCheckpointIO
@@ -57,7 +55,7 @@ def _evaluate(trial: Trial, seconds: float) -> float:
     total, count = trial.validation_batches, 1
 
     def evaluate() -> dict[str, float]:
-        return trial.parts.metrics.measure(_outputs(trial, islice(iter(trial.parts.loaders.val), count)))
+        return trial.parts.objective.measure(trial.parts.net, islice(trial.parts.loaders.val, count))
 
     evaluate()  # not measured: it chooses kernels, and worker processes start
     taken = trial.timer.once(evaluate)
@@ -67,22 +65,13 @@ def _evaluate(trial: Trial, seconds: float) -> float:
     return taken * total / count
 
 
-def _outputs(trial: Trial, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Yield the logits and the targets of batches, as a validation of a run computes them."""
-    parts = trial.parts
-    for x, y in batches:
-        with parts.update.precision.autocast():
-            logits = averaged_logits(parts.net, trial.stepper.to_memory_format(x), parts.settings.views)
-        # A network compiled with CUDA graphs writes the next batch's logits into the same memory.
-        yield logits.clone() if parts.settings.speed.compile else logits, y
-
-
 def _refitting(trial: Trial) -> float:
     """Return the seconds of the training batches that refit the norms of averaged weights before a validation."""
     average = trial.parts.update.average
     if average is None or not average.batches_to_refit:
         return 0.0
-    return average.batches_to_refit * trial.timer.once(lambda: trial.parts.net(trial.stepper.to_memory_format(trial.x)))
+    batch = trial.stepper.to_memory_format(trial.batch)
+    return average.batches_to_refit * trial.timer.once(lambda: trial.parts.objective.forward(trial.parts.net, batch))
 
 
 def measure_save(trial: Trial, outputs: Path) -> Save:

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.pipeline.structure import batch_length, tensors_of
 from fastrun.components.speed.compile import restore
 from fastrun.tune.diagnose.trial import Trial
 
@@ -57,16 +58,16 @@ class Flops:
 
 def count_flops(trial: Trial) -> Flops:
     """Count the operations of one step. Counting is slow, so nothing is timed meanwhile."""
-    x, y = trial.part()
+    part = trial.part()
     seen: set[str] = set()
     counter = FlopCounterMode(display=False, custom_mapping=_recorders(seen))
 
     def count() -> None:
         with counter, _uncompiled(trial.parts.net):
-            torch.autograd.backward(trial.stepper.forward(x, y))
+            torch.autograd.backward(trial.stepper.forward(part))
 
     keep_buffers(trial.parts.net, count)
-    return Flops(counter.get_total_flops() * len(trial.y) / len(y), tuple(sorted(seen)))
+    return Flops(counter.get_total_flops() * trial.size / batch_length(part), tuple(sorted(seen)))
 
 
 @contextmanager
@@ -104,7 +105,8 @@ def measure_machine(trial: Trial, flops: Flops) -> Machine:
     side = int(min(largest, max(least, (flops.total / 2) ** (1 / 3))))
     matrix = torch.ones(side, side, dtype=dtype, device=trial.device)
     weights = sum(weight.nbytes for weight in trial.parts.net.parameters())
-    numbers = min(_COPIES[1], max(_COPIES[0], 3 * weights + trial.x.nbytes)) // 4  # weights, gradients, averages
+    data = sum(tensor.nbytes for tensor in tensors_of(trial.batch))
+    numbers = min(_COPIES[1], max(_COPIES[0], 3 * weights + data)) // 4  # weights, gradients, averages
     source = torch.zeros(numbers, device=trial.device)
     target = torch.empty_like(source)
     product, copy = (_seconds(trial, work) for work in (lambda: matrix @ matrix, lambda: target.copy_(source)))

@@ -136,8 +136,8 @@ def _measure(candidate: Candidate, base: Trial, measured: Measured, seconds: flo
     other = Trial(settings, base.parts.setup, base.timer.clock)
     ratio = compare_steps(base, other, seconds)
     steps = measured.steps
-    whole = steps.whole * len(other.y) / len(base.y) / ratio
-    return replace(measured, steps=replace(steps, whole=whole, batch=len(other.y)), plan=other.parts.plan)
+    whole = steps.whole * other.size / base.size / ratio
+    return replace(measured, steps=replace(steps, whole=whole, batch=other.size), plan=other.parts.plan)
 
 
 def _planned(measured: Measured, settings: Settings) -> Measured:
@@ -168,6 +168,6 @@ def compare_steps(base: Trial, other: Trial, seconds: float) -> float:
     whole_step(other, 0.0)  # not measured: it chooses kernels and allocates memory
     ratios = []
     for _ in range(_TURNS):
-        before = whole_step(base, seconds / (2 * _TURNS)) / len(base.y)
-        ratios.append(before / (whole_step(other, seconds / (2 * _TURNS)) / len(other.y)))
+        before = whole_step(base, seconds / (2 * _TURNS)) / base.size
+        ratios.append(before / (whole_step(other, seconds / (2 * _TURNS)) / other.size))
     return median(ratios)

@@ -15,6 +15,7 @@ import torch
 
 from fastrun.components.batch.size_search import within_free_memory
 from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import map_tensors
 from fastrun.system.cpu_share import CpuShare
 from fastrun.system.memory import is_out_of_memory
 from fastrun.tune.diagnose.host import LAUNCHING, fixed_share, launching_share, outside_operations
@@ -101,15 +102,15 @@ def measure_steps(trial: Trial, seconds: float) -> Steps:
         seconds: about how long; two turns at least are measured.
     """
     clock, batches = trial.timer.clock, _kept_batches(trial)
-    for x, y in batches.values():
-        trial.step(x, y)  # not measured: it chooses kernels and allocates memory
+    for batch in batches.values():
+        trial.step(batch)  # not measured: it chooses kernels and allocates memory
     trial.forward()
     outside = launching_share(trial) if trial.device.type == "cuda" else outside_operations(trial)
     phase, begin = max(seconds / (_PHASES * _TURNS), _LEAST_PHASE), clock()
     turns = [_turn(trial, batches, phase)]
     while len(turns) < 2 or (clock() - begin < seconds and len(turns) < 2 * _TURNS):
         turns.append(_turn(trial, batches, phase))
-    return summarize(turns, len(trial.y), outside, on_gpu=trial.device.type == "cuda")
+    return summarize(turns, trial.size, outside, on_gpu=trial.device.type == "cuda")
 
 
 def summarize(turns: Sequence[Turn], batch: int, outside: float | None, *, on_gpu: bool) -> Steps:
@@ -146,8 +147,8 @@ def whole_step(trial: Trial, seconds: float) -> float:
     """Return the seconds of a step as a run takes it, its data included."""
     trial.use_threads()
     with closing(trial.batches()) as batches:
-        _empty_queue(trial, lambda: trial.step(*next(batches)), seconds)
-        return trial.timer.per_call(lambda: trial.step(*next(batches)), seconds)
+        _empty_queue(trial, lambda: trial.step(next(batches)), seconds)
+        return trial.timer.per_call(lambda: trial.step(next(batches)), seconds)
 
 
 def _turn(trial: Trial, batches: dict[int, Batch], seconds: float) -> Turn:
@@ -158,9 +159,9 @@ def _turn(trial: Trial, batches: dict[int, Batch], seconds: float) -> Turn:
         loader = per_call(lambda: next(loaded), seconds)
         whole, waited = _whole_and_waiting(trial, loaded, seconds)
     cpu = CpuShare()
-    sizes = {size: per_call(lambda: trial.step(*kept), seconds) for size, kept in batches.items()}  # noqa: B023
+    sizes = {size: per_call(lambda: trial.step(kept), seconds) for size, kept in batches.items()}  # noqa: B023
     forward = per_call(trial.forward, seconds)
-    step = sizes[len(trial.y)]
+    step = sizes[trial.size]
     # Workers share the cores with the training, and a GPU computes while the host waits: so the step alone is the
     # measure there.
     is_apart = trial.workers > 0 or trial.device.type == "cuda"
@@ -193,10 +194,10 @@ def _whole_and_waiting(trial: Trial, loaded: Iterator[Batch], seconds: float) ->
     def step() -> None:
         nonlocal waited, steps
         begin = clock()
-        x, y = next(loaded)
+        batch = next(loaded)
         waited += clock() - begin
         steps += 1
-        trial.step(x, y)
+        trial.step(batch)
 
     whole = trial.timer.per_call(step, seconds)
     return whole, waited / steps
@@ -204,13 +205,13 @@ def _whole_and_waiting(trial: Trial, loaded: Iterator[Batch], seconds: float) ->
 
 def _kept_batches(trial: Trial) -> dict[int, Batch]:
     """Return the kept batch, half of it and twice of it, where they can be computed, by their number of samples."""
-    x, y, size = trial.x, trial.y, len(trial.y)
-    kept = {size: (x, y), 2 * size: (torch.cat([x, x]), torch.cat([y, y]))}
+    batch, size = trial.batch, trial.size
+    kept = {size: batch, 2 * size: map_tensors(lambda tensor: torch.cat([tensor, tensor]), batch)}
     if size // 2 >= 2 * trial.parts.update.accumulate:  # batch norm needs two samples
-        kept[size // 2] = x[: size // 2], y[: size // 2]
+        kept[size // 2] = map_tensors(lambda tensor: tensor[: size // 2], batch)
 
     def take(size: int) -> None:
-        trial.step(*kept[size])
+        trial.step(kept[size])
         trial.timer.synchronize()
 
     limited = take if trial.device.type == "cuda" else within_free_memory(take)

@@ -7,12 +7,12 @@ from contextlib import closing
 from time import perf_counter
 
 import torch
-from torch import Tensor
 
 from fastrun.components.data.splits import size_of
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.pipeline import Batch, TrainLoader
 from fastrun.components.pipeline.mixed import MixedLoader
+from fastrun.components.pipeline.structure import batch_length, chunk
 from fastrun.components.pipeline.workers import WorkerLoader
 from fastrun.components.speed.compile import compile_network
 from fastrun.config.resolved import Resolved
@@ -36,8 +36,8 @@ class Trial:
         parts: what the training is made of.
         device: the device.
         timer: times work on the device.
-        x: the inputs of a batch that stays on the device, ``[batch, …]``.
-        y: its targets, ``[batch, …]``.
+        batch: a batch that stays on the device.
+        size: the number of its samples.
     """
 
     def __init__(self, settings: Settings, setup: Setup, clock: Callable[[], float] = perf_counter) -> None:
@@ -46,19 +46,20 @@ class Trial:
         self.threads = settings.speed.threads or torch.get_num_threads()
         self.use_threads()
         self.parts = build_parts(settings, setup, Resolved({}, is_silent=True))
-        self.parts.metrics.to(self.device)
+        self.parts.objective.module.to(self.device)
         rates = self.parts.update.base_lrs
         rates[:] = [rate * _STANDSTILL for rate in rates]
         self.stepper = self.parts.build_stepper()
         self._taken = 0
         with closing(self.batches()) as batches:
-            self.x, self.y = next(batches)
+            self.batch = next(batches)
+        self.size = batch_length(self.batch)
         if settings.speed.compile:
             keep_buffers(self.parts.net, self._compile)
 
     def _compile(self) -> None:
         mode = self.settings.speed.compile_mode
-        compile_network(self.parts.net, mode, lambda: torch.autograd.backward(self.stepper.forward(*self.part())))
+        compile_network(self.parts.net, mode, lambda: torch.autograd.backward(self.stepper.forward(self.part())))
 
     def use_threads(self) -> None:
         """Compute with the number of threads that this training has from now on."""
@@ -92,20 +93,18 @@ class Trial:
 
     def part(self) -> Batch:
         """Return the part of the kept batch that is computed at once."""
-        parts = self.parts.update.accumulate
-        return self.x.chunk(parts)[0], self.y.chunk(parts)[0]
+        return chunk(self.batch, self.parts.update.accumulate)[0]
 
-    def step(self, x: Tensor, y: Tensor) -> None:
+    def step(self, batch: Batch) -> None:
         """Take an optimizer step with a batch; the schedule begins again after its last step."""
-        self.stepper.step(self._taken % self.parts.plan.total_steps, x, y)
+        self.stepper.step(self._taken % self.parts.plan.total_steps, batch)
         self._taken += 1
 
     def step_on_kept_batch(self) -> None:
         """Take an optimizer step with the batch that is on the device."""
-        self.step(self.x, self.y)
+        self.step(self.batch)
 
     def forward(self) -> None:
         """Compute the loss of the kept batch without its gradients, in as many parts as a step does."""
-        parts = self.parts.update.accumulate
-        for x, y in zip(self.x.chunk(parts), self.y.chunk(parts), strict=True):
-            self.stepper.forward(x, y)
+        for part in chunk(self.batch, self.parts.update.accumulate):
+            self.stepper.forward(part)

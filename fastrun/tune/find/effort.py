@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import batch_length, map_tensors, tensors_of
 from fastrun.training.builders.parts import Parts
 
 SECONDS = 60.0  # that a search should take on a usual machine
@@ -86,17 +87,18 @@ def plan_effort(
 
 def nominal_seconds(parts: Parts) -> float:
     """Return what a step would cost on a usual machine with the run's kind of device, in seconds."""
-    x, _ = next(iter(parts.loaders.train.batches(0)))
+    batch = next(iter(parts.loaders.train.batches(0)))
+    x = next(tensors_of(batch))
     weights = sum(weight.numel() for weight in parts.net.parameters())
     positions = x.shape[1] if parts.setup.splits.task.name == "language" else 1
-    flops = max(_count_flops(parts, x), 2 * weights * len(x) * positions)
+    flops = max(_count_flops(parts, batch), 2 * weights * len(x) * positions)
     rate = _FLOPS_PER_SECOND.get(x.device.type, _GPU_FLOPS_PER_SECOND)
     layers = sum(1 for module in parts.net.modules() if not any(module.children()))
     own, layer = _OVERHEAD
     return own + layers * layer + _PASSES * flops / rate
 
 
-def _count_flops(parts: Parts, x: Tensor) -> int:
+def _count_flops(parts: Parts, batch: Batch) -> int:
     """Return the floating-point operations of a forward pass over a batch, as far as torch's counter knows them.
 
     It does not know every operation, recurrent layers for one. Then the number is too small, or 0.
@@ -104,8 +106,9 @@ def _count_flops(parts: Parts, x: Tensor) -> int:
     was_training = parts.net.training
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad(), parts.update.precision.autocast():
-            keep_buffers(parts.net, lambda: parts.net.eval()(x[:1]))
-        return int(counter.get_total_flops()) * len(x)
+            first = map_tensors(lambda tensor: tensor[:1], batch)
+            keep_buffers(parts.net, lambda: parts.objective.forward(parts.net.eval(), first))
+        return int(counter.get_total_flops()) * batch_length(batch)
     except Exception:  # a network of the user's own may not work under the counter
         return 0
     finally:

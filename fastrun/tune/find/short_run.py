@@ -17,7 +17,6 @@ import torch
 from torch.utils.data import Subset, TensorDataset
 
 from fastrun.components.data.splits import Samples, size_of
-from fastrun.components.metrics import monitor_for
 from fastrun.components.pipeline.evaluation import EvalLoader
 from fastrun.components.schedule import Curve, Watching
 from fastrun.components.schedule.resample import resampled
@@ -28,6 +27,7 @@ from fastrun.config.settings import CheckpointConfig, EarlyStoppingConfig, Setti
 from fastrun.errors import Diverged
 from fastrun.training.builders.loaders import Loaders, build_eval_loader
 from fastrun.training.builders.parts import Parts, build_parts
+from fastrun.training.objective import monitor_for
 from fastrun.training.step import Stepper, StepResult
 from fastrun.training.validator import Validator
 from fastrun.tune.find.meter import Meter
@@ -54,7 +54,7 @@ def short_run(subject: Subject, settings: Settings, steps: int, meter: Meter) ->
     batches = _validation_batches(parts, steps)
     watching = curve if isinstance(curve, Watching) else None
     every = max(1, round(steps * subject.plan.val_every / subject.plan.total_steps))
-    monitor = monitor_for(settings.target.metric, subject.setup.splits.task, "target.metric")
+    monitor = monitor_for(settings.target.metric, parts.objective, "target.metric")
     try:
         for result in take_steps(parts, stepper, steps, meter):
             if watching is not None and result.step % every == 0:
@@ -109,10 +109,10 @@ def take_steps(parts: Parts, stepper: Stepper, steps: int, meter: Meter) -> Iter
     """
     frozen = parts.update.frozen
     with closing(cast(Any, parts.loaders.train.batches(0))) as batches:
-        for step, (x, y) in enumerate(islice(batches, steps)):
+        for step, batch in enumerate(islice(batches, steps)):
             if frozen is not None and frozen.is_frozen and step >= frozen.until:
                 frozen.release(parts.update.optimizer)
-            yield stepper.step(step, x, y)
+            yield stepper.step(step, batch)
             meter.step()
 
 

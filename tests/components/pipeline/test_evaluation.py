@@ -9,6 +9,7 @@ from fastrun.cli.main import main
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import evaluation
 from fastrun.components.pipeline.evaluation import EvalLoader
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.standardize import fit_standardize
 
 CPU = torch.device("cpu")
@@ -42,7 +43,7 @@ def everything(batches: EvalLoader) -> tuple[torch.Tensor, torch.Tensor]:
 def test_each_sample_is_seen_once_in_order_and_scaled(count, kind):
     samples = numbered(count)
     scale = fit_standardize(samples)
-    x, y = everything(EvalLoader(samples if kind is TensorDataset else Map(samples), scale, CPU))
+    x, y = everything(EvalLoader(samples if kind is TensorDataset else Map(samples), Preparation(scale), CPU))
     assert y.tolist() == list(range(count))
     assert torch.equal(x, scale(samples.tensors[0]))
 
@@ -52,7 +53,9 @@ def test_each_sample_is_seen_once_in_order_and_scaled(count, kind):
 def test_split_over_ranks_each_sample_is_still_seen_once(count, world, kind):
     samples = numbered(count)
     given_samples = samples if kind is TensorDataset else Map(samples)
-    parts = [EvalLoader(given_samples, fit_standardize(samples), CPU, rank, world) for rank in range(world)]
+    parts = [
+        EvalLoader(given_samples, Preparation(fit_standardize(samples)), CPU, rank, world) for rank in range(world)
+    ]
     seen = [[label for _, y in part for label in y.tolist()] for part in parts]
     assert sorted(label for part in seen for label in part) == list(range(count))
     assert max(map(len, seen)) - min(map(len, seen)) <= 1
@@ -61,7 +64,7 @@ def test_split_over_ranks_each_sample_is_still_seen_once(count, world, kind):
 @pytest.mark.parametrize("kind", [TensorDataset, Map])
 def test_a_set_can_be_gone_through_again_and_again(kind):
     samples = numbered(10)
-    batches = EvalLoader(samples if kind is TensorDataset else Map(samples), fit_standardize(samples), CPU)
+    batches = EvalLoader(samples if kind is TensorDataset else Map(samples), Preparation(fit_standardize(samples)), CPU)
     assert [y.tolist() for _, y in batches] == [y.tolist() for _, y in batches] == [list(range(10))]
 
 
@@ -69,7 +72,8 @@ def test_a_set_can_be_gone_through_again_and_again(kind):
 def test_batches_have_the_size_that_is_given(kind):
     samples = numbered(200)
     given_samples = samples if kind is TensorDataset else Map(samples)
-    assert [len(y) for _, y in EvalLoader(given_samples, fit_standardize(samples), CPU, size=90)] == [90, 90, 20]
+    batches = EvalLoader(given_samples, Preparation(fit_standardize(samples)), CPU, size=90)
+    assert [len(y) for _, y in batches] == [90, 90, 20]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ class Noisy(Map):
 def test_what_a_users_own_set_draws_at_random_is_the_same_at_each_evaluation():
     samples = Noisy(numbered(300))
     scale = fit_standardize(samples)
-    loaders = [EvalLoader(samples, scale, CPU, num_workers=workers, seed=5) for workers in (0, 0, 2)]
+    loaders = [EvalLoader(samples, Preparation(scale), CPU, num_workers=workers, seed=5) for workers in (0, 0, 2)]
     values = [everything(loader)[0] for loader in [*loaders, loaders[0]]]
     assert all(torch.equal(value, values[0]) for value in values)
-    assert not torch.equal(values[0], everything(EvalLoader(samples, scale, CPU, seed=6))[0])
+    assert not torch.equal(values[0], everything(EvalLoader(samples, Preparation(scale), CPU, seed=6))[0])

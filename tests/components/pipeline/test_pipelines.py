@@ -13,6 +13,7 @@ from fastrun.components.augment.images import Images
 from fastrun.components.pipeline import resident
 from fastrun.components.pipeline.mixed import MixedLoader
 from fastrun.components.pipeline.plain import PlainLoader
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.resident import ResidentLoader
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.standardize import fit_standardize
@@ -61,10 +62,10 @@ def images(count: int, dtype=torch.uint8) -> TensorDataset:
 def make(name: str, samples, sampler: StatelessSampler, augment):
     scale = fit_standardize(samples)
     if name == "resident":
-        return ResidentLoader(samples, sampler, augment, scale, CPU)
+        return ResidentLoader(samples, sampler, Preparation(scale, augment), CPU)
     if name == "plain":
-        return PlainLoader(samples, sampler, augment, scale, CPU)
-    return WorkerLoader(samples, sampler, augment, scale, CPU, int(name[-1]), 2)
+        return PlainLoader(samples, sampler, Preparation(scale, augment), CPU)
+    return WorkerLoader(samples, sampler, Preparation(scale, augment), CPU, int(name[-1]), 2)
 
 
 def taken(pipeline, step: int, count: int) -> list:

@@ -11,6 +11,7 @@ from torch.utils.data import TensorDataset
 
 from fastrun.components.device.device import Device
 from fastrun.components.pipeline.evaluation import EvalLoader
+from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.standardize import fit_standardize
 from fastrun.compose import compose
 from fastrun.config import registry
@@ -43,7 +44,9 @@ def test_batches_are_on_the_device_and_the_hosts_modules_on_the_host(folder, pip
 def test_a_network_that_changes_its_inputs_does_not_change_the_data() -> None:
     x = torch.rand(10, 3)
     own = x.clone()
-    loader = EvalLoader(TensorDataset(own, torch.arange(10)), fit_standardize(TensorDataset(x, x)), torch.device("cpu"))
+    loader = EvalLoader(
+        TensorDataset(own, torch.arange(10)), Preparation(fit_standardize(TensorDataset(x, x))), torch.device("cpu")
+    )
     for batch, _ in loader:
         batch.zero_()
     assert torch.equal(own, x)
