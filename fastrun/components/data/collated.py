@@ -30,4 +30,5 @@ class Collated(Dataset[Any]):
 
 def collate_of(samples: Dataset[Any]) -> Collate:
     """Return the function that makes a batch of a list of samples of a data set."""
-    return samples.collate if isinstance(samples, Collated) else default_collate
+    collate: Collate = getattr(samples, "collate", default_collate)
+    return collate

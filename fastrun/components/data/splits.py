@@ -104,7 +104,7 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         for name, samples in splits.items():
             _check_shape(name, samples, x.shape)
     except _NotPaired as error:
-        is_paired, refusal, x = False, error, torch.empty(0)
+        is_paired, refusal, x = False, error, torch.empty(())
     classes, task = data.get("classes"), OWN_TASK
     try:
         if is_paired:

@@ -56,7 +56,7 @@ class _Transformed(Dataset[Batch]):
         samples = read_samples(self.samples, batch.indices.tolist(), *batch.place)
         if self.prepare.scale is None:
             return self.collate(samples)
-        prepared = [self._prepare(*pair, draws) for pair, draws in zip(samples, batch.draws, strict=True)]
+        prepared = [self._prepare(x, y, draws) for (x, y), draws in zip(samples, batch.draws, strict=True)]
         x, y = self.collate(prepared)
         return x, as_labels(y)
 

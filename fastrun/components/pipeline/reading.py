@@ -11,21 +11,25 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from fastrun.components.data.splits import Samples
+from fastrun.components.data.stream import Stream
 from fastrun.components.pipeline.shared_memory import NoRoom
 from fastrun.errors import DataError, FastrunError
 from fastrun.system.seed import seeded
 
 
-def read_samples(samples: Samples, indices: Sequence[int], *place: int | str) -> list[tuple[Any, Any]]:
+def read_samples(samples: Samples, indices: Sequence[int], *place: int | str) -> list[Any]:
     """Return samples of a batch.
 
     Args:
         samples: the data set.
         indices: which samples.
-        place: what the random numbers depend on that the data set draws: the run's seed and the place of the batch.
+        place: what the random numbers depend on that the data set draws: the run's seed and the place of the batch,
+            the epoch first.
     """
     if isinstance(samples, TensorDataset):
         return [samples[index] for index in indices]
+    if isinstance(samples, Stream):
+        return samples.read(indices, *place[:2])
     with seeded("samples", *place):
         return [samples[index] for index in indices]
 

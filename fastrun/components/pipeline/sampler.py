@@ -41,6 +41,7 @@ class StatelessSampler:
         seed: the seed of the run.
         rank: the number of this process, which gets that one of the equal parts of a batch.
         world_size: the number of processes.
+        is_sequential: whether each epoch has the order of the data set.
     """
 
     samples: int
@@ -49,6 +50,7 @@ class StatelessSampler:
     seed: int
     rank: int = 0
     world_size: int = 1
+    is_sequential: bool = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -89,7 +91,10 @@ class StatelessSampler:
         Returns:
             Indices ``[samples]``, and random numbers ``[samples, …]`` or None.
         """
-        indices = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
+        if self.is_sequential:
+            indices = torch.arange(self.samples)
+        else:
+            indices = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
         draws = augment.draw(indices, self.seed, epoch) if augment else None
         own = self._own_positions()
         if own is None:

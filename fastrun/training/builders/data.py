@@ -14,6 +14,7 @@ from fastrun.config import instantiate
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, DataError, FastrunError
 from fastrun.system.seed import seeded
+from fastrun.training.builders.data_module import data_sets
 
 
 @contextmanager
@@ -101,5 +102,5 @@ def _bind_factory(settings: Settings) -> instantiate.Bound:
 
 def _call_factory(factory: instantiate.Bound, learned: DataState | None) -> dict[str, Any]:
     with _blaming(factory.func, "raised"):
-        data: dict[str, Any] = factory(**instantiate.accepted(factory, learned=learned))
+        data: dict[str, Any] = data_sets(factory(**instantiate.accepted(factory, learned=learned)))
     return data

@@ -12,6 +12,7 @@ from fastrun.components.augment import Augment
 from fastrun.components.augment.mix import Mix
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples, Splits, size_of
+from fastrun.components.data.stream import Stream
 from fastrun.components.device.device import Device, free_bytes
 from fastrun.components.pipeline import TrainLoader
 from fastrun.components.pipeline.evaluation import EvalLoader, batch_size
@@ -76,7 +77,8 @@ def build_sampler(settings: Settings, splits: Splits, device: Device, resolved: 
     drop_last = batch.drop_last or world_size > 1
     if drop_last and not batch.drop_last:
         resolved.record("batch", "drop_last=true", "several processes need equal batches")
-    return StatelessSampler(samples, size, drop_last, settings.seed, device.rank, world_size)
+    is_stream = isinstance(splits.train, Stream)
+    return StatelessSampler(samples, size, drop_last, settings.seed, device.rank, world_size, is_stream)
 
 
 def build_train_loader(settings: Settings, setup: Setup, sampler: StatelessSampler, resolved: Resolved) -> TrainLoader:
@@ -103,7 +105,7 @@ def _build_pipeline(
         resolved.record("pipeline", "resident", "the data fits the device")
         return ResidentLoader(cast(TensorDataset, train), sampler, prepare, device)
     resolved.record("pipeline", "workers", reason or "pipeline=workers")
-    return WorkerLoader(train, sampler, prepare, device, _workers(settings), config.prefetch)
+    return WorkerLoader(train, sampler, prepare, device, _workers(settings, train), config.prefetch)
 
 
 def build_eval_loader(
@@ -118,7 +120,7 @@ def build_eval_loader(
         samples: the split.
         training_part: the number of samples that training computes at once on the device; None if nothing is trained.
     """
-    workers = 0 if settings.pipeline.kind == "plain" else _workers(settings)
+    workers = 0 if settings.pipeline.kind == "plain" else _workers(settings, samples)
     is_resident = why_not_resident([samples], device) is None
     values = max(prod(learned.in_shape), prod(learned.task.shape(1, learned.in_shape)))
     size = settings.batch.eval_size
@@ -135,10 +137,11 @@ def _preparation(device: torch.device, learned: DataState, augment: Augment | No
     return Preparation(scaling_on(device, learned) if learned.is_paired else None, augment)
 
 
-def _workers(settings: Settings) -> int:
-    """Return the number of processes that load samples."""
+def _workers(settings: Settings, samples: Samples) -> int:
+    """Return the number of processes that load samples; a stream is read by one, since it has an order."""
     workers = settings.pipeline.num_workers
-    return _WORKERS if workers is None else workers
+    workers = _WORKERS if workers is None else workers
+    return min(1, workers) if isinstance(samples, Stream) else workers
 
 
 def _training_part(settings: Settings, setup: Setup) -> int:

@@ -10,7 +10,8 @@ from torch import nn
 
 from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
 from fastrun.components.data.learned import DataState
-from fastrun.components.data.splits import size_of
+from fastrun.components.data.splits import Samples, size_of
+from fastrun.components.data.stream import Stream
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config import instantiate
@@ -78,16 +79,19 @@ def construct_network(settings: Settings, learned: DataState, resolved: Resolved
 def _examples(setup: Setup) -> torch.Tensor:
     """Return inputs of the training set, scaled, ``[samples, …]``, for an initialization that uses data."""
     train = setup.splits.train
-    inputs = read_inputs(train, _spread(size_of(train), _EXAMPLES))
+    inputs = read_inputs(train, _spread(train, _EXAMPLES))
     return _scaled(inputs, setup)
 
 
-def _spread(count: int, most: int) -> list[int]:
+def _spread(samples: Samples, most: int) -> list[int]:
     """Return the indices of samples that are spread evenly over a set, as are the first few of them.
 
     Sets are often sorted by class, or go through the classes in turn. Steps of the golden section, whose size has no
     divisor in common with that of the set, meet each class as often as the whole set does.
     """
+    count = size_of(samples)
+    if isinstance(samples, Stream):
+        return list(range(min(count, most)))
     step = round(count * _GOLDEN_SECTION)
     while gcd(step, count) != 1:
         step += 1

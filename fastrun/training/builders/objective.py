@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import nn
 
-from fastrun.components.amp.precision import Precision
+from fastrun.components.amp.precision import Precision, choose_precision
 from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
 from fastrun.components.data.collated import collate_of
 from fastrun.components.data.splits import Samples, size_of
@@ -75,6 +78,28 @@ def build_supervised(settings: Settings, task: Task, precision: Precision) -> Su
         ConfigError: the arguments of the loss do not fit, or the loss is for classes and the targets are numbers.
     """
     return Supervised(task, build_loss(settings, task), precision, settings.views, bool(settings.speed.compile))
+
+
+def forward_pass(settings: Settings, setup: Setup, net: nn.Module, samples: int) -> Callable[[], object]:
+    """Return a function that runs a network of the host on some samples, as a step of training runs it.
+
+    Args:
+        settings: the settings of the run.
+        setup: the device and the data.
+        net: the network, on the CPU.
+        samples: the number of samples, at most as many as the training set has.
+
+    Raises:
+        ConfigError: the network is a LightningModule with a method that would not be called.
+    """
+    precision = choose_precision("off", torch.device("cpu"))
+    host = replace(setup, device=replace(setup.device, torch_device=torch.device("cpu")))
+    with seeded(settings.seed, "trial"):
+        batch = _batch_of(setup.splits.train, samples, host)
+    if not has_own_loss(net):
+        return lambda: net(batch[0])
+    objective = OwnSteps(net, precision)
+    return lambda: objective.forward(net, batch)
 
 
 def _batch_of(samples: Samples, size: int, setup: Setup) -> Batch:

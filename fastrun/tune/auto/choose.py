@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from fastrun.components.data.splits import size_of
 from fastrun.components.device.device import Device
-from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
@@ -28,7 +28,9 @@ from fastrun.system.cpu_share import CpuShare
 from fastrun.system.seed import seeded
 from fastrun.training.builders.loaders import build_sampler, why_not_resident
 from fastrun.training.builders.model import build_network
-from fastrun.training.builders.setup import Setup, scaling_on
+from fastrun.training.builders.objective import forward_pass
+from fastrun.training.builders.setup import Setup
+from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.tune.auto import answers
 from fastrun.tune.auto.answers import Answer
 from fastrun.tune.auto.candidates import Candidates
@@ -138,9 +140,11 @@ class _Run:
         device = self.setup.device
         if self.settings.speed.threads is not None or not _is_tuned(self.settings, device):
             return {}
-        x = scaling_on(torch.device("cpu"), self.setup.learned)(read_inputs(self.setup.splits.train, [0, 0]))
-        flops = step_flops(self.net, x, self.settings.batch.size // device.world_size)
-        return {"speed.threads": threads_for(flops, self._cores)}
+        samples, size = 2, self.settings.batch.size // device.world_size
+        if has_own_loss(self.net):
+            samples = min(size, size_of(self.setup.splits.train))  # a step may need its usual number
+        forward = forward_pass(self.settings, self.setup, self.net, samples)
+        return {"speed.threads": threads_for(step_flops(self.net, forward, samples / size), self._cores)}
 
     def planned_seconds(self, step_seconds: float) -> float:
         return self.settings.early_stopping.seconds or step_seconds * self.plan.total_steps

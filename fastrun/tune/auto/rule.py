@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 _SMALL_STEP = 2e9
 
 
-def step_flops(net: nn.Module, x: Tensor, batch_size: int) -> float:
+def step_flops(net: nn.Module, forward: Callable[[], object], share: float) -> float:
     """Return an estimate of the floating-point operations of a training step.
 
     Each weight of a module is taken to be used once at each position of its output (a pixel, a token): right for
@@ -19,8 +21,8 @@ def step_flops(net: nn.Module, x: Tensor, batch_size: int) -> float:
 
     Args:
         net: the network.
-        x: some samples ``[samples, …]``, scaled, on the network's device.
-        batch_size: the number of samples of a step.
+        forward: runs the network on some samples.
+        share: how much of a step's batch these are.
     """
     total = 0.0
 
@@ -41,12 +43,12 @@ def step_flops(net: nn.Module, x: Tensor, batch_size: int) -> float:
     net.eval()
     try:
         with torch.no_grad():
-            net(x)
+            forward()
     finally:
         net.train(was_training)
         for handle in handles:
             handle.remove()
-    return 3 * total * batch_size / len(x)
+    return 3 * total / share
 
 
 def threads_for(flops: float, cores: int) -> int:
