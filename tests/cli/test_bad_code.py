@@ -44,8 +44,11 @@ MODELS = [
     (NET.format("self.head(x)[:, :3]"), 2, "returns shape [2, 3] for 2 samples; it should be [2, 10]"),
     (NET.format("self.haed(x)"), 2, "no attribute 'haed'"),
     (NET.format("self.head(x.T)"), 2, "does not take samples of shape [4]"),
-    (LIT.format("    def training_step(self, batch, index): pass\n"), 2, "inside it, such as its body: own.Body"),
-    (LIT.format("    def training_step(self, batch, index): pass\n"), 2, "own.net is a LightningModule"),
+    (
+        LIT.format("    def training_step(self, batch, index): pass\n"),
+        2,
+        "net.training_step returned NoneType, not a loss",
+    ),
     (LIT.format(""), 0, ""),
 ]
 

@@ -24,7 +24,7 @@ def own(net: nn.Module) -> Optimizer:
     """
     name, hint = type(net).__qualname__, "choose another: `fastrun options optimizer`"
     configure = getattr(net, "configure_optimizers", None)
-    if not callable(configure):
+    if not callable(configure) or configure.__module__.startswith(("pytorch_lightning.", "lightning.")):
         raise ConfigError(f"optimizer=own: {name} has no configure_optimizers", hint)
     optimizers, has_scheduler = _parts(configure())
     if len(optimizers) != 1:

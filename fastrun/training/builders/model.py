@@ -44,6 +44,9 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
     Raises:
         ConfigError: the model cannot be built, or its outputs for this data have the wrong shape.
     """
+    refusal = setup.splits.refusal
+    if refusal is not None and "." not in str(settings.model["_target_"]):  # no network of fastrun has its own loss
+        raise refusal
     torch.manual_seed(derive(settings.seed, INIT))  # GPUs too, and whatever draws from torch after the block
     with seeded(settings.seed, INIT):
         net = construct_network(settings, setup.learned, resolved)
@@ -52,8 +55,8 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
             examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
             init(net, **examples)
         if not has_own_loss(net):
-            if setup.splits.refusal is not None:
-                raise setup.splits.refusal
+            if refusal is not None:
+                raise refusal
             _try_out(net, setup)
     return net
 
