@@ -14,6 +14,8 @@ TITLES = "id", "training", "status", "best", "target", "age"
 _GAP = 2  # spaces between columns
 _LONGEST_ID = 24  # characters; a longer one is a directory's name, whose start may be typed as well
 _LEAST = 12  # characters that are left of a text which is cut
+_PROGRESS = len("interrupted: block 3 of 6")  # characters of a status that stay where a name has room beside it
+_NAME = 18  # characters of it
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,8 @@ def _fitted(widths: Sequence[int], total: int) -> list[int]:
     fitted = [min(widths[0], _LONGEST_ID), *widths[1:]]
     room = max(2 * _LEAST, total - sum(fitted) + widths[1] + widths[2])
     if widths[1] + widths[2] > room:
-        fitted[2] = min(widths[2], max(_LEAST, 2 * room // 5, room - widths[1]))
+        least = max(_LEAST, min(_PROGRESS, room - _NAME))
+        fitted[2] = min(widths[2], max(least, 2 * room // 5, room - widths[1]))
         fitted[1] = room - fitted[2]
     return fitted
 

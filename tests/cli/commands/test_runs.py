@@ -161,6 +161,22 @@ def test_a_study_is_a_line_that_says_how_far_it_came(
     assert len(ids(said(capsys, str(study)))) == 8
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_how_far_a_study_came_fits_the_terminal(
+    outputs: Path, make_study: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    study = make_study(outputs / "mlp_fast/study-2026-11-28_12-00-00-eeee", blocks=2, started=time.time())
+    names = ("norm", "clip", "optimizer", "schedule", "augment", "pipeline")
+    (study / "study.json").write_text(json.dumps({"factors": [{"name": name} for name in names]}))
+    monkeypatch.setattr(verb, "terminal_width", lambda: width)
+    text = said(capsys)
+    assert max(map(len, text.splitlines())) <= width
+    (line,) = (line for line in text.splitlines() if line.startswith("eeee"))
+    assert "mlp_fast study of" in line
+    assert "interrupted: block 2 of 6" in line
+    assert "failed: out of memory" in text
+
+
 def test_a_reversed_order_keeps_its_first_lines(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "--sort", "-best", "--limit", "2")
     assert ids(text) == ["bbbb", "dddd"]
