@@ -162,6 +162,8 @@ class _Story:
     def _say_plan(self, plan: Plan) -> None:
         target = plan.target
         self.view.say(f"target: {target['metric']} {target['value']:g} ({target['text']})")
+        if "noise" in target:
+            self.view.say(f"note: {target['noise']}")
         claims = sum(contrast["kind"] != "same" for contrast in plan.contrasts)
         arms = len(plan.arms) - len(plan.same)
         self.view.say(
