@@ -116,27 +116,48 @@ def looked_at(truth: Truth, random: np.random.Generator) -> tuple[list[Verdict],
     return judge(blocks, truth.contrasts, truth.rule), len(blocks)
 
 
-def ladder_study(noise: float, carried: bool, random: np.random.Generator) -> tuple[list[Block], float]:
-    """Return nine blocks of two equal arms that climb the ladder of lengths, and how many runs an arm took in a block.
+def ladder_study(
+    noise: float, carried: bool, random: np.random.Generator, ratio: float = 1.0
+) -> tuple[list[Block], float]:
+    """Return nine blocks of two arms that climb the ladder of lengths, and how many runs an arm took in a block.
 
     Args:
         noise: the spread of a run's metric, in units of what the next rung gains.
         carried: whether an arm begins at its answer in the last block, or always at the same rung.
         random: where chance comes from.
+        ratio: of the steps of the arm to those of the baseline.
     """
+    behind = {"arm": 2 * math.log2(ratio), BASELINE: 0.0}  # in rungs
     guesses, blocks, runs = {"arm": 0, BASELINE: 0}, [], 0
     for needed in random.normal(0.5, 0.2, 9):
         block = {}
         for name, guess in guesses.items():
             known: dict[int, float] = {}
             while (rung := next_rung(known, 0.0, True, guess, LOWEST, HIGHEST)) is not None:
-                known[rung] = rung - needed + noise * random.normal()
+                known[rung] = rung - needed - behind[name] + noise * random.normal()
             answer = lowest_reaching(known, 0.0, True)
             guesses[name] = guess if not carried else HIGHEST if answer is None else answer
             block[name] = Observation(steps_to_target(known, 0.0, True, STEPS), 0.01)
             runs += len(known)
         blocks.append(block)
     return blocks, runs / 18
+
+
+def pilot_walks(noise: float, random: np.random.Generator, sign: float = 1.0) -> list[dict[int, float]]:
+    """Return the metric of each rung that the pilot of a study runs, with three seeds; the target is 0.
+
+    Args:
+        noise: the spread of a run's metric, in units of what the next rung gains.
+        random: where chance comes from.
+        sign: -1 for a metric of which lower values are better.
+    """
+    walks = []
+    for needed in random.normal(random.uniform(-4, 0), 0.2, 3):
+        known: dict[int, float] = {}
+        while (rung := next_rung(known, 0.0, sign > 0, 0, -12, 4)) is not None:
+            known[rung] = sign * (rung - needed + noise * random.normal())
+        walks.append(known)
+    return walks
 
 
 def false_alarm(found: list[Verdict], truth: Truth) -> bool:

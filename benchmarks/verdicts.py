@@ -15,8 +15,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from planted import BASELINE, STEPS, Truth, false_alarm, holds, ladder_study, looked_at, study, verdicts
+from planted import BASELINE, STEPS, Truth, false_alarm, holds, ladder_study, looked_at, pilot_walks, study, verdicts
 
+from fastrun.study.noise import warn_of_noise
+from fastrun.study.target import Target
 from fastrun.study.verdict.contrast import WITHOUT, Contrast
 from fastrun.study.verdict.judge import FASTER, SAME_TIME, SLOWER, Rule, judge
 from fastrun.system.processor import cpu_name
@@ -94,6 +96,26 @@ def ladders(studies: int) -> None:
         print(f"| {noise:g} | " + " | ".join(cells) + " |", flush=True)
 
 
+def noisy_ladders(studies: int) -> None:
+    """Print how many studies find a difference whose metric is noisy, and the median of their ratios."""
+    contrast = Contrast("something", WITHOUT, "arm", BASELINE)
+    target = Target("val/acc", 0.0, "given", "given")
+    print("\n| 9 blocks that climb the ladder: studies that find it, median ratio | 1.3 | 1.5 | 2.0 | called noisy |")
+    print("| --- | --- | --- | --- | --- |")
+    for noise in (0.25, 0.5, 1.0, 2.0, 4.0):
+        cells = []
+        for ratio in (1.3, 1.5, 2.0):
+            random = np.random.default_rng(7)
+            drawn = [ladder_study(noise, False, random, ratio)[0] for _ in range(studies)]
+            found = [judge(blocks, [contrast], Rule(cap_steps=STEPS * 2**1.5))[0] for blocks in drawn]
+            rated = [one.ratio for one in found if one.ratio is not None]
+            cells.append(f"{percent(sum(one.verdict == FASTER for one in found), studies)}, {np.median(rated):.2f}")
+        random = np.random.default_rng(8)
+        warned = sum(bool(warn_of_noise(target, pilot_walks(noise, random))) for _ in range(studies))
+        cells.append(percent(warned, studies))
+        print(f"| noise of {noise:g} rungs | " + " | ".join(cells) + " |", flush=True)
+
+
 def coverage(studies: int) -> None:
     """Print how many intervals hold the planted ratio, of those studies that give a ratio."""
     print("\n| intervals that hold the planted ratio | share | studies that give a ratio |\n| --- | --- | --- |")
@@ -164,6 +186,7 @@ def main() -> None:
     print(f"{cpu_name()}, {studies} studies a row")
     false_alarms(studies)
     ladders(studies)
+    noisy_ladders(studies)
     coverage(studies)
     power(studies)
     speed()

@@ -29,7 +29,7 @@ _FILES = "overrides.yaml", "status.json", "summary.json"  # that a record is rea
 _UNFINISHED = "metrics.jsonl", "run.log"  # that the record of a run is read from which has not finished
 _LEAST = 50  # runs; of fewer, an index would save no time that anybody notices
 _CHUNK = 200  # runs that are read before they are kept
-_PLACE = "path", "id", "name", "sweep"  # the first fields and the last: where a run lies is not kept
+_PLACE = "path", "id", "name", "sweep", "kind", "runs"  # the first fields and the last: they follow from the place
 _KEPT = tuple(entry.name for entry in fields(RunRecord) if entry.name not in _PLACE)
 _STATUS = _KEPT.index("status")
 

@@ -1,12 +1,9 @@
-"""The lines of `fastrun runs`: one a run, or one for all runs of a sweep, in columns that fit the terminal."""
+"""The lines of `fastrun runs`, in columns that fit the terminal."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
@@ -17,6 +14,8 @@ TITLES = "id", "training", "status", "best", "target", "age"
 _GAP = 2  # spaces between columns
 _LONGEST_ID = 24  # characters; a longer one is a directory's name, whose start may be typed as well
 _LEAST = 12  # characters that are left of a text which is cut
+_PROGRESS = len("interrupted: block 3 of 6")  # characters of a status that stay where a name has room beside it
+_NAME = 18  # characters of it
 
 
 @dataclass(frozen=True)
@@ -44,33 +43,13 @@ class Line:
         return self.id, self.training, self.status, self.best, self.target, self.age
 
 
-def lines_of(records: Sequence[RunRecord], folder: Path, *, is_whole: bool, is_reversed: bool = False) -> list[Line]:
-    """Return the lines of runs in their order; one for a sweep or study, in the place of its last run.
+def line_of(record: RunRecord, now: float) -> Line:
+    """Return the line of a run, or of all runs of a sweep or study.
 
     Args:
-        records: the runs.
-        folder: the folder that is listed; a sweep that it is itself, or that it lies in, is listed run by run.
-        is_whole: whether all sweeps and studies are.
-        is_reversed: whether a sweep stands in the place of its first run instead.
+        record: its record.
+        now: the time, in seconds since the epoch.
     """
-    jobs: dict[Path, list[RunRecord]] = {}
-    for record in records if not is_whole else ():
-        if record.sweep is not None and record.sweep != folder and record.sweep.is_relative_to(folder):
-            jobs.setdefault(record.sweep, []).append(record)
-    return list(_lines(records, jobs, 0 if is_reversed else -1))
-
-
-def _lines(records: Sequence[RunRecord], jobs: dict[Path, list[RunRecord]], place: int) -> Iterator[Line]:
-    now = time.time()
-    for record in records:
-        together = jobs.get(record.sweep) if record.sweep else None
-        if together is None:
-            yield _line_of(record, now)
-        elif record is together[place]:
-            yield _line_of_sweep(together, now)
-
-
-def _line_of(record: RunRecord, now: float) -> Line:
     return Line(
         record.id,
         describe_training(record),
@@ -117,33 +96,6 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _line_of_sweep(jobs: Sequence[RunRecord], now: float) -> Line:
-    """Return the line of a sweep: what varies in it, how its runs ended, and the best of them."""
-    statuses = Counter(job.status for job in jobs)
-    counts = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    metrics = {job.metric for job in jobs if job.best is not None}
-    best = max(jobs, key=lambda job: job.rank) if len(metrics) == 1 else None
-    reached = [job for job in jobs if job.target_seconds is not None]
-    fastest = min(reached, key=lambda job: job.target_seconds or 0.0, default=None)
-    varied = ", ".join(_varied_keys(jobs))
-    return Line(
-        jobs[0].sweep_id or "-",
-        f"{_title(jobs[0])} {len(jobs)} runs{f' over {varied}' if varied else ''}",
-        counts,
-        "-" if best is None else _best(best),
-        "-" if fastest is None else _target(fastest),
-        describe_age(now - max(job.started for job in jobs)),
-    )
-
-
-def _varied_keys(jobs: Sequence[RunRecord]) -> list[str]:
-    """Return the keys whose overrides are not the same in all jobs."""
-    counts = Counter(override for job in jobs for override in dict.fromkeys(job.differs))
-    return list(
-        dict.fromkeys(override.partition("=")[0].lstrip("+") for override in counts if counts[override] < len(jobs))
-    )
-
-
 def render(titles: Sequence[str], lines: Sequence[Sequence[str]], width: int | None) -> str:
     """Return lines below their titles, without characters that would change the terminal and without empty columns.
 
@@ -166,7 +118,8 @@ def _fitted(widths: Sequence[int], total: int) -> list[int]:
     fitted = [min(widths[0], _LONGEST_ID), *widths[1:]]
     room = max(2 * _LEAST, total - sum(fitted) + widths[1] + widths[2])
     if widths[1] + widths[2] > room:
-        fitted[2] = min(widths[2], max(_LEAST, 2 * room // 5, room - widths[1]))
+        least = max(_LEAST, min(_PROGRESS, room - _NAME))
+        fitted[2] = min(widths[2], max(least, 2 * room // 5, room - widths[1]))
         fitted[1] = room - fitted[2]
     return fitted
 

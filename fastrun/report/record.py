@@ -58,6 +58,8 @@ class RunRecord:
         started: when it was started first, in seconds since the epoch.
         updated: when its status changed last, in seconds since the epoch.
         sweep: the folder of the sweep or study that it belongs to.
+        kind: ``run``; ``sweep``, ``study`` or ``race`` where the record is of all of its runs.
+        runs: how many of these runs have each status; empty of a run.
     """
 
     path: Path
@@ -88,6 +90,8 @@ class RunRecord:
     started: float = 0.0
     updated: float = 0.0
     sweep: Path | None = None
+    kind: str = "run"
+    runs: dict[str, int] = field(default_factory=dict)
 
     @property
     def rank(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,8 @@ def study_record(folder: Path, jobs: Sequence[RunRecord]) -> RunRecord:
         started=max(job.started for job in jobs),
         updated=max(job.updated for job in jobs),
         sweep=None,
+        kind=state.kind,
+        runs=dict(Counter(job.status for job in jobs).most_common()),
     )
 
 

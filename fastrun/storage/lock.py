@@ -29,6 +29,8 @@ _register: dict[
     Path, tuple[int, dict[str, Any]]
 ] = {}  # by directory: the id of the process that holds it, and who it is
 _register_lock = threading.Lock()
+_ahead: dict[Path, tuple[int, list[str]]] = {}  # by directory locked ahead: the id of the process, and the notes
+_SIZE = 512  # bytes of the file, filled with spaces: it is written at once, so that who reads it always finds a holder
 
 
 @contextmanager
@@ -44,6 +46,10 @@ def locked(folder: Path) -> Iterator[list[str]]:
     """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    pid, ahead = _ahead.pop(folder.resolve(), (0, []))
+    if pid == os.getpid():
+        yield ahead
+        return
     holder = asdict(Process.this()) | {"since": time.time()}
     with _registered(folder, holder):
         with storage_errors(folder):
@@ -51,8 +57,7 @@ def locked(folder: Path) -> Iterator[list[str]]:
         try:
             with storage_errors(folder):
                 notes = _acquire(handle, folder)
-                os.ftruncate(handle, 0)
-                os.pwrite(handle, json.dumps(holder).encode(), 0)
+                os.pwrite(handle, json.dumps(holder).encode().ljust(_SIZE), 0)
             try:
                 yield notes
             finally:
@@ -60,6 +65,25 @@ def locked(folder: Path) -> Iterator[list[str]]:
                     os.ftruncate(handle, 0)  # a name that stays in it is that of a process that was killed
         finally:
             os.close(handle)
+
+
+@contextmanager
+def locked_ahead(folder: Path) -> Iterator[None]:
+    """Lock a folder before what will lock it is imported, so that whoever watches it sees at once that it goes on.
+
+    The first :func:`locked` of the folder in the block is given this lock.
+
+    Raises:
+        InUse: another run holds it.
+        StorageError: the folder cannot be written.
+    """
+    path = folder.resolve()
+    with locked(folder) as notes:
+        _ahead[path] = os.getpid(), notes
+        try:
+            yield
+        finally:
+            _ahead.pop(path, None)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from fastrun.config.settings import Settings, SweepConfig
 from fastrun.errors import ConfigError
 from fastrun.run.early import check_early
 from fastrun.storage.lock import locked
-from fastrun.study.arms import design, same_arms
+from fastrun.study.arms import design, same_arms, without_shared
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
@@ -45,11 +45,9 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         ConfigError: an arm does not compose, there is nothing to compare, or the blocks are too few to decide.
         DataError: the data is not where the run says.
     """
-    settings = compose.compose(overrides)
+    composer = compose.PartComposer()
+    settings = composer(overrides)
     factors = find_factors(settings, config.factors)
-    arms = design(compose.compose, settings, overrides, factors, config.baseline, has_plain=config.plain)
-    for arm in arms.arms.values():
-        check_early(arm.settings)
     if config.baseline is not None and not config.plain:
         raise ConfigError(
             "study.baseline is the plain run, which study.plain=false leaves out", "leave out one of them"
@@ -58,6 +56,10 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         data = settings.choices.get("data")
         message = f"study.resample=true: the validation data of data={data} is not drawn by chance"
         raise ConfigError(message, "leave it out; blocks differ in their seeds all the same")
+    composer.prepare(factor.remove_from(without_shared(overrides)) for factor in factors)
+    arms = design(composer, settings, overrides, factors, config.baseline, has_plain=config.plain)
+    for arm in arms.arms.values():
+        check_early(arm.settings)
     least = least_blocks(arms.claims, sequential=config.until is not None)
     if config.blocks is not None and config.blocks < least:
         message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(arms.claims, 'comparison')}"
@@ -160,6 +162,8 @@ class _Story:
     def _say_plan(self, plan: Plan) -> None:
         target = plan.target
         self.view.say(f"target: {target['metric']} {target['value']:g} ({target['text']})")
+        if "noise" in target:
+            self.view.say(f"note: {target['noise']}")
         claims = sum(contrast["kind"] != "same" for contrast in plan.contrasts)
         arms = len(plan.arms) - len(plan.same)
         self.view.say(

@@ -11,6 +11,7 @@ from fastrun.errors import FastrunError
 from fastrun.report.page.conclusion import conclude as advise
 from fastrun.report.page.conclusion import describe_check, is_untuned
 from fastrun.report.page.study_files import VerdictRow
+from fastrun.report.page.study_words import describe_least_p
 from fastrun.report.page.timing import TIMING, Timing, describe_quiet
 from fastrun.storage.atomic import write_atomic
 from fastrun.study.folder import VERDICTS
@@ -82,6 +83,12 @@ class Conclusion:
         """Return whether the machine was quiet while steps were timed, and that in words."""
         same = next((row.verdict for row in self.rows if row.verdict.kind == SAME), None)
         return describe_quiet(self.timing, None if same is None else same.seconds_ratio)
+
+    @property
+    def least_p(self) -> str:
+        """Return in words what so many blocks can show at most; nothing where they are looked at one by one."""
+        rule = self.plan.decision_rule
+        return "" if rule.sequential or not self.rows else describe_least_p(self._as_files(), rule.confidence)
 
     def _as_files(self) -> list[VerdictRow]:
         """Return the verdicts as they are read from their file."""

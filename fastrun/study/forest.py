@@ -41,10 +41,14 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
     how = "each arm with its own rate" if plan.tuned else "dropped in, not retuned"
     confidence = f"{plan.rule['confidence']:.0%} over all comparisons together (Holm)"
     console.print(f"{conclusion.blocks} blocks, paired by seed, each run with its own schedule; {how}; {confidence}")
+    if conclusion.least_p:
+        console.print(conclusion.least_p)
     for name, error in conclusion.failed.items():
         console.print(f"{name} could not be trained: {error}", markup=False)
     if conclusion.stopped:
         console.print(conclusion.stopped, markup=False)
+    if "noise" in target:
+        console.print(target["noise"], style="red", markup=False)
     for holds, words in (conclusion.quiet, conclusion.check):
         if holds is False:
             console.print(words, style="red", markup=False)

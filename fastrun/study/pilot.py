@@ -156,6 +156,10 @@ class Pilot:
         self.target.check(steps, self.base_steps, best, longest, shortest)
         return steps
 
+    def walks(self, lr: float | None) -> list[dict[int, float]]:
+        """Return the metric of each rung that the full run was tried with, a seed each."""
+        return [self._known(seed, lr)[0] for seed in self.seeds]
+
     @cached_property
     def rates(self) -> Rates:
         """Return the search for a learning rate of every arm."""

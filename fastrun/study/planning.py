@@ -9,6 +9,7 @@ from dataclasses import asdict
 from fastrun.config.duration import to_steps
 from fastrun.study import ladder
 from fastrun.study.arms import AGAIN, FULL, Arm, Design, same_arms
+from fastrun.study.noise import warn_of_noise
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, this_machine
 from fastrun.study.results import FINISHED
@@ -38,6 +39,7 @@ def make_plan(pilot: Pilot) -> Plan:
     cap = ladder.length(highest, base)
     blocks = blocks_of(config, design.claims)
     seeds = [settings.seed + _SEEDS * blocks + number for number in range(blocks)]
+    noise = warn_of_noise(pilot.target, pilot.walks(rates.get(FULL)))
     rule = Rule(equivalence=config.equivalence, sequential=config.until is not None, cap_steps=float(cap))
     return Plan(
         arms={name: arm.overrides for name, arm in arms.items()},
@@ -47,7 +49,7 @@ def make_plan(pilot: Pilot) -> Plan:
         same=same,
         same_steps=_same_steps(pilot, design, same),
         dropped=dropped,
-        target=pilot.target.describe(),
+        target=pilot.target.describe() | ({"noise": noise} if noise else {}),
         base_steps=base,
         rungs=[lowest, highest],
         cap_steps=cap,

@@ -18,14 +18,14 @@ import pytest
 import fastrun
 from fastrun.cli.main import main
 from fastrun.errors import InUse
-from fastrun.storage.lock import locked
+from fastrun.storage.lock import locked, locked_ahead
 from fastrun.storage.run_dir import RunDir, write_atomic
 
 HOLDER = """
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from fastrun.storage.lock import locked
+from fastrun.storage.lock import locked, locked_ahead
 from fastrun.storage.run_dir import RunDir
 with locked(Path(sys.argv[1])):
     RunDir(Path(sys.argv[1])).begin()
@@ -36,7 +36,7 @@ PARENT = """
 import os, sys
 from pathlib import Path
 from fastrun.errors import InUse
-from fastrun.storage.lock import locked
+from fastrun.storage.lock import locked, locked_ahead
 with locked(Path(sys.argv[1])):
     child = os.fork()
     if not child:
@@ -100,6 +100,36 @@ def test_one_process_holds_a_directory_once_under_whatever_name(tmp_path: Path) 
             pytest.fail("the first refusal gave it away")
     with locked(tmp_path / "run"):
         pass
+
+
+def test_a_lock_ahead_is_given_to_the_first_that_asks_and_excludes_others(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with locked_ahead(run):
+        with locked(run) as notes:
+            assert notes == []
+            with pytest.raises(InUse), locked(run):
+                pytest.fail("two at once")
+        assert json.loads((run / "lock").read_text())["pid"] == os.getpid()
+        with pytest.raises(InUse), locked(run):
+            pytest.fail("given away twice")
+    with locked(run):
+        pass
+    assert (run / "lock").read_text() == ""
+
+
+def test_whoever_reads_the_file_while_a_lock_changes_hands_finds_a_holder(tmp_path: Path, monkeypatch) -> None:
+    seen = []
+    write = os.pwrite
+
+    def looking(handle: int, content: bytes, at: int) -> int:
+        seen.append((tmp_path / "lock").read_text())
+        return write(handle, content, at)
+
+    (tmp_path / "lock").write_text(json.dumps({"pid": 1, "host": "elsewhere", "filled": "x" * 200}))
+    monkeypatch.setattr(os, "pwrite", looking)
+    with locked(tmp_path):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+    assert [json.loads(text)["pid"] for text in seen] == [1]
 
 
 def test_a_child_does_not_hold_what_its_parent_holds(tmp_path: Path) -> None:

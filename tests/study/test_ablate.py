@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
+from random import Random
 
 import pytest
 from simulated import Config, Killed, Lab, Physics
@@ -143,6 +144,16 @@ def test_the_pilot_sets_a_target_and_says_how(lab: Lab) -> None:
     assert target["text"].startswith("the median of 3 pilot runs, 0.9")
     assert 0.85 < target["value"] < 0.95
     assert set(lab.plan()["seeds"]).isdisjoint(lab.plan()["pilot_seeds"])
+
+
+def test_a_target_whose_metric_is_mostly_chance_is_said_to_be_noisy(lab: Lab) -> None:
+    chance = Physics(metric=lambda effort: 0.6 + 0.01 * math.log(effort) + Random(effort).gauss(0, 0.05))
+    conclusion = lab.study(ONE, "target.value=0.65", physics=chance)
+    assert lab.plan()["target"]["noise"].startswith("val/acc varies by 0.0")
+    assert conclusion.page is not None
+    assert "The target is noisy." in conclusion.page.read_text()
+    lab.study(ONE, physics=NORM)
+    assert "noise" not in lab.plan()["target"]
 
 
 @pytest.mark.sampled

@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -39,11 +40,14 @@ def plan() -> Plan:
     )  # fmt: skip
 
 
-def drawn(*verdicts: Verdict, width: int = 120) -> str:
+def drawn(*verdicts: Verdict, width: int = 120, **parts: Any) -> str:
     rows = [Row(one, HeldOut(0.91, 0.92), "test/acc") for one in verdicts]
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None, highlight=False)
-    forest.show(Conclusion(Path("study"), plan(), rows, 9, {"full - ema": "boom"}, "", Timing(0.7, 0.4), None), console)
+    planned = replace(plan(), **parts)
+    forest.show(
+        Conclusion(Path("study"), planned, rows, 9, {"full - ema": "boom"}, "", Timing(0.7, 0.4), None), console
+    )
     return file.getvalue()
 
 
@@ -75,6 +79,14 @@ def test_an_open_end_is_an_arrow_and_the_blocks_that_would_decide_are_named_belo
 
 def test_a_full_run_that_is_told_from_itself_is_said_to_be() -> None:
     assert "cannot be trusted" in drawn(replace(SAME, verdict="told apart", ratio=1.3, low=1.2, high=1.4), ONE)
+
+
+def test_what_the_blocks_can_show_and_a_noisy_target_are_said() -> None:
+    text = " ".join(drawn(SAME, ONE, OPEN).split())
+    assert "With 9 blocks the smallest possible p is 0.0039, or 0.0078 adjusted for 2 comparisons, which can" in text
+    assert "varies" not in text
+    noisy = plan().target | {"noise": "val/acc varies by 0.1 from run to run"}
+    assert "val/acc varies by 0.1 from run to run" in drawn(SAME, ONE, target=noisy)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120])

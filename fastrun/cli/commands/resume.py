@@ -8,6 +8,8 @@ from pathlib import Path
 from fastrun.errors import UsageError
 from fastrun.report.find_run import check_is_run, find_run
 from fastrun.report.location import is_race, is_study
+from fastrun.storage.links import check_no_links
+from fastrun.storage.lock import locked_ahead
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
 from fastrun.sweep.runner import exit_code
@@ -37,10 +39,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _resume_sweep(path: Path, given: Namespace) -> int:
-    from fastrun.sweep import resume, resume_external
+    with locked_ahead(path):
+        from fastrun.sweep import resume, resume_external
 
-    resume_jobs = resume_external.resume if resume_external.is_needed(path) else resume.resume
-    return exit_code(resume_jobs(path, given.overrides, given.failed))
+        resume_jobs = resume_external.resume if resume_external.is_needed(path) else resume.resume
+        return exit_code(resume_jobs(path, given.overrides, given.failed))
 
 
 def _resume_study(path: Path, given: Namespace) -> int:
@@ -55,14 +58,16 @@ def _resume_study(path: Path, given: Namespace) -> int:
         what = next(iter(other), "--inexact or --anyway")
         hint = "leave it out, or start another" + ("; only study.budget may change" if may else "")
         raise UsageError(f"{what}: a {'study' if may else 'race'} goes on as it was planned", hint)
-    if is_race(path):
-        from fastrun.cli.commands.race import resume
+    check_no_links(path)
+    with locked_ahead(path):
+        if is_race(path):
+            from fastrun.cli.commands.race import resume
 
-        return resume(path, with_failed=given.failed)
-    from fastrun.cli.commands.ablate import show
-    from fastrun.study.ablate import go_on
+            return resume(path, with_failed=given.failed)
+        from fastrun.cli.commands.ablate import show
+        from fastrun.study.ablate import go_on
 
-    show(go_on(path, given.overrides, with_failed=given.failed))
+        show(go_on(path, given.overrides, with_failed=given.failed))
     return 0
 
 
@@ -73,11 +78,13 @@ def _resume_run(path: Path, given: Namespace) -> int:
         key = "steps" if directory.config().get("steps") else "epochs"
         print(f"{path} is finished; `fastrun resume {path} {key}=…` trains it further")
         return 0
-    from fastrun import compose
-    from fastrun.run.resume import resume
-    from fastrun.system.clock import process_start
+    check_no_links(path, directory.checkpoints)
+    with locked_ahead(path):
+        from fastrun import compose
+        from fastrun.run.resume import resume
+        from fastrun.system.clock import process_start
 
-    settings = compose.from_config(directory.config(), given.overrides)
-    started = process_start()
-    resume(settings, directory, given.overrides, started=started, inexact=given.inexact, anyway=given.anyway)
+        settings = compose.from_config(directory.config(), given.overrides)
+        started = process_start()
+        resume(settings, directory, given.overrides, started=started, inexact=given.inexact, anyway=given.anyway)
     return 0

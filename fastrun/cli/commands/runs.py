@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import json
+import time
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from fastrun.cli.waiting import showing_progress, terminal_width
 from fastrun.errors import StorageError, UsageError
 from fastrun.report.filter import explain, parse_filter
 from fastrun.report.find_run import OUTPUTS
 from fastrun.report.index import Runs, read_runs
-from fastrun.report.listing import TITLES, lines_of, render
-from fastrun.report.location import is_study
+from fastrun.report.listing import TITLES, line_of, render
 from fastrun.report.order import KEYS, ordered
 from fastrun.report.record import RunRecord
 from fastrun.report.study_record import with_studies
+from fastrun.report.sweep_record import with_sweeps
 from fastrun.storage.metrics_file import finite
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
-_Line = TypeVar("_Line")
-
 
 def run(arguments: list[str]) -> int:
-    """Print a line for each run, the newest last, where the prompt is."""
+    """Print a line for each run, sweep and study, the newest last, where the prompt is."""
     given = _parser().parse_args(_joined(arguments))
     if given.limit is not None and given.limit < 1:
         raise UsageError(f"--limit {given.limit} lists nothing", "use a number from 1 on")
     is_wanted = parse_filter(given.filter) if given.filter is not None else lambda record: True
     found = _read(given.folder)
-    is_each = given.all or given.json
-    known = found.records if is_each else with_studies(found.records, given.folder)
-    listed = ordered([record for record in known if is_wanted(record)], given.sort)
+    known = found.records if given.all else with_studies(found.records, given.folder)
+    wanted = [record for record in known if is_wanted(record)]
+    is_each = given.all or given.filter is not None
+    listed = ordered(wanted if is_each else with_sweeps(wanted, given.folder), given.sort)
     if given.json:
         for record in _limited(listed, given):
             print(json.dumps(as_data(record), default=str))
@@ -52,11 +52,11 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _limited(lines: Sequence[_Line], given: Namespace) -> Sequence[_Line]:
-    """Return the lines that --limit leaves: the last ones, which stand first with --sort -KEY."""
+def _limited(listed: Sequence[RunRecord], given: Namespace) -> Sequence[RunRecord]:
+    """Return the records that --limit leaves: the last ones, which stand first with --sort -KEY."""
     if not given.limit:
-        return lines
-    return lines[: given.limit] if given.sort.startswith("-") else lines[-given.limit :]
+        return listed
+    return listed[: given.limit] if given.sort.startswith("-") else listed[-given.limit :]
 
 
 def _say_none(known: Sequence[RunRecord], given: Namespace) -> None:
@@ -64,7 +64,7 @@ def _say_none(known: Sequence[RunRecord], given: Namespace) -> None:
     count = f"{len(known)} run{'s' * (len(known) != 1)}"
     print(f"none of {count} in {given.folder} is one that --filter {given.filter!r} asks for")
     hint = explain(given.filter, known)
-    if hint is None and any(is_study(record.path) for record in known):
+    if hint is None and any(record.kind != "run" for record in known):
         hint = "the runs within studies are looked through with --all"
     if hint is not None:
         print(f"hint: {hint}")
@@ -79,7 +79,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--filter", metavar="TEXT", help=conditions)
     parser.add_argument("--limit", metavar="N", type=int, help="only the last N lines; with --sort -KEY the first N")
     parser.add_argument("--all", action="store_true", help="each run of a sweep or study, not a line for all of them")
-    parser.add_argument("--json", action="store_true", help="print all that is known of each run, a JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print all that is known, a JSON object for each line")
     return parser
 
 
@@ -114,16 +114,14 @@ def as_data(record: RunRecord) -> dict[str, Any]:
     return {"run": str(record.path)} | {name: finite(value) for name, value in values.items()} | {"sweep": sweep}
 
 
-def _print_table(records: list[RunRecord], given: Namespace) -> None:
-    is_whole, is_reversed = given.all or given.filter is not None, given.sort.startswith("-")
-    lines = lines_of(records, given.folder, is_whole=is_whole, is_reversed=is_reversed)
-    shown = _limited(lines, given)
-    print(render(TITLES, [line.cells() for line in shown], terminal_width()))
-    which = "first" if is_reversed else "last"
-    notes = [f"the {which} {len(shown)} of {len(lines)} lines"] if len(shown) < len(lines) else []
-    if any(is_study(record.path) for record in records):
-        notes.append("a sweep or a study is one line: --all lists its runs")
-    elif len(lines) < len(records):
-        notes.append("a sweep is one line: --all lists its runs")
+def _print_table(listed: Sequence[RunRecord], given: Namespace) -> None:
+    shown, now = _limited(listed, given), time.time()
+    print(render(TITLES, [line_of(record, now).cells() for record in shown], terminal_width()))
+    which = "first" if given.sort.startswith("-") else "last"
+    notes = [f"the {which} {len(shown)} of {len(listed)} lines"] if len(shown) < len(listed) else []
+    kinds = {record.kind for record in listed} - {"run"}
+    if kinds:
+        what = "a sweep" if kinds == {"sweep"} else "a sweep or a study"
+        notes.append(f"{what} is one line: --all lists its runs")
     if notes:
         print(f"\n{'; '.join(notes)}")

@@ -17,6 +17,7 @@ from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
 from fastrun.report.page.study_progress import Progress, read_progress
+from fastrun.report.page.study_words import describe_least_p, explain_words, title_of
 from fastrun.report.page.timing import describe_quiet
 
 _KINDS = {"without": 0, "added": 1, "same": 2}
@@ -40,8 +41,10 @@ def study_context(folder: Path) -> dict[str, Any]:
     rows = [replace(row, verdict="not told apart" if holds else "told apart") if row is same else row for row in rows]
     is_quiet, quiet = describe_quiet(study.timing, None if same is None else same.seconds_ratio)
     progress = None if rows else read_progress(study)
+    is_sequential, confidence = bool(rule.get("sequential")), rule.get("confidence", _CONFIDENCE)
     return {
-        "title": f"{folder.parent.name} {folder.name}",
+        "title": title_of(study),
+        "words": list(explain_words(study)) if rows else [],
         "study": study,
         "conclusion": conclusion,
         "run": shlex.join(["fastrun", "train", *_run_words(study)]),
@@ -54,12 +57,14 @@ def study_context(folder: Path) -> dict[str, Any]:
         "forest": draw_forest(rows, rule.get("equivalence", _EQUIVALENCE)),
         "interval": interval,
         "span": span,
-        "confidence": percent(rule.get("confidence", _CONFIDENCE)),
+        "confidence": percent(confidence),
         "equivalence": percent(rule.get("equivalence", _EQUIVALENCE)),
         "most_misses": percent(rule.get("most_misses")),
-        "is_sequential": bool(rule.get("sequential")),
+        "is_sequential": is_sequential,
+        "least_p": describe_least_p(rows, confidence) if rows and not is_sequential else "",
         "contrasts": sum(row.kind != "same" for row in rows),
         "target": describe_target(study.plan),
+        "noise": _part(study.plan, "target").get("noise"),
         "fairness": _fairness(study, quiet),
         "test_name": next((row.test_metric_name for row in rows if row.test_metric_name), None),
         "is_worse_on_test": is_worse_on_test,
@@ -89,6 +94,7 @@ def describe_target(plan: dict[str, Any]) -> str:
     if target.get("value") is None:
         return "The target is not set yet."
     origin = target.get("text") or {"pilot": "set by pilot runs"}.get(str(target.get("source")), "given")
+    origin = "given on the command line" if origin == "given" else origin
     return f"{target.get('metric')} {number(target['value'])} on validation data: {origin}."
 
 

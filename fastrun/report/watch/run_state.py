@@ -66,6 +66,7 @@ class RunState:
         self.record: RunRecord = read_record(path)
         self.summary: dict[str, Any] = {}
         self._times: dict[str, Any] = {}
+        self._lock: dict[str, Any] = {}
         self._tail = MetricsTail(self.run.metrics)
         self._restarts = 0
 
@@ -96,7 +97,8 @@ class RunState:
 
     def _read_status(self) -> str:
         """Return the status: ``running``, too, where a process that resumes the run has its lock and begins."""
-        holder = Process.of(self.run.read("lock"))
+        self._lock = self.run.read("lock")
+        holder = Process.of(self._lock)
         if holder is not None and not holder.is_gone():
             return "running"
         return self.run.status()  # after the lock, which is released once the status is that of the end
@@ -187,7 +189,8 @@ class RunState:
     @property
     def wall_seconds(self) -> float | None:
         """Return the seconds since the run, or its newest attempt, began; of all attempts once it has finished."""
-        began = _number(self._times.get("updated"), 0.0)  # written when an attempt begins, and when it ends
+        updated = _number(self._times.get("updated"), 0.0)  # written when an attempt begins, and when it ends
+        began = max(updated, _number(self._lock.get("since"), 0.0))
         if self.status == "running" and began:
             return max(0.0, self._now() - began)
         return self.record.wall_seconds

@@ -16,10 +16,11 @@ from fastrun.storage.atomic import write_atomic
 from fastrun.storage.lock import locked
 from fastrun.study import ladder
 from fastrun.study.ablate import folder_name
-from fastrun.study.arms import FULL
+from fastrun.study.arms import FULL, without_shared
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Row, conclude
 from fastrun.study.estimate import counted
+from fastrun.study.factors import Factor
 from fastrun.study.folder import OUTCOME
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
@@ -85,15 +86,18 @@ def define(config: RaceConfig, overrides: list[str]) -> RaceDefinition:
         DataError: the data is not where the run says.
         UsageError: the recipe cannot be written under that name.
     """
-    settings = compose.compose(overrides)
+    composer = compose.PartComposer()
+    settings = composer(overrides)
     if settings.target.value is None:
         raise ConfigError("a race needs a target", "add one: target.value=0.9")
     if config.budget is not None:
         to_seconds(config.budget, "race.budget")
     if config.name is not None:
         check_name(config.name)
-    candidates = Candidates(compose.compose, overrides, settings)
     axes = default_space(settings) if config.space is None else parse_space(config.space)
+    options = [Factor(axis.key, axis.key, text) for axis in axes if axis.is_group for text in axis.ends()]
+    composer.prepare(option.remove_from(without_shared(overrides)) for option in options)
+    candidates = Candidates(composer, overrides, settings)
     if config.space is not None:
         candidates.check(axes)
     spare = _SPARE if config.space is None else 0.0

@@ -88,8 +88,9 @@ def test_limit_keeps_the_last_lines(outputs: Path, capsys: pytest.CaptureFixture
 
 
 def test_json_has_everything_of_every_run(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    objects = [json.loads(line) for line in said(capsys, "--json").splitlines()]
+    objects = [json.loads(line) for line in said(capsys, "--json", "--all").splitlines()]
     assert len(objects) == 6
+    assert {one["kind"] for one in objects} == {"run"}
     last = objects[-2]
     assert last["id"] == "dddd/2"
     assert last["overrides"] == ["+recipe=mlp_fast", "epochs=2", "clip=agc"]
@@ -99,6 +100,26 @@ def test_json_has_everything_of_every_run(outputs: Path, capsys: pytest.CaptureF
     assert objects[0]["train_seconds"] == 2.5
     assert objects[0]["config"]["seed"] == 0
     assert len(said(capsys, "--json", "--limit", "2", "--filter", "status=finished").splitlines()) == 2
+
+
+def test_json_and_the_table_list_sweeps_and_studies_alike(
+    outputs: Path, make_study: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = make_study(outputs / "mlp_fast/study-2026-11-28_12-00-00-eeee", blocks=2, started=time.time() - 30)
+    of_study = ["--filter", "status=interrupted"]
+    for given in ([], ["--sort", "-best"], ["--limit", "2"], of_study, ["--all"], [str(study)]):
+        objects = [json.loads(line) for line in said(capsys, "--json", *given).splitlines()]
+        assert [one["id"] for one in objects] == ids(said(capsys, *given)), given
+    by_id = {one["id"]: one for one in map(json.loads, said(capsys, "--json").splitlines())}
+    sweep, whole = by_id["dddd"], by_id["eeee"]
+    assert (sweep["kind"], sweep["runs"]) == ("sweep", {"finished": 2, "failed": 1})
+    assert sweep["best"] == pytest.approx(0.94)
+    assert sweep["run"].endswith("sweep-2026-11-28_12-00-00-dddd")
+    assert sweep["config"]["seed"] == 0
+    assert sweep["train_seconds"] == 2 * 2.5 + 1.5
+    assert (whole["kind"], whole["status"], whole["reason"]) == ("study", "interrupted", "block 2 of 6")
+    assert whole["run"] == str(study)
+    assert whole["runs"] == {"finished": 8}
 
 
 @pytest.mark.parametrize("width", [80, 100])
@@ -138,6 +159,22 @@ def test_a_study_is_a_line_that_says_how_far_it_came(
     assert ids(said(capsys, "--filter", "status=interrupted")) == ["eeee"]
     assert len(ids(said(capsys, "--all"))) == 14
     assert len(ids(said(capsys, str(study)))) == 8
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_how_far_a_study_came_fits_the_terminal(
+    outputs: Path, make_study: Make, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    study = make_study(outputs / "mlp_fast/study-2026-11-28_12-00-00-eeee", blocks=2, started=time.time())
+    names = ("norm", "clip", "optimizer", "schedule", "augment", "pipeline")
+    (study / "study.json").write_text(json.dumps({"factors": [{"name": name} for name in names]}))
+    monkeypatch.setattr(verb, "terminal_width", lambda: width)
+    text = said(capsys)
+    assert max(map(len, text.splitlines())) <= width
+    (line,) = (line for line in text.splitlines() if line.startswith("eeee"))
+    assert "mlp_fast study of" in line
+    assert "interrupted: block 2 of 6" in line
+    assert "failed: out of memory" in text
 
 
 def test_a_reversed_order_keeps_its_first_lines(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

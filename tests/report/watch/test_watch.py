@@ -106,6 +106,36 @@ def test_a_run_whose_resume_begins_is_not_over(fake_run) -> None:
     assert state.status == "interrupted"
 
 
+@pytest.mark.parametrize("kind", ["run", "study", "race"])
+def test_a_watch_sees_a_resume_before_it_has_loaded_anything(
+    folder: Path, make_run, make_study, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    name = f"outputs/mlp/{kind}-2026-01-01_00-00-00-00dd"
+    path = make_run(folder / name, "interrupted") if kind == "run" else make_study(folder / name)
+    if kind == "race":
+        (path / "study.json").rename(path / "race.json")
+    seen = []
+
+    def look(*_: object, **__: object) -> None:
+        state = RunState(path) if kind == "run" else SweepState(path / "runs")
+        state.poll()
+        seen.append((state.status, state.has_ended))
+        raise UsageError("this is all", "nothing else is tested")
+
+    loads = {"run": "fastrun.compose.from_config", "study": "fastrun.study.ablate.read_definition"}
+    monkeypatch.setattr(loads.get(kind, "fastrun.study.race.race.read_race"), look)
+    assert main(["resume", str(path)]) == UsageError.exit_code
+    assert seen == [("running", False)]
+
+
+def test_a_resume_counts_its_seconds_from_its_own_start(fake_run) -> None:
+    run = fake_run()
+    (run.path / "lock").write_text(json.dumps({**asdict(Process.this()), "since": 1500.0}))
+    state = RunState(run.path, now=lambda: 1503.0)
+    state.poll()
+    assert state.wall_seconds == 3.0
+
+
 def test_without_a_terminal_there_is_one_frame(fake_run, capfd) -> None:
     run = fake_run()
     run.write_lines(*range(1, 6))
