@@ -23,6 +23,6 @@ def test_a_frozen_body_keeps_its_norms_and_is_clipped_once_it_trains(folder: Pat
     before = {name: value.clone() for name, value in parts.net.named_buffers()}
     assert before
     batches = parts.loaders.train.batches(0)
-    stepper.step(0, *next(batches))
+    stepper.step(0, next(batches))
     assert all(torch.equal(before[name], value) for name, value in parts.net.named_buffers())
     assert len(stepper.weights) == len(list(parts.net.parameters()))

@@ -30,7 +30,7 @@ def trial_of(*overrides: str) -> Trial:
 
 def measured_of(trial: Trial) -> Measured:
     """Numbers that nobody measured: a step takes 1 ms, a validation and a save 5 ms."""
-    steps = Steps(len(trial.y), 1e-5, 1e-3, 0.01, 1e-3, 3e-4, 0.1, 0.1, 1.0, 0.0, 5)
+    steps = Steps(trial.size, 1e-5, 1e-3, 0.01, 1e-3, 3e-4, 0.1, 0.1, 1.0, 0.0, 5)
     machine = Machine(1e9, "float32", 1e9, 1)
     return Measured(steps, trial.parts.plan, 5e-3, Save(5e-3, 5e-3), None, None, machine, 0)
 
