@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 QUICK = ["batch.size=8", "amp=off", "speed.threads=1", "val_every=5", "checkpoint.every=5"]
 RUNS = {
     "unet": ["model._target_=modules.UNet", "data._target_=modules.DiskModule", "pipeline=plain"],
-    "vae": ["model._target_=modules.VAE", "data=synthetic", "data.samples=60", "data.shape=[1,4,4]", "model.latent=3"],
+    "vae": ["model._target_=modules.VAE", "data=synthetic", "data.samples=60", "data.shape=[1,4,4]", "+model.latent=3"],
     "contrastive": ["model._target_=modules.Contrastive", "data._target_=modules.views", "pipeline=plain"],
 }
 SWAPPED = {
@@ -154,7 +154,7 @@ def test_one_that_cannot_be_trained_is_refused_in_a_line(folder: Path, change: s
         (["views=flip"], "views=flip"),
         (["model=mlp", "model._target_=mlp"], "samples are dicts with the keys image, mask, name"),
         (["augment=flip"], "augment needs images"),
-        (["optimizer=own"], "configure_optimizers returns no optimizer"),
+        (["optimizer=own"], "UNet has no configure_optimizers"),
     ],
 )
 def test_what_does_not_fit_it_is_refused(folder: Path, given: list[str], message: str) -> None:
