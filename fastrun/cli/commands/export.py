@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from fastrun.errors import UsageError
 from fastrun.report.find_run import check_is_run, find_run
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
@@ -14,7 +15,7 @@ from fastrun.training.trained.export.formats import CARD, DESCRIPTION, FORMATS, 
 
 
 def run(arguments: list[str]) -> int:
-    """Write the files of an export, and print what they are and how well they agree with the network."""
+    """Write the files of an export, and say what they are and how well they agree with the network."""
     parser = ArgumentParser("fastrun export", __doc__)
     parser.add_argument("run", metavar="RUN", help="a run: its directory, `latest`, `best`, an id …")
     parser.add_argument("--to", required=True, choices=tuple(FORMATS), help="the format")
@@ -26,6 +27,8 @@ def run(arguments: list[str]) -> int:
     form = FORMATS[given.to]
     form.check_installed(f"--to {form.name}")
     folder = given.out or path / f"export-{form.name}"
+    if folder.suffix == Path(form.file).suffix:
+        raise UsageError(f"--out {folder} names a file", f"give a folder: {', '.join(form.files)} are written into it")
     check_new(folder, form.files)
     _export(RunDir(path), given, form, folder)
     return 0
@@ -46,8 +49,10 @@ def _export(directory: RunDir, given: Namespace, form: Format, folder: Path) -> 
     found, takes = done.agreement, done.interface
     print(f"written     {folder / form.file} ({len(done.files[form.file]) / 1e6:.2f} MB)")
     print(f"beside it   {CARD}, {DESCRIPTION}")
-    print(f"takes       {takes.inputs}: {takes.takes}")
-    print(f"returns     {takes.outputs}: {takes.returns}")
+    print(f"takes       {takes.inputs}")
+    print(f"            {takes.takes}")
+    print(f"returns     {takes.outputs}")
+    print(f"            {takes.returns}")
     print(f"inside      {takes.inside}")
     print(f"compared    {found.samples} {found.origin}")
     print(f"            in batches of {', '.join(map(str, found.batches))}")

@@ -69,7 +69,7 @@ def test_images_are_prepared_inside_and_the_card_s_own_lines_run(folder: Path, m
     path = exported(run, form)
     out = capfd.readouterr().out
     assert f"written     {path} (" in out
-    assert "takes       uint8 [batch, 1, 8, 8]: images (gray" in out
+    assert "takes       uint8 [batch, 1, 8, 8]\n            images (gray; " in out
     assert (
         "compared    200 samples of the validation set (359 in all)\n            in batches of 1, 2, 7, 30, 32" in out
     )
@@ -153,8 +153,11 @@ def test_what_is_validated_is_what_is_exported(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_network_that_was_compiled_and_channels_last_is_exported(folder: Path) -> None:
-    run = trained("data=digits", *QUICK, "model=cnn", "speed.channels_last=true", "speed.compile=true", "ema=ema")
+@pytest.mark.parametrize(
+    "speed", ["model=cnn speed.channels_last=true", "model=mlp model.hidden=[8] speed.compile=true"]
+)
+def test_how_a_network_was_made_faster_is_no_matter(folder: Path, speed: str) -> None:
+    run = trained("data=digits", *QUICK, *speed.split(), "ema=ema")
     for form in FORMATS:
         check_agrees(run, exported(run, form), bytes_of_digits(5))
 

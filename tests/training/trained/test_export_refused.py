@@ -153,6 +153,7 @@ def test_weights_without_a_good_description_are_refused(run: Path) -> None:
     [
         (["--to", "onxx"], 2, "invalid choice: 'onxx'"),
         ([], 2, "required: --to"),
+        (["--to", "onnx", "--out", "it.onnx"], 2, "--out it.onnx names a file"),
         (["--to", "torch", "--ckpt", "gone.ckpt"], 6, "gone.ckpt does not exist"),
     ],
 )

@@ -86,7 +86,7 @@ def _takes(learned: DataState, any_length: bool) -> str:
 def _inside(learned: DataState, views: str) -> str:
     parts = []
     if learned.dtype == "uint8":
-        parts.append("each channel is scaled to the mean 0 and the deviation 1 that training saw")
+        parts.append("each channel is scaled to mean 0 and deviation 1, as in training")
     if views != "none":
         parts.append(f"logits are averaged over variants of an image (views={views})")
     if learned.task.name == "regression":
