@@ -54,28 +54,25 @@ def compare(network: Function, exported: Function, samples: Samples, task: Task,
     Raises:
         ConfigError: they differ by more than :data:`TOLERANCE`, or the outputs are not finite.
     """
-    expected, got, sizes = [], [], set()
+    scale, largest, difference, scaled = _scale(task), 0.0, 0.0, 0.0
+    sizes: set[int] = set()
     with torch.inference_mode():
         for batch in _batches(samples.inputs, any_length):
-            expected.append(network(batch.clone()).flatten(0, -2).double())  # a network may change its inputs
-            got.append(_of_shape(exported(batch.clone()), expected[-1]))
+            right = network(batch.clone()).double()  # a network may change its inputs
+            found = exported(batch.clone()).double()
+            _check(right, found)
+            off = (found - right).abs()
+            largest = max(largest, float(right.abs().max()))
+            difference, scaled = max(difference, float(off.max())), max(scaled, float((off / scale).max()))
             sizes.add(len(batch))
-    right, found = torch.cat(expected), torch.cat(got)
-    if not right.isfinite().all():
-        raise ConfigError("the network's outputs are not finite", "choose another checkpoint: --ckpt last, or a path")
-    largest = float(right.abs().max())
-    difference = (found - right).abs()
-    relative = float((difference / _scale(task, largest)).max())
-    agreement = Agreement(
-        float(difference.max()), relative, largest, len(samples.inputs), sorted(sizes), samples.origin
-    )
-    if not relative <= TOLERANCE:
+    relative = scaled if task.name == "regression" else difference / (largest or 1.0)
+    if relative > TOLERANCE:
         raise ConfigError(
-            f"the exported model differs from the network by up to {agreement.difference:.3g}, which is "
+            f"the exported model differs from the network by up to {difference:.3g}, which is "
             f"{relative:.1e} of the scale of its outputs, so no file is kept",
             "try another format: --to onnx, torch or safetensors",
         )
-    return agreement
+    return Agreement(difference, relative, largest, len(samples.inputs), sorted(sizes), samples.origin)
 
 
 def _batches(inputs: Tensor, any_length: bool) -> Iterator[Tensor]:
@@ -92,18 +89,25 @@ def _batches(inputs: Tensor, any_length: bool) -> Iterator[Tensor]:
             yield inputs[:2, :length]
 
 
-def _of_shape(outputs: Tensor, expected: Tensor) -> Tensor:
-    rows = outputs.flatten(0, -2).double()
-    if rows.shape != expected.shape:
+def _check(right: Tensor, found: Tensor) -> None:
+    """Check that outputs can be compared.
+
+    Raises:
+        ConfigError: their shapes differ, or they are not finite.
+    """
+    if not right.isfinite().all():
+        raise ConfigError("the network's outputs are not finite", "choose another checkpoint: --ckpt last, or a path")
+    if right.shape != found.shape or not found.isfinite().all():
+        what = f"outputs of shape {list(found.shape)}" if right.shape != found.shape else "outputs that are not finite"
         raise ConfigError(
-            f"the exported model returns {list(rows.shape)} numbers, and the network {list(expected.shape)}",
-            "its operators depend on the size of the batch: try --to safetensors",
+            f"for a batch of {len(right)}, the exported model returns {what}, and the network {list(right.shape)}",
+            "try another format: --to onnx, torch or safetensors",
         )
-    return rows
 
 
-def _scale(task: Task, largest: float) -> Tensor:
-    """Return what a difference is measured by: a number, or one for each output of a regression."""
-    if task.name == "regression":
-        return torch.tensor(task.std, dtype=torch.double).maximum(_ROUNDING * torch.tensor(task.mean).double().abs())
-    return torch.tensor(largest or 1.0, dtype=torch.double)
+def _scale(task: Task) -> Tensor:
+    """Return what the differences of a regression are measured by, for each output; one for other tasks."""
+    if task.name != "regression":
+        return torch.ones(1, dtype=torch.double)
+    mean, std = (torch.tensor(values, dtype=torch.double) for values in (task.mean, task.std))
+    return std.maximum(_ROUNDING * mean.abs())

@@ -11,8 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fastrun.components.task import OWN_TASK
 from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
 from fastrun.storage.run_dir import RunDir
+from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.trained.export import onnx_file, torch_file, weights_file
 from fastrun.training.trained.export.agreement import Agreement, Function, compare
 from fastrun.training.trained.export.card import Card, render_card
@@ -50,13 +53,19 @@ def export(run: RunDir, checkpoint: Path, settings: Settings, form: Format) -> E
 
     Raises:
         CheckpointError: the checkpoint cannot be read or holds another network.
-        ConfigError: the model cannot be built or has no such form, or what was written computes something else.
+        ConfigError: the model cannot be built, does not return a tensor for a batch of inputs, or has no such form; or
+            what was written computes something else.
     """
     trained = load_network(checkpoint, settings)
+    if not trained.learned.is_paired:
+        raise ConfigError(
+            "the run's samples are no pairs of an input and a target", "an export takes a batch of inputs"
+        )
     samples = find_samples(trained)
+    _check_outputs(TensorModel(trained), samples.inputs)
     description = weights_file.describe(trained)
     content, exported, any_length = _convert(trained, samples, form, description)
-    task = trained.learned.task
+    task = OWN_TASK if has_own_loss(trained.net) else trained.learned.task
     agreement = compare(TensorModel(trained), exported, samples, task, any_length=any_length)
     interface = interface_of(trained, any_length=any_length)
     description |= {"format": form.name, "interface": asdict(interface), "agreement": asdict(agreement)}
@@ -67,6 +76,18 @@ def export(run: RunDir, checkpoint: Path, settings: Settings, form: Format) -> E
         form.file: content,
     }
     return Export(files, agreement, interface)
+
+
+def _check_outputs(model: TensorModel, inputs: Tensor) -> None:
+    hint = "an export is the network's forward, from a batch of inputs to a tensor"
+    try:
+        with torch.inference_mode():
+            outputs = model(inputs[:2].clone())
+    except Exception as error:  # the network may be the user's
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"the network does not take the samples alone: {reason}", hint) from error
+    if not isinstance(outputs, Tensor):
+        raise ConfigError(f"the network returns a {type(outputs).__name__}", hint)
 
 
 def _convert(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastrun.components.data.columns import ColumnEncoding
 from fastrun.components.data.inputs import Images, Rows, input_kind
 from fastrun.components.data.learned import DataState
+from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.trained.model import TrainedNetwork
 
 _MAKES_PROBABILITIES = {
@@ -59,11 +60,13 @@ def interface_of(trained: TrainedNetwork, *, any_length: bool) -> Interface:
     is_text = learned.task.name == "language"
     sizes: list[str | int] = ["length"] if is_text and any_length else [*learned.in_shape]
     outputs: list[str | int] = [*sizes, learned.task.outputs] if is_text else [learned.task.outputs]
+    if has_own_loss(trained.net):
+        outputs = ["…"]
     return Interface(
         dtype=learned.dtype,
         shape=["batch", *sizes],
         takes=_takes(learned, any_length),
-        inside=_inside(learned, trained.settings.views),
+        inside=_inside(trained),
         out_shape=["batch", *outputs],
         returns=_returns(trained),
         columns=_columns(learned),
@@ -83,19 +86,21 @@ def _takes(learned: DataState, any_length: bool) -> str:
     return "samples as the data set holds them"
 
 
-def _inside(learned: DataState, views: str) -> str:
-    parts = []
+def _inside(trained: TrainedNetwork) -> str:
+    learned, views, parts = trained.learned, trained.settings.views, []
     if learned.dtype == "uint8":
         parts.append("each channel is scaled to mean 0 and deviation 1, as in training")
     if views != "none":
         parts.append(f"logits are averaged over variants of an image (views={views})")
-    if learned.task.name == "regression":
+    if learned.task.name == "regression" and not has_own_loss(trained.net):
         parts.append("outputs are brought to the unit of the targets")
     return "; ".join(parts) or "nothing but the network"
 
 
 def _returns(trained: TrainedNetwork) -> str:
     task = trained.learned.task
+    if has_own_loss(trained.net):
+        return "what the forward of the LightningModule returns"
     if task.name == "regression":
         target = trained.learned.encoding.get("target")
         return f"{target or 'the numbers'}, in the unit of the targets"

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.task import TargetUnits
 from fastrun.components.test_time_augmentation import averaged_logits
+from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.trained.model import TrainedNetwork
 
 
@@ -19,10 +20,11 @@ class TensorModel(nn.Module):
 
     def __init__(self, trained: TrainedNetwork) -> None:
         super().__init__()
-        learned = trained.learned
+        task = trained.learned.task
         self.net = trained.net
-        self.scaling = Standardize(learned.mean, learned.scale)
-        self.units = TargetUnits(learned.task) if learned.task.name == "regression" else nn.Identity()
+        self.scaling = Standardize(trained.learned.mean, trained.learned.scale)
+        is_standardized = task.name == "regression" and not has_own_loss(trained.net)
+        self.units = TargetUnits(task) if is_standardized else nn.Identity()
         self.views = trained.settings.views
         self.eval()
 
@@ -34,7 +36,8 @@ class TensorModel(nn.Module):
 
         Returns:
             Logits ``[batch, classes]``, averaged over the run's ``views``; numbers ``[batch, numbers]`` in the unit of
-            the targets; or logits of each next token, ``[batch, length, tokens]``.
+            the targets; logits of each next token, ``[batch, length, tokens]``; or whatever a LightningModule with a
+            loss of its own returns.
         """
         outputs: Tensor = self.units(averaged_logits(self.net, self.scaling(inputs), self.views))
         return outputs
