@@ -67,7 +67,7 @@ def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel
     """Load a trained model on the CPU, in evaluation mode. The data that it was trained on is not needed.
 
     Args:
-        path: a run directory, or the file of a checkpoint.
+        path: a run directory, the file of a checkpoint, or a ``model.safetensors`` of ``fastrun export``.
         checkpoint: of a run directory, ``best``, ``last``, or a path.
 
     Returns:
@@ -82,9 +82,12 @@ def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel
 
     from fastrun.storage.checkpoint.select import select
     from fastrun.storage.run_dir import RunDir
-    from fastrun.training.trained.model import load_model
+    from fastrun.training.trained.export import weights_file
+    from fastrun.training.trained.model import TrainedModel, load_model
 
     source = Path(path)
+    if source.suffix == weights_file.SUFFIX and source.is_file():
+        return TrainedModel(weights_file.load_file(source))
     if source.is_file():
         return load_model(source)
     run = RunDir.open(source)

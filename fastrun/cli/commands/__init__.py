@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 _ORDER = (
-    "train", "watch", "resume", "eval", "predict", "runs", "compare", "report", "prune", "tune", "find", "diagnose",
-    "ablate", "race", "recipes", "options", "completion", "version",
+    "train", "watch", "resume", "eval", "predict", "export", "runs", "compare", "report", "prune", "tune", "find",
+    "diagnose", "ablate", "race", "recipes", "options", "completion", "version",
 )  # fmt: skip
 
 

@@ -67,6 +67,21 @@ class ColumnEncoding:
         span = self.high - self.low
         return 2 * (self.low + self.mean * span), 2 * self.std * span
 
+    def describe_inputs(self) -> dict[str, str]:
+        """Return what each input holds, in words, by the names that :meth:`encode` gives them."""
+        inputs, missing = {}, f"1 where {self.name} is missing, else 0"
+        if self.kind == "category":
+            inputs = {f"{self.name}={word}": f"1 where {self.name} is {word}, else 0" for word in self.words}
+            if self.has_other:
+                inputs[f"{self.name} other"] = f"1 where {self.name} is another word, else 0"
+        elif self.kind == "boolean" and self.low is not None:
+            inputs[self.name] = f"1 for true, 0 for false, {self.mean:.6g} where it is missing"
+        elif self.scale is not None:
+            mean, std = self.scale
+            unit = " microseconds" if self.kind == "date" else ""
+            inputs[self.name] = f"(value - {mean:.9g}) / {std:.9g}{unit}, 0 where it is missing"
+        return inputs | ({f"{self.name} missing": missing} if self.has_missing else {})
+
     def state(self) -> dict[str, Any]:
         """Return the encoding as plain values, from which ``ColumnEncoding(**state)`` makes it again."""
         return asdict(self)

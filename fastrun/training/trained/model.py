@@ -56,13 +56,28 @@ def load_network(checkpoint: Path, settings: Settings | None = None) -> TrainedN
             settings = from_dict(state.config)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint} is damaged: {error}", "use another checkpoint") from error
+    return rebuild(settings, learned, network_weights(content, str(checkpoint)), str(checkpoint))
+
+
+def rebuild(settings: Settings, learned: DataState, weights: Mapping[str, Tensor], origin: str) -> TrainedNetwork:
+    """Build a network and give it its trained weights.
+
+    Args:
+        settings: the settings of the run.
+        learned: what the run learned from its data.
+        weights: the weights by their names in the network.
+        origin: the file that they were read from, for messages.
+
+    Raises:
+        CheckpointError: the weights are those of another network.
+        ConfigError: the model cannot be built.
+    """
     with seeded(settings.seed, INIT):  # what the constructor draws and keeps outside of its state dict, as in the run
         net = construct_network(settings, learned, Resolved({}))
-    weights = network_weights(content, str(checkpoint))
     difference = _difference(net.state_dict(), weights)
     if difference:
         hint = "a run goes on with the network that it began with, and data of the same shape"
-        raise CheckpointError(f"{checkpoint} holds another network: {difference}", hint)
+        raise CheckpointError(f"{origin} holds another network: {difference}", hint)
     net.load_state_dict(weights)
     return TrainedNetwork(net.eval(), learned, settings)
 
