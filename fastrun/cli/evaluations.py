@@ -118,8 +118,8 @@ def _show_classes(found: ByClass, console: Console) -> None:
     shown = f"the weakest {len(rows)} of {len(found.rows)}" if len(rows) < len(found.rows) else "the weakest first"
     console.print(f"\nby class, {shown}")
     console.print(table)
-    matrix = _matrix(found)
-    if matrix is not None and Measurement.get(Console(width=10_000), console.options, matrix).maximum <= console.width:
+    matrix, wide = _matrix(found), Console(width=10_000)
+    if matrix is not None and Measurement.get(wide, wide.options, matrix).maximum <= console.width:
         console.print("\nlabels in rows, predictions in columns")
         console.print(matrix)
     elif found.confused:
@@ -141,14 +141,13 @@ def _matrix(found: ByClass) -> Table | None:
 
 
 def _show_confused(found: ByClass, console: Console) -> None:
-    support = {row.name: row.support for row in found.rows}
     table = _new_table()
     for name in ("label", "taken for"):
         table.add_column(name, overflow="fold")
     for name in ("samples", "of"):
         table.add_column(name, justify="right")
     for pair in found.confused[:_CONFUSED]:
-        table.add_row(Text(pair.label), Text(pair.prediction), f"{pair.count:,}", f"{support[pair.label]:,}")
+        table.add_row(Text(pair.label), Text(pair.prediction), f"{pair.count:,}", f"{pair.support:,}")
     console.print("\nconfused most")
     console.print(table)
 

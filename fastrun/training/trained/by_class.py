@@ -40,11 +40,19 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Confused:
-    """Samples of a class that are taken for another one."""
+    """Samples of a class that are taken for another one.
+
+    Attributes:
+        label: the class.
+        prediction: what they are taken for.
+        count: how many are.
+        support: how many samples the class has.
+    """
 
     label: str
     prediction: str
     count: int
+    support: int
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,9 @@ def results_by_class(labels: Labels, predictions: Labels, names: Sequence[str]) 
         for at, name in enumerate(names)
     ]
     rows.sort(key=lambda row: 2.0 if row.f1 is None else row.f1)
-    confused = [Confused(names[label], names[other], times) for label, other, times in wrong[:_MOST_PAIRS]]
+    confused = [
+        Confused(names[label], names[other], times, support[label]) for label, other, times in wrong[:_MOST_PAIRS]
+    ]
     return ByClass(rows, list(names), _matrix(true, found, counts, count), confused)
 
 

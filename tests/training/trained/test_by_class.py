@@ -35,7 +35,7 @@ def test_a_class_that_is_nowhere_comes_last_and_has_no_shares() -> None:
     assert (cat.name, cat.recall, cat.precision, cat.taken_for, cat.taken) == ("cat", 0.8, 1.0, "dog", 2)
     assert (dog.recall, dog.precision, dog.taken_for, dog.taken) == (1.0, pytest.approx(10 / 12), None, 0)
     assert (eel.support, eel.recall, eel.precision, eel.f1) == (0, None, None, None)
-    assert found.confused == [Confused("cat", "dog", 2)]
+    assert found.confused == [Confused("cat", "dog", 2, 10)]
 
 
 def test_classes_of_one_name_are_told_apart() -> None:

@@ -100,7 +100,8 @@ def test_residuals_are_those_of_the_loaded_model_and_rows_are_named(evaluate: Ev
 
 def test_several_numbers_have_residuals_each(evaluate: Evaluate, capfd) -> None:
     Path("pairs.py").write_text(
-        "import torch\nfrom torch.utils.data import TensorDataset\n\n\ndef pairs(val_fraction, test_fraction, split_seed):\n"
+        "import torch\nfrom torch.utils.data import TensorDataset\n\n\n"
+        "def pairs(val_fraction, test_fraction, split_seed):\n"
         "    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))\n"
         "    return {name: TensorDataset(x, x[:, :2] * 3) for name in ('train', 'val', 'test')}\n"
     )
@@ -164,6 +165,12 @@ def test_the_terminal_has_what_matters_most(evaluate: Evaluate, capfd, monkeypat
     for words in ("by class, the weakest first", "labels in rows, predictions in columns", "the worst 5 of 75 samples"):
         assert words in out
     assert f"kept in {few.directory}/eval-test-best.json" in out
+    monkeypatch.setenv("COLUMNS", "12")
+    assert main(["eval", str(few.directory)]) == 0
+    out = capfd.readouterr().out
+    assert "confused most" in out
+    assert "labels in rows" not in out
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["eval", str(many.directory)]) == 0
     out = capfd.readouterr().out
     assert "by class, the weakest 10 of 30" in out
@@ -189,7 +196,9 @@ def test_what_is_found_is_kept_and_never_overwritten(evaluate: Evaluate, capfd) 
         run.directory / "eval-test-best-2.json"
     )
     assert evaluate(run.directory)["file"] == str(first)
-    assert evaluate(run.directory, "--ckpt", found["checkpoint"])["file"].endswith("eval-test-step-00000004.json")
+    assert evaluate(run.directory, "--ckpt", found["checkpoint"])["file"] == str(
+        run.directory / f"eval-test-{Path(found['checkpoint']).stem}.json"
+    )
     assert first.read_text() == text
     assert json.loads((run.directory / "eval-test-best-2.json").read_text())["arguments"] == ["data.noise=5"]
 
