@@ -116,11 +116,11 @@ def _show_classes(found: ByClass, console: Console) -> None:
         shares = ("-" if share is None else f"{share:.4f}" for share in (row.precision, row.recall, row.f1))
         table.add_row(Text(row.name), *shares, f"{row.support:,}")
     shown = f"the weakest {len(rows)} of {len(found.rows)}" if len(rows) < len(found.rows) else "the weakest first"
-    console.print(f"\nby class, {shown}")
+    print(f"\nby class, {shown}")
     console.print(table)
     matrix, wide = _matrix(found), Console(width=10_000)
     if matrix is not None and Measurement.get(wide, wide.options, matrix).maximum <= console.width:
-        console.print("\nlabels in rows, predictions in columns")
+        print("\nlabels in rows, predictions in columns")
         console.print(matrix)
     elif found.confused:
         _show_confused(found, console)
@@ -148,7 +148,7 @@ def _show_confused(found: ByClass, console: Console) -> None:
         table.add_column(name, justify="right")
     for pair in found.confused[:_CONFUSED]:
         table.add_row(Text(pair.label), Text(pair.prediction), f"{pair.count:,}", f"{pair.support:,}")
-    console.print("\nconfused most")
+    print("\nconfused most")
     console.print(table)
 
 
@@ -159,7 +159,7 @@ def _show_residuals(found: Sequence[Residuals], console: Console) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for one in found:
         table.add_row(Text(one.name), *(f"{value:.3g}" for value in (one.mean, one.std, *one.quantiles.values())))
-    console.print("\nresiduals: prediction - target")
+    print("\nresiduals: prediction - target")
     console.print(table)
     if len(found) == 1 and found[0].counts:
         console.print(_histogram(found[0]))
@@ -171,6 +171,7 @@ def _percent(share: str) -> str:
 
 def _histogram(found: Residuals) -> Table:
     table = _new_table()
+    table.show_header = False
     table.add_column(justify="right")
     table.add_column()
     table.add_column(justify="right")
@@ -193,7 +194,7 @@ def _show_worst(found: Sequence[WorstSample], samples: int, console: Console) ->
         table.add_column(name, justify="right")
     for one in shown:
         table.add_row(*_cells(one, has_names))
-    console.print(f"\nthe worst {len(shown)} of {samples:,} samples")
+    print(f"\nthe worst {len(shown)} of {samples:,} samples")
     console.print(table)
 
 

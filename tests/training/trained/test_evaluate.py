@@ -165,7 +165,7 @@ def test_the_terminal_has_what_matters_most(evaluate: Evaluate, capfd, monkeypat
     for words in ("by class, the weakest first", "labels in rows, predictions in columns", "the worst 5 of 75 samples"):
         assert words in out
     assert f"kept in {few.directory}/eval-test-best.json" in out
-    monkeypatch.setenv("COLUMNS", "12")
+    monkeypatch.setenv("COLUMNS", "9")
     assert main(["eval", str(few.directory)]) == 0
     out = capfd.readouterr().out
     assert "confused most" in out
