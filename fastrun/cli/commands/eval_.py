@@ -19,6 +19,7 @@ from fastrun.storage.checkpoint.select import select
 from fastrun.storage.metrics_file import finite
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import is_sweep
+from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _read(given: Namespace) -> _Request:
     if not words:
         raise UsageError("eval needs a run", "fastrun eval RUN; `fastrun runs` lists those there are")
     paths = [find_run(word) for word in words]
-    runs = [run for path, word in zip(paths, words, strict=True) for run in _runs_of(path, word)]
+    runs = [one for path, word in zip(paths, words, strict=True) for one in _runs_of(path, word)]
     for path, count in Counter(path.resolve() for path in runs).items():
         if count > 1:
             raise UsageError(f"{path.name} is named {count} times", "an ensemble has each run once")
@@ -117,9 +118,12 @@ def _runs_of(path: Path, word: str) -> list[Path]:
     if not is_sweep(path) or is_study(path):
         check_is_run(path, word)
         return [path]
-    finished = [record.path for record in records(path) if record.status == "finished"]
+    found = records(path)
+    finished = [record.path for record in found if record.status == "finished"]
     if not finished:
         raise UsageError(f"no run of the sweep {word} has finished", f"fastrun watch {path} shows where it is")
+    if len(finished) < len(found):
+        streams.say_error(f"note: {len(found) - len(finished)} of the runs of {word} have not finished: left out")
     return finished
 
 

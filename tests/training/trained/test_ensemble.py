@@ -119,6 +119,8 @@ def test_a_sweep_is_its_runs_that_have_finished(evaluate: Evaluate, capfd) -> No
     Path("sweep/sweep.json").write_text("{}")
     status = next(Path("sweep").glob("1-*")) / "status.json"
     status.write_text(json.dumps(json.loads(status.read_text()) | {"status": "failed"}))
+    assert main(["eval", "sweep"]) == 0
+    assert "note: 1 of the runs of sweep have not finished: left out" in capfd.readouterr().err
     found = evaluate("sweep")
     names = [Path(one["checkpoint"]).parts[1] for one in found["runs"]]
     assert names == ["0-seed=1", "2-seed=3"]
