@@ -101,7 +101,7 @@ def test_residuals_are_those_of_the_loaded_model_and_rows_are_named(evaluate: Ev
 def test_several_numbers_have_residuals_each(evaluate: Evaluate, capfd) -> None:
     Path("pairs.py").write_text(
         "import torch\nfrom torch.utils.data import TensorDataset\n\n\n"
-        "def pairs(val_fraction, test_fraction, split_seed):\n"
+        "def pairs():\n"
         "    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))\n"
         "    return {name: TensorDataset(x, x[:, :2] * 3) for name in ('train', 'val', 'test')}\n"
     )
