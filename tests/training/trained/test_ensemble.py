@@ -153,6 +153,7 @@ def test_runs_that_have_no_mean_are_refused_before_anything_is_measured(folder, 
     assert not list(Path().rglob("eval-*.json"))
 
 
+@pytest.mark.slow
 def test_mixed_tasks_classes_and_splits_are_refused(folder: Path, capfd) -> None:
     pytest.importorskip("polars")
     for name, kinds in {"it": "ab", "more": "cd"}.items():
