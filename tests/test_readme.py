@@ -34,8 +34,10 @@ def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd) -> No
             continue  # has a test of its own, in processes of its own
         if arguments[0] in ("ablate", "race") and "--plan" not in arguments and not os.environ.get("FASTRUN_FULL"):
             continue  # minutes of trainings
-        finished = sorted(folder.glob("outputs/mlp_fast/2*/summary.json"))
-        arguments = [str(finished[0].parent) if argument == "RUN" else argument for argument in arguments]
+        patterns = {"RUN": "2*/summary.json", "SWEEP": "sweep-*/sweep.json"}
+        found = {word: sorted(folder.glob(f"outputs/mlp_fast/{pattern}")) for word, pattern in patterns.items()}
+        places = {word: str(files[0].parent) for word, files in found.items() if files}
+        arguments = [places.get(argument, argument) for argument in arguments]
         assert main(arguments) == 0, capfd.readouterr().err
 
 

@@ -52,7 +52,9 @@ def forget_after(path: Path, step: int) -> None:
 
 
 def finite(value: Any) -> Any:
-    """Return a value, or a mapping's values, with None in place of infinite numbers and NaN, which JSON lacks."""
+    """Return a value, and all that it holds, with None in place of infinite numbers and NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import time
@@ -206,6 +207,44 @@ class RunDir:
         write_atomic(
             self.path / "summary.json", json.dumps(metrics_file.finite(redact(summary)), indent=2, default=str)
         )
+
+    def keep_evaluation(self, name: str, content: Mapping[str, Any]) -> Path:
+        """Write what an evaluation found into a file of its own, unless there is one that says the same.
+
+        Args:
+            name: what was measured, such as ``test-best``, for the file's name: ``eval-test-best.json``. Where a file
+                of this name says something else, the name gets a number.
+            content: what was found. The ``arguments`` that led to it do not make it another result.
+
+        Returns:
+            The file.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        found = json.loads(json.dumps(metrics_file.finite(redact(content)), default=str))
+        for number in itertools.count(1):
+            path = self.path / f"eval-{name}{f'-{number}' if number > 1 else ''}.json"
+            with storage_errors(path):
+                try:
+                    path.open("x").close()  # so that no other process takes the same name
+                except FileExistsError:
+                    if self.read(path.name) | {"arguments": None} == found | {"arguments": None}:
+                        return path
+                    continue
+            try:
+                lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in found.items())
+                write_atomic(path, f"{{\n{lines}\n}}\n")  # a matrix of classes would take a line a number otherwise
+            except StorageError:
+                path.unlink(missing_ok=True)
+                raise
+            return path
+        raise AssertionError("numbers do not end")
+
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Return what the files of :meth:`keep_evaluation` say by their names; without those that are broken."""
+        names = sorted(path.name for path in self.path.glob("eval-*.json"))
+        return {name: content for name in names if (content := self.read(name))}
 
     def saved_checkpoints(self) -> list[SavedCheckpoint]:
         """Return the checkpoints that have a manifest, the newest first."""

@@ -72,7 +72,7 @@ def test_a_changed_config_is_no_row(sweep: Path, rows: Any) -> None:
         (["resume", "SWEEP", "epochs=2"], 2, "epochs=2: the jobs of a sweep stay as they are"),
         (["resume", "SWEEP", "sweep.grace=soon"], 2, "sweep.grace=soon is not a time"),
         (["resume", "RUN", "--failed"], 2, "is not a sweep"),
-        (["eval", "SWEEP"], 2, "is a sweep, not a run"),
+        (["tune", "SWEEP"], 2, "is a sweep, not a run"),
         (["train", "-m", "seed=1,2", "hydra.sweep.dir=SWEEP"], 7, "holds a sweep already"),
         (["train", "-m", "seed=1,2", "sweep.timeout=0s"], 2, "sweep.timeout=0s is not a time"),
     ],

@@ -30,8 +30,8 @@ compdef _fastrun fastrun"""
 
 _SHELLS = ("bash", "zsh")
 _TRAIN = ("train", "tune", "diagnose", "find", "ablate")  # take what composes a training
-_TAKE_SEVERAL = ("compare",)
-_TAKE_RUNS = ("resume", "eval", "predict", "export", "tune", "diagnose", "find", "watch", "report", *_TAKE_SEVERAL)
+_TAKE_SEVERAL = ("compare", "eval")
+_TAKE_RUNS = ("resume", "predict", "export", "tune", "diagnose", "find", "watch", "report", *_TAKE_SEVERAL)
 _NEWEST = 20  # runs that are offered where nothing is typed yet
 _FINDABLE = ("lr", "batch", "momentum", "optimizer.weight_decay", "clip.max")  # any key of a number may follow
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import Dataset
 
 from fastrun.components.data.fingerprint import listing_fingerprint
 from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.listing import LAYOUT, Listing, list_images, relative_sizes
 from fastrun.components.data.picture import Size, check_shape, decode
+from fastrun.components.data.sample_names import NamedSamples
 from fastrun.components.data.store import ImageStore, open_store
 from fastrun.components.data.stratified_split import check_fractions, split_indices
 from fastrun.config.constraints import BelowOne, Count, Natural
@@ -34,28 +35,28 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
     """Image files with their labels, decoded when needed: ``(uint8 [3, height, width], label)``."""
 
     def __init__(self, paths: list[str], targets: list[int], size: Size | None, shape: tuple[int, ...]) -> None:
-        self.paths, self.targets, self.size, self.shape = paths, targets, size, shape
+        self.sample_names, self.targets, self.size, self.shape = paths, targets, size, shape
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.sample_names)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        path = self.paths[index]
+        path = self.sample_names[index]
         image = decode(path, self.size)
         check_shape(path, image.shape, self.shape)
         return torch.from_numpy(image), self.targets[index]
 
     def subset(self, indices: list[int]) -> ImageFiles:
         """Return some of the files."""
-        paths, targets = [self.paths[index] for index in indices], [self.targets[index] for index in indices]
+        paths, targets = [self.sample_names[index] for index in indices], [self.targets[index] for index in indices]
         return ImageFiles(paths, targets, self.size, self.shape)
 
 
 class ImageRows(Dataset[tuple[Tensor, int]]):
     """Some rows of decoded images that would take much memory to copy, with their labels."""
 
-    def __init__(self, pixels: Tensor, rows: Tensor, targets: Tensor) -> None:
-        self.pixels, self.rows, self.targets = pixels, rows, targets
+    def __init__(self, pixels: Tensor, rows: Tensor, targets: Tensor, names: list[str]) -> None:
+        self.pixels, self.rows, self.targets, self.sample_names = pixels, rows, targets, names
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -194,7 +195,7 @@ def _datasets(store: ImageStore, size: Size | None) -> dict[str, Samples]:
         if store.pixels is None:
             datasets[name] = ImageFiles(paths, labels, size, store.shape)
         else:
-            datasets[name] = TensorDataset(store.pixels[low : low + len(paths)], torch.tensor(labels))
+            datasets[name] = NamedSamples(store.pixels[low : low + len(paths)], torch.tensor(labels), paths)
         low += len(paths)
     return datasets
 
@@ -224,8 +225,9 @@ def _unseen_classes(classes: list[str], labels: Tensor, val_labels: Tensor) -> d
 def _select(train: Samples, indices: Tensor) -> Samples:
     if isinstance(train, ImageFiles):
         return train.subset(indices.tolist())
-    assert isinstance(train, TensorDataset)
+    assert isinstance(train, NamedSamples)
     pixels, labels = train.tensors
+    names = [train.sample_names[index] for index in indices.tolist()]
     if fits_memory(len(indices) * pixels[0].numel()):
-        return TensorDataset(pixels[indices], labels[indices])
-    return ImageRows(pixels, indices, labels[indices])
+        return NamedSamples(pixels[indices], labels[indices], names)
+    return ImageRows(pixels, indices, labels[indices], names)

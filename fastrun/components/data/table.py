@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from fastrun.components.data.columns import ColumnEncoding, FittedColumn, fit_column, is_row_number
 from fastrun.components.data.fingerprint import file_fingerprint
 from fastrun.components.data.frame import abbreviate, as_words, check_columns, read_table
 from fastrun.components.data.learned import DataState
+from fastrun.components.data.sample_names import NamedSamples, RowNames
 from fastrun.components.data.stratified_split import split_indices
 from fastrun.components.data.target import TargetColumn, TaskChoice, encode_target, read_target
 from fastrun.config.constraints import BelowOne, Count, Natural
@@ -76,18 +76,25 @@ def table(
     rows = _split_rows(targets, fractions, split_seed)
     columns = _fit_columns(frame.drop(name), targets, rows["train"], max_categories)
     about = {"target": name, "rows_without_target": len(frame) - len(targets.y)} | _describe_columns(columns)
-    splits = _build_splits(_stack_inputs(path, columns), targets, rows)
+    splits = _build_splits(path, _stack_inputs(path, columns), targets, rows)
     _log_summary(path.name, targets, about, columns)
     encoding = {"columns": _states(columns), "target": name, "missing": list(missing)}
     return found | splits | {"classes": targets.classes, "about": about, "encoding": encoding}
 
 
-def _build_splits(x: Tensor, targets: TargetColumn, rows: dict[str, Tensor]) -> dict[str, Any]:
+def _build_splits(path: Path, x: Tensor, targets: TargetColumn, rows: dict[str, Tensor]) -> dict[str, Any]:
     """Return each split as a data set, and the indices of the rows of all but ``train`` as ``split``."""
     others = {name: indices for name, indices in rows.items() if name != "train"}
-    parts = {"train": rows["train"]} | others
-    splits = {name: TensorDataset(x[indices], targets.y[indices]) for name, indices in parts.items()}
-    return splits | {"split": others}
+    return _samples(path, x, targets, {"train": rows["train"]} | others) | {"split": others}
+
+
+def _samples(path: Path, x: Tensor, targets: TargetColumn, rows: dict[str, Tensor]) -> dict[str, Any]:
+    """Return the rows of each split, which count among those with a target, as a data set."""
+    places = np.flatnonzero(targets.is_known)
+    return {
+        name: NamedSamples(x[own], targets.y[own], RowNames(str(path), places[own.numpy()].tolist()))
+        for name, own in rows.items()
+    }
 
 
 def _states(columns: list[FittedColumn]) -> list[dict[str, Any]]:
@@ -101,8 +108,7 @@ def _encode_as_learned(path: Path, frame: pl.DataFrame, name: str, learned: Data
     import polars
 
     x = torch.from_numpy(encode_rows(frame.filter(polars.Series(targets.is_known)), learned.encoding, str(path)))
-    parts = learned.split_indices(len(targets.y))
-    splits = {part: TensorDataset(x[own], targets.y[own]) for part, own in parts.items()}
+    splits = _samples(path, x, targets, learned.split_indices(len(targets.y)))
     return splits | {"classes": learned.classes, "encoding": learned.encoding, "split": learned.split}
 
 

@@ -1,118 +1,94 @@
-"""How good the best checkpoint of a run is for each class of its validation data."""
+"""How good a run is for each class: its best checkpoint on validation data, and what ``fastrun eval`` left in it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastrun.errors import FastrunError
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
+from fastrun.training.trained.by_class import ByClass, ClassResult
 
 _MOST_IN_MATRIX = 20  # classes
 _SPLIT = "val"
 
 
 @dataclass(frozen=True)
-class ClassResult:
-    """The results of a class, each a share from 0 to 1; None where there is nothing to divide by.
+class ClassSection:
+    """The results by class of one evaluation, or why there are none.
 
     Attributes:
-        name: the class.
-        samples: how many have this label.
-        precision: of those predicted to be of the class, the share that is.
-        recall: of the samples of the class, the share that is found.
-        f1: the harmonic mean of both.
-        taken_for: the other class that most of its samples are taken for, and how many; None where there is none.
-    """
-
-    name: str
-    samples: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    taken_for: tuple[str, int] | None
-
-
-@dataclass(frozen=True)
-class ByClass:
-    """The results by class, or why there are none.
-
-    Attributes:
-        rows: the classes, the worst first.
+        title: what was measured on what.
+        rows: the classes, the weakest first.
         names: the classes in the order of the matrix.
         matrix: the number of samples by label (rows) and prediction (columns); empty for many classes.
         note: why nothing was measured.
     """
 
+    title: str = ""
     rows: list[ClassResult] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     matrix: list[list[int]] = field(default_factory=list)
     note: str = ""
 
 
-def measure_by_class(directory: RunDir) -> ByClass | None:
+def class_sections(directory: RunDir, *, measures: bool) -> list[ClassSection]:
+    """Return the results of a run by class.
+
+    Args:
+        directory: the run.
+        measures: whether its best checkpoint is measured on its validation data.
+    """
+    measured = measure_by_class(directory) if measures else None
+    sections = [measured] if measured is not None else []
+    for kept in kept_sections(directory):
+        if all(section.rows != kept.rows for section in sections):
+            sections.append(kept)
+    return sections
+
+
+def measure_by_class(directory: RunDir) -> ClassSection | None:
     """Measure the best checkpoint of a run on its validation data.
 
     Returns:
         The results; with a note alone where they cannot be measured, as where the data is gone. None for a task
         without classes.
     """
-    data = directory.read("data.json")
-    if data.get("task") != "classification":
+    if directory.read("data.json").get("task") != "classification":
         return None
     if directory.status() == "running":
-        return ByClass(note="not measured while the run is running")
+        return ClassSection(note="not measured while the run is running")
     try:
-        matrix = _count(directory)
+        found = _measure(directory)
     except FastrunError as error:
-        return ByClass(note=f"not measured: {error.message}")
-    return from_matrix(matrix, _names(data, len(matrix)))
+        return ClassSection(note=f"not measured: {error.message}")
+    return _section("The best checkpoint on validation data", found.rows, found.names, found.matrix)
 
 
-def from_matrix(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> ByClass:
-    """Return the results by class, the worst first.
-
-    Args:
-        matrix: the number of samples by label (rows) and prediction (columns).
-        names: the classes in the same order.
-    """
-    rows = [_result(matrix, names, index) for index in range(len(matrix))]
-    rows.sort(key=lambda row: 2.0 if row.f1 is None else row.f1)
-    is_small = len(matrix) <= _MOST_IN_MATRIX
-    return ByClass(rows, list(names), [list(row) for row in matrix] if is_small else [])
+def kept_sections(directory: RunDir) -> Iterator[ClassSection]:
+    """Yield the results by class in the files that ``fastrun eval`` left in a run."""
+    for name, content in directory.evaluations().items():
+        with suppress(LookupError, TypeError):  # written by somebody else
+            rows = [ClassResult(**row) for row in content["classes"]]
+            title = f"{content['checkpoint']} on {content['split']} data, from {name}"
+            yield _section(title, rows, list(content["class_names"]), content["confusion_matrix"] or [])
 
 
-def _count(directory: RunDir) -> list[list[int]]:
+def _section(title: str, rows: list[ClassResult], names: list[str], matrix: list[list[int]]) -> ClassSection:
+    return ClassSection(title, rows, names, matrix if len(names) <= _MOST_IN_MATRIX else [])
+
+
+def _measure(directory: RunDir) -> ByClass:
     from fastrun import compose
     from fastrun.components.data.early import check_early
 
     settings = compose.from_config(directory.config(), [], has_trackers=False)
     checkpoint = select(directory.checkpoints, "best", settings.target.metric)
     check_early(settings.data)  # before torch, which takes seconds
-    from fastrun.training.trained.evaluate import count_predictions
+    from fastrun.training.trained.evaluate import examine
 
-    return count_predictions(settings, checkpoint, _SPLIT)
-
-
-def _names(data: dict[str, Any], count: int) -> list[str]:
-    classes = data.get("classes")
-    if isinstance(classes, list) and len(classes) == count:
-        return list(map(str, classes))
-    return list(map(str, range(count)))
-
-
-def _result(matrix: Sequence[Sequence[int]], names: Sequence[str], index: int) -> ClassResult:
-    right, samples = matrix[index][index], sum(matrix[index])
-    predicted = sum(row[index] for row in matrix)
-    wrong = [(count, other) for other, count in enumerate(matrix[index]) if other != index and count]
-    most = max(wrong, key=lambda pair: pair[0], default=None)
-    return ClassResult(
-        name=names[index],
-        samples=samples,
-        precision=right / predicted if predicted else None,
-        recall=right / samples if samples else None,
-        f1=2 * right / (predicted + samples) if predicted + samples else None,
-        taken_for=None if most is None else (names[most[1]], most[0]),
-    )
+    found = examine(settings, checkpoint, _SPLIT).findings.by_class
+    assert found is not None, "the task has classes"
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from fastrun.redaction import redact_message
-from fastrun.report.page.by_class import ByClass
+from fastrun.report.page.by_class import ClassSection
 from fastrun.report.page.clocks import clock_bars
 from fastrun.report.page.curve_chart import Curve, CurveChart, draw_chart
 from fastrun.report.page.number_format import NOTHING, number, percent, plural, seconds
@@ -30,12 +30,13 @@ _WHOLE_SHARE = 0.95  # of the CPU time that was asked for: less is worth a word
 _WENT_WRONG = ("failed", "diverged", "killed", "interrupted")
 
 
-def run_context(run: RunFiles, by_class: ByClass | None) -> dict[str, Any]:
+def run_context(run: RunFiles, by_class: list[ClassSection]) -> dict[str, Any]:
     """Return what the template of a run's page shows.
 
     Args:
         run: the files of the run.
-        by_class: the results by class; None where there are no classes, or nothing was to be measured.
+        by_class: the results by class, one for each evaluation; none where there are no classes, or nothing was to be
+            measured.
     """
     record = run.record
     return {

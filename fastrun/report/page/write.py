@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastrun.errors import StorageError, UsageError
 from fastrun.report.location import is_study
-from fastrun.report.page.by_class import measure_by_class
+from fastrun.report.page.by_class import class_sections
 from fastrun.report.page.render import GENERATOR, render_page
 from fastrun.report.page.run_files import read_run
 from fastrun.report.page.run_page import run_context
@@ -71,6 +71,6 @@ def _render(folder: Path, measures: bool) -> str:
         return render_page("sweep.html.j2", sweep_context(Ledger.open(folder)))
     if (folder / "config.yaml").is_file():
         directory = RunDir(folder)
-        by_class = measure_by_class(directory) if measures else None
+        by_class = class_sections(directory, measures=measures)
         return render_page("run.html.j2", run_context(read_run(directory), by_class))
     raise UsageError(f"{folder} is no run, sweep or study", "`fastrun runs` lists those there are")

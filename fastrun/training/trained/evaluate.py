@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from fastrun.components.data.splits import Samples
+from fastrun.components.data.learned import DataState
+from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import Batch
 from fastrun.config.settings import Settings
@@ -18,15 +19,50 @@ from fastrun.system.memory import evaluating
 from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
+from fastrun.training.trained.findings import Collector, Findings
 from fastrun.training.trained.forward import Forward, in_one_process
 from fastrun.training.trained.model import TrainedNetwork, load_network
 
-_Result = TypeVar("_Result")
+Watch = Callable[[TrainedNetwork, Samples, Iterator[Batch]], Iterator[Batch]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of a network.
+
+    Attributes:
+        split: the split that it was measured on.
+        samples: the number of samples.
+        metrics: the value of each metric by name, such as ``test/acc``.
+        findings: what was found beside the metrics.
+    """
+
+    split: str
+    samples: int
+    metrics: dict[str, float]
+    findings: Findings
+
+    def plain(self) -> dict[str, Any]:
+        """Return what was measured as JSON has it."""
+        return {**self.metrics, "split": self.split, "samples": self.samples} | self.findings.plain()
 
 
 def evaluate(
     settings: Settings, checkpoint: Path, split: str | None, *, is_new_data: bool = False, anyway: bool = False
 ) -> dict[str, float]:
+    """Return the value of each metric by name, such as ``test/acc``; see :func:`examine`."""
+    return examine(settings, checkpoint, split, is_new_data=is_new_data, anyway=anyway).metrics
+
+
+def examine(
+    settings: Settings,
+    checkpoint: Path,
+    split: str | None,
+    *,
+    is_new_data: bool = False,
+    anyway: bool = False,
+    watch: Watch | None = None,
+) -> Evaluation:
     """Measure the network of a checkpoint on the whole of a split, also where the run had several processes.
 
     Args:
@@ -36,9 +72,7 @@ def evaluate(
         is_new_data: whether the settings name other data than the run's. It is prepared as the run prepared its own;
             unless its factory splits it, all of its samples are measured, as the split ``new``.
         anyway: measure the run's own data even if it has changed since the run was trained.
-
-    Returns:
-        The value of each metric by name, such as ``test/acc``.
+        watch: is given the network, the samples, and the batches of outputs and targets; yields these as they are.
 
     Raises:
         ConfigError: the data has no such split.
@@ -55,55 +89,35 @@ def evaluate(
         samples = getattr(load_splits(settings, trained.learned, anyway=anyway), split)
         if samples is None:
             raise ConfigError(f"this data has no {split} split", "use --split val")
-    return {f"{split}/{name}": value for name, value in _measure(trained, samples).items()}
+    forward = Forward(trained)
+    loader = build_eval_loader(settings, forward.device, trained.learned, samples)
+    outputs: Iterator[Batch] = ((forward(x), y) for x, y in loader)
+    if watch is not None:
+        outputs = watch(trained, samples, outputs)
+    with torch.inference_mode(), evaluating(loader.size):
+        return measure(settings, trained.learned, split, samples, outputs, forward.device.torch_device)
 
 
-def count_predictions(settings: Settings, checkpoint: Path, split: str) -> list[list[int]]:
-    """Return the confusion matrix of a classification on a split of the run's own data.
+def measure(
+    settings: Settings,
+    learned: DataState,
+    split: str,
+    samples: Samples,
+    outputs: Iterator[Batch],
+    device: torch.device,
+) -> Evaluation:
+    """Return what is found in the outputs of a network.
 
     Args:
-        settings: the settings of the run that wrote the checkpoint.
-        checkpoint: the path of the checkpoint.
-        split: ``train``, ``val`` or ``test``.
-
-    Returns:
-        The number of samples by label (rows) and prediction (columns).
-
-    Raises:
-        ConfigError: the data has no such split.
-        CheckpointError: the checkpoint cannot be read or holds another network.
-        DataError: the data has changed since the run was trained.
-        OutOfMemory: the device is full.
+        settings: the settings of its run.
+        learned: what the run learned from its data.
+        split: the split, for the names of the metrics.
+        samples: the samples of the split.
+        outputs: the outputs for them and their targets, batch by batch.
+        device: where these are.
     """
-    settings = in_one_process(settings)
-    trained = load_network(checkpoint, settings)
-    samples = getattr(load_splits(settings, trained.learned), split)
-    if samples is None:
-        raise ConfigError(f"this data has no {split} split")
-    classes = trained.learned.task.outputs
-
-    def count(outputs: Iterator[Batch], device: torch.device) -> Tensor:
-        counts = torch.zeros(classes**2, dtype=torch.int64, device=device)
-        for logits, y in outputs:
-            counts += torch.bincount(y.long() * classes + logits.argmax(1), minlength=classes**2)
-        return counts.view(classes, classes)
-
-    matrix: list[list[int]] = _consume(trained, samples, count).tolist()
-    return matrix
-
-
-def _measure(trained: TrainedNetwork, samples: Samples) -> dict[str, float]:
-    task = trained.learned.task
-    metrics = Metrics(task, build_loss(trained.settings, task))
-    return _consume(trained, samples, lambda outputs, device: metrics.to(device).measure(outputs))
-
-
-def _consume(
-    trained: TrainedNetwork, samples: Samples, consume: Callable[[Iterator[Batch], torch.device], _Result]
-) -> _Result:
-    """Return what a function makes of a network's outputs and the targets, batch by batch, and of the device."""
-    forward = Forward(trained)
-    loader = build_eval_loader(trained.settings, forward.device, trained.learned, samples)
-    outputs = ((forward(x), y) for x, y in loader)
-    with torch.inference_mode(), evaluating(loader.size):
-        return consume(outputs, forward.device.torch_device)
+    metrics = Metrics(learned.task, build_loss(settings, learned.task)).to(device)
+    collector = Collector(settings, learned)
+    values = metrics.measure(collector.watch(outputs))
+    named = {f"{split}/{name}": value for name, value in values.items()}
+    return Evaluation(split, size_of(samples), named, collector.findings(samples))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from math import prod
 from statistics import median
 from time import perf_counter
@@ -17,13 +16,13 @@ from fastrun.components.data.inputs import input_kind
 from fastrun.components.data.learned import DataState
 from fastrun.components.pipeline.evaluation import batch_size
 from fastrun.components.pipeline.standardize import Standardize
-from fastrun.components.task import TargetUnits
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, DataError
 from fastrun.system.cores import allowed_cores
 from fastrun.system.memory import evaluating
 from fastrun.training.trained.forward import Forward
 from fastrun.training.trained.model import TrainedNetwork
+from fastrun.training.trained.outputs import Meaning, output_names
 from fastrun.training.trained.sources import Source, read_images
 
 Progress = Callable[[int], None]  # is called with the number of sources that were done since its last call
@@ -75,7 +74,7 @@ def predict(
         raise DataError("there is nothing to predict for", f"the model takes {input_kind(learned).describe()}")
     if learned.task.name == "language":
         raise ConfigError("this network continues text", "give it the beginning: --prompt TEXT")
-    found = Predictions(_columns(learned), learned.task.name == "classification")
+    found = Predictions(output_names(learned), learned.task.name == "classification")
     with torch.inference_mode():
         outputs = _Outputs(trained, batch)
         parts = []
@@ -102,13 +101,13 @@ class _Outputs:
         self.forward = Forward(trained)
         self.device = self.forward.device.torch_device
         self.scaling = Standardize(learned.mean, learned.scale).to(self.device)
-        self.finish = _finishing(settings, learned, self.device)
+        self.meaning = Meaning(settings, learned, self.device)
         self.batch = batch or settings.batch.eval_size or _fitting(settings, learned, self.device)
 
     def __call__(self, samples: Tensor) -> Tensor:
         with evaluating(self.batch):
             parts = [
-                self.finish(self.forward(self.scaling(part.to(self.device))).float())
+                self.meaning.predictions(self.forward(self.scaling(part.to(self.device))).float())
                 for part in samples.split(self.batch)
             ]
             return torch.cat(parts).cpu()
@@ -117,26 +116,6 @@ class _Outputs:
 def _fitting(settings: Settings, learned: DataState, device: torch.device) -> int:
     values = max(prod(learned.in_shape), learned.task.outputs)
     return batch_size(values, -(-settings.batch.size // settings.batch.accumulate), device, resident=False)
-
-
-def _finishing(settings: Settings, learned: DataState, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Return what makes probabilities, or numbers in the unit of the targets, of a network's outputs."""
-    if learned.task.name == "regression":
-        return TargetUnits(learned.task).to(device)
-    loss = settings.loss["_target_"]
-    if loss == "bce":  # each class was trained against all others
-        return torch.sigmoid
-    if loss == "mse":  # the outputs were trained to be 0 or 1
-        return partial(torch.clamp, min=0, max=1)
-    return partial(torch.softmax, dim=1)
-
-
-def _columns(learned: DataState) -> list[str]:
-    if learned.task.name == "classification":
-        return list(learned.classes or map(str, range(learned.task.outputs)))
-    target = str(learned.encoding.get("target", "prediction"))
-    count = learned.task.outputs
-    return [target] if count == 1 else [f"{target}_{number}" for number in range(count)]
 
 
 def _read_ahead(sources: Sequence[Source], size: int) -> Iterator[list[_Read]]:

@@ -59,7 +59,9 @@ def test_validation_is_cut_from_train_class_by_class_where_there_is_no_folder_of
     sets = image_folder(str(tmp_path), val_fraction=0.2, cache=False)
     assert sizes(sets) == {"train": 16, "val": 4, "test": 6}
     assert [torch.bincount(labels(part)).tolist() for part in parts(sets).values()] == [[8, 8], [2, 2], [3, 3]]
-    assert sorted(sets["train"].paths + sets["val"].paths) == sorted(map(str, tmp_path.glob("train/*/*.png")))
+    assert sorted(sets["train"].sample_names + sets["val"].sample_names) == sorted(
+        map(str, tmp_path.glob("train/*/*.png"))
+    )
 
 
 def test_a_folder_of_validation_is_taken_whole(tmp_path, fill):
@@ -76,7 +78,9 @@ def test_folders_of_classes_alone_are_train_and_val_and_give_their_names(tmp_pat
 
 def test_the_seed_alone_decides_on_the_split(tmp_path, fill):
     fill(tmp_path, 20)
-    first, again, other = (image_folder(str(tmp_path), split_seed=seed, cache=False)["val"].paths for seed in (0, 0, 1))
+    first, again, other = (
+        image_folder(str(tmp_path), split_seed=seed, cache=False)["val"].sample_names for seed in (0, 0, 1)
+    )
     assert first == again != other
 
 

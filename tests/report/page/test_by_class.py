@@ -7,21 +7,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fastrun.report.page.by_class import from_matrix, measure_by_class
+from fastrun.cli.main import main
+from fastrun.report.page.by_class import measure_by_class
 from fastrun.storage.run_dir import RunDir
-
-
-def test_results_follow_from_the_matrix() -> None:
-    result = from_matrix([[8, 2, 0], [0, 10, 0], [0, 0, 0]], ["cat", "dog", "eel"])
-    assert [row.name for row in result.rows] == ["cat", "dog", "eel"]  # the worst first
-    cat, dog, eel = result.rows
-    assert (cat.samples, cat.recall, cat.precision, cat.f1) == (10, 0.8, 1.0, pytest.approx(8 / 9))
-    assert cat.taken_for == ("dog", 2)
-    assert (dog.recall, dog.precision, dog.taken_for) == (1.0, pytest.approx(10 / 12), None)
-    assert (eel.samples, eel.recall, eel.precision, eel.f1) == (0, None, None, None)
-    assert len(from_matrix([[1] * 21] * 21, list(map(str, range(21)))).matrix) == 0
+from fastrun.training.trained.by_class import results_by_class
 
 
 def test_a_run_is_measured_and_its_page_says_so(folder: Path, shell, parse) -> None:
@@ -39,6 +31,22 @@ def test_a_run_is_measured_and_its_page_says_so(folder: Path, shell, parse) -> N
     assert "The best checkpoint on validation data" in page.text
     assert shell("report", str(run), "--no-eval", "--out", "plain.html").returncode == 0
     assert "By class" not in parse(folder / "plain.html").text
+
+
+def test_what_eval_left_in_a_run_is_on_its_page_without_measuring(
+    folder: Path, make_run: Callable[..., Path], parse
+) -> None:
+    run = make_run(folder / "run")
+    found = results_by_class(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), ["cat", "dog"])
+    RunDir(run).keep_evaluation(
+        "test-last", {"checkpoint": "checkpoints/x.ckpt", "split": "test", "test/acc": 0.5} | found.plain()
+    )
+    RunDir(run).keep_evaluation("val-best", {"checkpoint": "checkpoints/x.ckpt", "split": "val", "val/r2": 0.5})
+    assert main(["report", "run", "--no-eval"]) == 0
+    text = parse(run / "report.html").text
+    assert "checkpoints/x.ckpt on test data, from eval-test-last.json" in text
+    assert "dog (2)" in text
+    assert "eval-val-best.json" not in text
 
 
 def test_what_cannot_be_measured_is_said(folder: Path, make_run: Callable[..., Path]) -> None:
