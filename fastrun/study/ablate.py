@@ -190,7 +190,7 @@ class _Story:
         if self.definition.config.pairs is None or self.explored is not None or self.scored is None:
             return None
         self.explored = explore(self.scored)
-        if self.explored is None:
+        if self.explored.stage is None:
             self.view.say("there is no pair of factors to explore")
             return None
         pairs = ", ".join(" and ".join(pair) for pair in self.explored.pairs.values())

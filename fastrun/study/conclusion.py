@@ -129,7 +129,7 @@ def conclude(stage: Scored, explored: Explored | None = None) -> Conclusion:
         for one, test in zip(verdicts, tests, strict=True)
     ]
     timing = _write_timing(stage)
-    pairs, failed = ([], {}) if explored is None else (explored.lines(), explored.failed | explored.stage.failed)
+    pairs, failed = ([], {}) if explored is None else (explored.lines(), explored.failed)
     found = Conclusion(
         folder, stage.plan, rows, len(observations), failed | stage.failed, stage.stopped, timing, None, pairs
     )

@@ -36,16 +36,23 @@ class Explored:
 
     Attributes:
         pairs: the names of the two factors of each, by the arm that lacks both.
-        stage: the runs.
-        failed: the pairs that do not compose, with the errors.
+        stage: the runs; None where there is no pair to explore.
+        uncomposed: the arms that do not compose, with the errors.
     """
 
     pairs: dict[str, list[str]]
-    stage: Scored
-    failed: dict[str, str]
+    stage: Scored | None
+    uncomposed: dict[str, str]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Return the arms that cannot be trained, with the errors."""
+        return self.uncomposed | ({} if self.stage is None else self.stage.failed)
 
     def interactions(self) -> dict[str, Interaction]:
         """Return what each pair shows, by the arm that lacks both."""
+        if self.stage is None:
+            return {}
         blocks, small = self.stage.observations(), self.stage.plan.decision_rule.small
         return {
             name: interaction(blocks, [FULL, *(f"{FULL} - {factor}" for factor in pair), name], small)
@@ -126,8 +133,8 @@ def widest(verdicts: Sequence[Verdict], count: int, least: float) -> list[list[s
     return [[first, other] for other in others[:count]]
 
 
-def explore(scored: Scored) -> Explored | None:
-    """Return the runs of the pairs of a study whose other runs are over; None where there are none to explore.
+def explore(scored: Scored) -> Explored:
+    """Return the runs of the pairs of a study whose other runs are over.
 
     What is chosen is written down before the first of them, and is the same whenever the study goes on.
     """
@@ -142,7 +149,7 @@ def explore(scored: Scored) -> Explored | None:
         pairs = {name: pair for name, pair in pairs.items() if name in arms}
         content = {"pairs": pairs, "failed": failed, "arms": written_arms(arms)}
         write_atomic(definition.folder / PAIRS, json.dumps(content, indent=2, default=str))
-    return Explored(pairs, _stage(scored, pairs, arms), failed) if arms else None
+    return Explored(pairs, _stage(scored, pairs, arms) if arms else None, failed)
 
 
 def _choose(scored: Scored) -> dict[str, list[str]]:
