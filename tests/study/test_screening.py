@@ -133,7 +133,7 @@ def test_pairs_are_explored_after_the_verdicts_and_change_none(lab: Lab) -> None
 def test_pairs_that_are_named_need_no_plain_runs_and_are_kept_by_a_screening(lab: Lab) -> None:
     found = lab.study(*FEW, "study.pairs=[[init,optimizer]]", physics=PHYSICS)
     assert lab.plan()["screening"]["kept"] == ["optimizer", "init"]
-    assert [(line["factor"], line["verdict"]) for line in found.pairs] == [("init and optimizer", "undecided")]
+    assert [(line["factor"], line["verdict"]) for line in found.pairs] == [("optimizer and init", "undecided")]
 
 
 @pytest.mark.parametrize(
