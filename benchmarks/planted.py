@@ -13,6 +13,7 @@ from fastrun.study.ladder import LOWEST, lowest_reaching, next_rung, steps_to_ta
 from fastrun.study.verdict.contrast import WITHOUT, Contrast
 from fastrun.study.verdict.judge import FASTER, SLOWER, Rule, Verdict, judge
 from fastrun.study.verdict.observation import Observation
+from fastrun.study.verdict.screening import LONGER, Effect, largest, main_effects, screening_design
 from fastrun.study.verdict.sequential import OPEN, progress
 
 Block = dict[str, Observation]
@@ -88,6 +89,56 @@ def study(truth: Truth, random: np.random.Generator) -> list[Block]:
         }
         for block in range(truth.blocks)
     ]
+
+
+@dataclass(frozen=True)
+class Many:
+    """What is planted in a study of more factors than it confirms.
+
+    Args:
+        steps: the ratio of steps to the target without / with each factor.
+        seconds: the ratio of seconds a step of each factor; those that are not given have 1.
+        interaction: how much more the first two factors are worth together, as a ratio.
+        steps_noise: the spread of the log of what a run gets out of its steps; each run's own.
+        seconds_noise: the spread of the log of the seconds a step, of whole runs, several at a time.
+        seed_noise: the spread of what two opposite runs share.
+        failures: the share of runs that diverge.
+    """
+
+    steps: tuple[float, ...]
+    seconds: tuple[float, ...] = ()
+    interaction: float = 1.0
+    steps_noise: float = 0.08
+    seconds_noise: float = 0.05
+    seed_noise: float = 0.1
+    failures: float = 0.0
+
+
+def screen(truth: Many, random: np.random.Generator) -> list[Effect]:
+    """Screen the factors of a study, and return their effects."""
+    signs = screening_design(len(truth.steps))
+    count = len(signs)
+    worth = np.log([*truth.steps, LONGER])
+    progress = signs @ worth / 2 + math.log(truth.interaction) / 4 * signs[:, 0] * signs[:, 1]
+    progress = progress + truth.steps_noise * random.standard_normal(count)
+    progress += np.tile(truth.seed_noise * random.standard_normal(count // 2), 2)
+    metrics = np.where(random.random(count) < truth.failures, -np.inf, 1 - np.exp(-np.exp(progress)))
+    costs = np.zeros(len(truth.steps))
+    costs[: len(truth.seconds)] = np.log(truth.seconds)
+    seconds = np.exp(-signs[:, :-1] @ costs / 2 + truth.seconds_noise * random.standard_normal(count)) * 0.01
+    known = [float(one) if math.isfinite(metric) else None for one, metric in zip(seconds, metrics, strict=True)]
+    return main_effects(signs, metrics.tolist(), known)
+
+
+def screened_study(truth: Many, keep: int, random: np.random.Generator) -> tuple[list[Verdict], Truth]:
+    """Screen the factors of a study, and judge those that are kept on other seeds.
+
+    Returns:
+        The verdicts, and what was planted in what they are about.
+    """
+    kept = largest(screen(truth, random), keep)
+    confirmed = Truth(tuple(truth.steps[index] for index in kept), steps_noise=truth.steps_noise)
+    return judge(study(confirmed, random), confirmed.contrasts, confirmed.rule), confirmed
 
 
 def verdicts(truth: Truth, studies: int, seed: int) -> Iterator[list[Verdict]]:

@@ -12,21 +12,24 @@ from fastrun.config.duration import to_seconds
 from fastrun.config.names import check_name, stamp
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.errors import ConfigError
+from fastrun.report.page.screened import describe_screening
 from fastrun.run.early import check_early
 from fastrun.storage.lock import locked
-from fastrun.study.arms import design, same_arms, without_shared
+from fastrun.study.arms import FULL, Design, design, narrowed, same_arms, without_shared
 from fastrun.study.attempt import run_all
 from fastrun.study.conclusion import Conclusion, conclude
 from fastrun.study.definition import Definition, read_definition
 from fastrun.study.estimate import counted, format_time
 from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
+from fastrun.study.pairs import Explored, check_pairs, explore
 from fastrun.study.pilot import Pilot
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
-from fastrun.study.planning import make_plan
+from fastrun.study.planning import make_plan, most_claims
 from fastrun.study.request import SPLIT_SEED
 from fastrun.study.results import Results
 from fastrun.study.scored import Scored
+from fastrun.study.screen import Screening, is_screened, screening_arms
 from fastrun.study.settings import StudyConfig, split_study
 from fastrun.study.source import Stage, StudySource
 from fastrun.study.verdict.judge import least_blocks
@@ -48,6 +51,8 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
     composer = compose.PartComposer()
     settings = composer(overrides)
     factors = find_factors(settings, config.factors)
+    check_pairs(config, factors)
+    has_screening = is_screened(config, factors)
     if config.baseline is not None and not config.plain:
         raise ConfigError(
             "study.baseline is the plain run, which study.plain=false leaves out", "leave out one of them"
@@ -58,14 +63,16 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         raise ConfigError(message, "leave it out; blocks differ in their seeds all the same")
     composer.prepare(factor.remove_from(without_shared(overrides)) for factor in factors)
     arms = design(composer, settings, overrides, factors, config.baseline, has_plain=config.plain)
-    for arm in arms.arms.values():
+    screening = screening_arms(composer, settings, overrides, factors) if has_screening else {}
+    for arm in (*arms.arms.values(), *screening.values()):
         check_early(arm.settings)
-    least = least_blocks(arms.claims, sequential=config.until is not None)
+    claims = most_claims(arms, config)
+    least = least_blocks(claims, sequential=config.until is not None)
     if config.blocks is not None and config.blocks < least:
-        message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(arms.claims, 'comparison')}"
+        message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(claims, 'comparison')}"
         raise ConfigError(message, f"study.blocks={least}, or fewer factors: study.factors=[{factors[0].key}]")
     folder = Path(settings.outputs) / folder_name(settings) / f"study-{stamp()}"
-    return Definition(folder, config, factors, arms, overrides)
+    return Definition(folder, config, factors, arms, overrides, screening)
 
 
 def begin(definition: Definition, client: Client | None = None, quiet: bool = False) -> Conclusion:
@@ -114,10 +121,9 @@ def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_
     with locked(definition.folder), StudyView(quiet) as view:
         story = _Story(definition, view)
         run_all(story, definition.folder, sweep, view, client, with_failed=with_failed)
-        stage = story.source.stage
-        assert isinstance(stage, Scored)
+        assert story.scored is not None
         view.say("judging, and measuring the test data once")
-        return conclude(stage)
+        return conclude(story.scored, story.explored)
 
 
 class _Story:
@@ -127,7 +133,10 @@ class _Story:
         self.definition, self.view = definition, view
         self.results = Results(definition.runs)
         self.begun, self.spent_before = time.monotonic(), 0.0
-        self.source = StudySource(definition, self.results, Pilot(definition, self.results), self.following)
+        self.scored: Scored | None = None
+        self.screening: Screening | None = None
+        self.explored: Explored | None = None
+        self.source = StudySource(definition, self.results, self._first(), self.following)
         self._said_blocks = 0
         view.where, view.on_end = self.where, self.say_progress
 
@@ -143,17 +152,50 @@ class _Story:
             self.view.say("this is another machine than that of the plan: seconds are measured anew, steps stay")
         self.source.stage = self._score(plan)
 
+    def _first(self) -> Pilot:
+        """Return the pilot of all arms, or of the full run alone where a screening says which others there are."""
+        definition = self.definition
+        if definition.screening:
+            config, full = replace(definition.config, tune=0), Design({FULL: definition.full}, [])
+            definition = replace(definition, config=config, design=full)
+        return Pilot(definition, self.results)
+
     def following(self, stage: Stage) -> Stage | None:
-        """Return the stage after another one."""
-        if not isinstance(stage, Pilot):
-            return None
-        plan = make_plan(stage).write(self.definition.folder)
-        self._say_plan(plan)
-        return self._score(plan)
+        """Return the stage after another one: pilot, screening and another pilot, runs that count, pairs."""
+        if isinstance(stage, Screening):
+            self.screening = stage
+            design = narrowed(self.definition.design, stage.kept())
+            return Pilot(replace(self.definition, design=design), self.results)
+        if isinstance(stage, Pilot):
+            if self.definition.screening and self.screening is None:
+                return self._screen(stage)
+            screening = None if self.screening is None else self.screening.describe()
+            plan = make_plan(stage, screening).write(self.definition.folder)
+            self._say_plan(plan)
+            return self._score(plan)
+        return self._explore()
+
+    def _screen(self, pilot: Pilot) -> Screening:
+        factors, runs = counted(len(self.definition.factors), "factor"), counted(len(self.definition.screening), "run")
+        self.view.say(f"screening {factors} by {runs}, which are not scored")
+        return Screening(self.definition, pilot, self.results)
 
     def _score(self, plan: Plan) -> Scored:
         self.source.plan = plan
-        return Scored(self.definition, plan, self.results, self.spent)
+        self.scored = Scored(self.definition, plan, self.results, self.spent)
+        return self.scored
+
+    def _explore(self) -> Scored | None:
+        """Return the runs of pairs of factors after those that count; None where there are none, or after them."""
+        if self.definition.config.pairs is None or self.explored is not None or self.scored is None:
+            return None
+        self.explored = explore(self.scored)
+        if self.explored.stage is None:
+            self.view.say("there is no pair of factors to explore")
+            return None
+        pairs = ", ".join(" and ".join(pair) for pair in self.explored.pairs.values())
+        self.view.say(f"exploring pairs, which changes no verdict: {pairs}")
+        return self.explored.stage
 
     def spent(self) -> float:
         """Return the seconds that the study has taken, earlier attempts included."""
@@ -164,6 +206,8 @@ class _Story:
         self.view.say(f"target: {target['metric']} {target['value']:g} ({target['text']})")
         if "noise" in target:
             self.view.say(f"note: {target['noise']}")
+        if plan.screening:
+            self.view.say(describe_screening(plan.screening))
         claims = sum(contrast["kind"] != "same" for contrast in plan.contrasts)
         arms = len(plan.arms) - len(plan.same)
         self.view.say(
@@ -187,15 +231,18 @@ class _Story:
     def where(self) -> str:
         """Return where the study is, in words."""
         count = len(self.results.outcomes)
+        if self.explored is not None:
+            return f"pairs, {counted(count, 'run')}, {format_time(self.spent())}"
         if isinstance(self.source.stage, Scored):
             over, planned = self._said_blocks, len(self.source.stage.plan.seeds)
             return f"{over} of {planned} blocks, {counted(count, 'run')}, {format_time(self.spent())}"
-        return f"pilot, {counted(count, 'run')}, {format_time(self.spent())}"
+        word = "screening" if isinstance(self.source.stage, Screening) else "pilot"
+        return f"{word}, {counted(count, 'run')}, {format_time(self.spent())}"
 
     def say_progress(self) -> None:
         """Say how far it is, when that has changed, and stop where the pilot alone is over the budget."""
         stage = self.source.stage
-        if isinstance(stage, Scored):
+        if isinstance(stage, Scored) and self.explored is None:
             over = len(stage.blocks)
             if over > self._said_blocks:
                 self._said_blocks = over
@@ -206,7 +253,7 @@ class _Story:
             return
         self.view.say_beside(self.where())
         budget = self.definition.config.budget
-        if budget is not None and self.spent() > to_seconds(budget, "study.budget"):
+        if self.scored is None and budget is not None and self.spent() > to_seconds(budget, "study.budget"):
             message = f"study.budget={budget} was over before the pilot runs were"
             raise ConfigError(
                 message, "give it more, fewer factors, or a shorter recipe; `--plan` says how long it takes"

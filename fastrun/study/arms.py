@@ -119,22 +119,40 @@ def design(
         lines[f"{FULL} - {factor.name}"] = factor.remove_from(overrides)
     if has_plain:
         lines |= _plain_lines(full, overrides, factors, baseline)
-    shared = {key: getattr(full, key) for key in SHARED}
-    arms = {name: make_arm(compose, name, line, shared) for name, line in lines.items()}
+    arms = {name: make_arm(compose, name, line, shared_of(full)) for name, line in lines.items()}
     return Design(arms, _contrasts(arms, factors))
+
+
+def narrowed(design: Design, factors: Sequence[Factor]) -> Design:
+    """Return the design of some of the factors; its plain run is still without any of them all."""
+    names = [FULL, AGAIN, *(f"{FULL} - {factor.name}" for factor in factors)]
+    names += [PLAIN, *(f"{PLAIN} + {factor.name}" for factor in factors)]
+    arms = {name: arm for name, arm in design.arms.items() if name in names}
+    return Design(arms, _contrasts(arms, factors))
+
+
+def without_all(overrides: list[str], factors: Sequence[Factor]) -> list[str]:
+    """Return the overrides of an arm without some factors, from those of one that has them."""
+    for factor in factors:
+        overrides = factor.remove_from(overrides)
+    return overrides
+
+
+def shared_of(full: Settings) -> dict[str, Any]:
+    """Return the values that all arms have from the run."""
+    return {key: getattr(full, key) for key in SHARED}
 
 
 def _plain_lines(
     full: Settings, overrides: list[str], factors: list[Factor], baseline: list[str] | None
 ) -> dict[str, list[str]]:
     """Return the command lines of the plain run, and of one with each factor added to it."""
-    bare = overrides
-    for factor in factors:
-        bare = factor.remove_from(bare)
+    bare = without_all(overrides, factors)
     lines = {PLAIN: bare if baseline is None else without_shared(baseline)}
     for factor in factors:
+        others = [one for one in factors if one != factor]
         lines[f"{PLAIN} + {factor.name}"] = (
-            _with_one(overrides, factors, factor) if baseline is None else _added(lines[PLAIN], full, factor)
+            without_all(overrides, others) if baseline is None else _added(lines[PLAIN], full, factor)
         )
     return lines
 
@@ -200,13 +218,6 @@ def without_shared(overrides: list[str]) -> list[str]:
     keys = (*SHARED, "early_stopping")
     gone = {text for key in keys for text in overrides_of_group(overrides, key)}
     return [text for text in overrides if text not in gone]
-
-
-def _with_one(overrides: list[str], factors: Sequence[Factor], kept: Factor) -> list[str]:
-    for factor in factors:
-        if factor != kept:
-            overrides = factor.remove_from(overrides)
-    return overrides
 
 
 def _added(plain: list[str], full: Settings, factor: Factor) -> list[str]:

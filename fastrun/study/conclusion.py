@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from fastrun.errors import FastrunError
 from fastrun.report.page.conclusion import conclude as advise
 from fastrun.report.page.conclusion import describe_check, is_untuned
+from fastrun.report.page.screened import screened_out
 from fastrun.report.page.study_files import VerdictRow
 from fastrun.report.page.study_words import describe_least_p
 from fastrun.report.page.timing import TIMING, Timing, describe_quiet
 from fastrun.storage.atomic import write_atomic
+from fastrun.study.arms import FULL
 from fastrun.study.folder import VERDICTS
 from fastrun.study.held_out import HeldOut, held_out, metric_name
+from fastrun.study.pairs import Explored
 from fastrun.study.plan import Plan
 from fastrun.study.scored import Scored
 from fastrun.study.verdict.check import as_check
 from fastrun.study.verdict.contrast import SAME
 from fastrun.study.verdict.judge import Verdict, judge
+
+SCREENED = "screened"  # the kind of the line of a factor that was screened out
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Conclusion:
         stopped: why there are fewer blocks than planned; empty where there are not.
         timing: how quiet the machine was while steps were timed.
         page: the page about it; None where it cannot be written, as without jinja2.
+        pairs: what the pairs of factors show that were explored, as verdicts.json has it.
     """
 
     folder: Path
@@ -67,6 +74,12 @@ class Conclusion:
     stopped: str
     timing: Timing
     page: Path | None
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what verdicts.json says: the verdicts, the factors that were screened out, and the pairs."""
+        return [*(row.plain() for row in self.rows), *_screened_out(self.plan.screening), *self.pairs]
 
     @property
     def sentence(self) -> str:
@@ -96,8 +109,13 @@ class Conclusion:
         return [VerdictRow(**{key: value for key, value in row.plain().items() if key in names}) for row in self.rows]
 
 
-def conclude(stage: Scored) -> Conclusion:
-    """Judge what was measured, look at the test data once, and write verdicts.json and timing.json."""
+def conclude(stage: Scored, explored: Explored | None = None) -> Conclusion:
+    """Judge what was measured, look at the test data once, and write verdicts.json and timing.json.
+
+    Args:
+        stage: the runs that count.
+        explored: those of pairs of factors; None where there are none.
+    """
     observations, folder = stage.observations(), stage.definition.folder
     verdicts = [as_check(one) for one in judge(observations, stage.contrasts, stage.plan.decision_rule)]
     tests, metric = held_out(stage, verdicts, len(observations)), metric_name(stage)
@@ -111,9 +129,27 @@ def conclude(stage: Scored) -> Conclusion:
         for one, test in zip(verdicts, tests, strict=True)
     ]
     timing = _write_timing(stage)
-    write_atomic(folder / VERDICTS, json.dumps([row.plain() for row in rows], indent=2))
-    page = _write_page(folder)
-    return Conclusion(folder, stage.plan, rows, len(observations), stage.failed, stage.stopped, timing, page)
+    pairs, failed = ([], {}) if explored is None else (explored.lines(), explored.failed)
+    found = Conclusion(
+        folder, stage.plan, rows, len(observations), failed | stage.failed, stage.stopped, timing, None, pairs
+    )
+    write_atomic(folder / VERDICTS, json.dumps(found.lines, indent=2))
+    return replace(found, page=_write_page(folder))
+
+
+def _screened_out(screening: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what verdicts.json says of the factors that were screened out, from what plan.json says."""
+    return [
+        {
+            "factor": name,
+            "kind": SCREENED,
+            "arm": f"{FULL} - {name}",
+            "baseline": FULL,
+            "verdict": "screened out, not tested",
+            **{f"screening_{key}": value for key, value in effect.items()},
+        }
+        for name, effect in screened_out(screening).items()
+    ]
 
 
 def _write_timing(stage: Scored) -> Timing:

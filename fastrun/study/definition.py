@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Definition:
         factors: what is taken away.
         design: the arms, and what is compared.
         overrides: the command line of the run, as it was typed.
+        screening: the arms of the screening in the order of its design; empty where there is none.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Definition:
     factors: list[Factor]
     design: Design
     overrides: list[str]
+    screening: dict[str, Arm] = field(default_factory=dict)
 
     @property
     def runs(self) -> Path:
@@ -59,10 +61,6 @@ class Definition:
         Raises:
             StorageError: it cannot be written.
         """
-        arms = {
-            name: {"overrides": list(map(redact_override, arm.overrides)), "config": redact(asdict(arm.settings))}
-            for name, arm in self.design.arms.items()
-        }
         content = {
             "format": FORMAT,
             "created": time.time(),
@@ -70,11 +68,31 @@ class Definition:
             "overrides": list(map(redact_override, self.overrides)),
             "factors": [asdict(factor) for factor in self.factors],
             "contrasts": [asdict(contrast) for contrast in self.design.contrasts],
-            "arms": arms,
+            "arms": written_arms(self.design.arms),
+            "screening": written_arms(self.screening),
         }
         with storage_errors(self.folder):
             self.runs.mkdir(parents=True, exist_ok=True)
         write_atomic(self.folder / DEFINITION, json.dumps(content, indent=2, default=str))
+
+
+def written_arms(arms: Mapping[str, Arm]) -> dict[str, Any]:
+    """Return what a file says of arms, from which :func:`read_arms` has them again."""
+    return {
+        name: {"overrides": list(map(redact_override, arm.overrides)), "config": redact(asdict(arm.settings))}
+        for name, arm in arms.items()
+    }
+
+
+def read_arms(content: Mapping[str, Any]) -> dict[str, Arm]:
+    """Return the arms that a file has.
+
+    Raises:
+        ConfigError: one cannot be composed any more, as where a secret was typed, which no file keeps.
+    """
+    return {
+        name: Arm(name, list(arm["overrides"]), compose.from_config(arm["config"], [])) for name, arm in content.items()
+    }
 
 
 def read_definition(folder: Path) -> Definition:
@@ -90,14 +108,10 @@ def read_definition(folder: Path) -> Definition:
     content = RunDir(folder).read(DEFINITION)
     check_format(content.get("format"), str(folder / DEFINITION), _AGAIN)
     try:
-        arms = {name: _arm(name, arm) for name, arm in content["arms"].items()}
+        arms, screening = read_arms(content["arms"]), read_arms(content.get("screening", {}))
         contrasts = [Contrast(**one) for one in content["contrasts"]]
         factors = [Factor(**one) for one in content["factors"]]
         config, overrides = StudyConfig(**content["study"]), list(content["overrides"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{folder / DEFINITION} is damaged, or of another version of fastrun", _AGAIN) from error
-    return Definition(folder, config, factors, Design(arms, contrasts), overrides)
-
-
-def _arm(name: str, content: Mapping[str, Any]) -> Arm:
-    return Arm(name, list(content["overrides"]), compose.from_config(content["config"], []))
+    return Definition(folder, config, factors, Design(arms, contrasts), overrides, screening)

@@ -16,10 +16,11 @@ from fastrun.config.settings import CheckpointConfig, Settings, SweepConfig, Tar
 from fastrun.errors import ConfigError
 from fastrun.storage.job import Job, JobList
 from fastrun.storage.run_dir import RunDir
-from fastrun.study.arms import AGAIN, FULL, Arm, same_arms
+from fastrun.study.arms import AGAIN, FULL, Arm, narrowed, same_arms
 from fastrun.study.definition import Definition
 from fastrun.study.pilot import PILOTS
-from fastrun.study.planning import PACE_SECONDS, blocks_of
+from fastrun.study.planning import PACE_SECONDS, blocks_of, most_kept
+from fastrun.study.settings import StudyConfig
 from fastrun.study.verdict.judge import least_blocks
 from fastrun.sweep.client import Client
 from fastrun.sweep.runner import sweep
@@ -38,6 +39,8 @@ class Estimate:
         comparisons: how many there are, that of the full run with itself left out.
         blocks: how many blocks there are.
         least_blocks: how many can decide, at least.
+        screening: how many runs there are to find the factors that are confirmed; 0 where all of them are.
+        confirmed: how many factors that leaves.
         runs: about how many runs there are.
         seconds: about how long all of it takes.
     """
@@ -46,6 +49,8 @@ class Estimate:
     comparisons: int
     blocks: int
     least_blocks: int
+    screening: int
+    confirmed: int
     runs: int
     seconds: float
 
@@ -56,14 +61,27 @@ def estimate(definition: Definition, client: Client | None = None) -> Estimate:
     Raises:
         ConfigError: the run fails.
     """
-    config, design = definition.config, definition.design
+    config, factors, design = definition.config, definition.factors, definition.design
+    if definition.screening:
+        factors = factors[: most_kept(config)]  # which ones changes little of how long it takes
+        design = narrowed(design, factors)
     least = least_blocks(design.claims, sequential=config.until is not None)
     arms, blocks = len(design.arms) - len(same_arms(design.arms)), blocks_of(config, design.claims)
-    pilots = PILOTS * 3 + arms - 2 + config.tune * (arms - 1)
-    ladders, rounds = round(blocks * arms * _WALK), blocks * arms
+    pairs, beside = _pairs(config)
+    before = PILOTS * 3 + arms - 2 + config.tune * (arms - 1) + len(definition.screening)
+    ladders, rounds = round(blocks * (arms + pairs) * _WALK), blocks * (arms + pairs + beside)
     whole, jobs = run_seconds(definition.full, client), definition.full.settings.sweep.jobs
-    seconds = (pilots + ladders) * whole / jobs + rounds * (PACE_SECONDS + _START)
-    return Estimate(arms, design.claims, blocks, least, pilots + ladders + rounds, seconds)
+    seconds = (before + ladders) * whole / jobs + rounds * (PACE_SECONDS + _START)
+    runs = before + ladders + rounds
+    return Estimate(arms, design.claims, blocks, least, len(definition.screening), len(factors), runs, seconds)
+
+
+def _pairs(config: StudyConfig) -> tuple[int, int]:
+    """Return how many pairs of factors are explored, and how many other arms are timed again beside them."""
+    if isinstance(config.pairs, int):
+        return config.pairs, config.pairs + 2
+    named = {name for pair in config.named_pairs for name in pair}
+    return len(config.named_pairs), len(named) + bool(named)
 
 
 def show_plan(definition: Definition, client: Client | None, *, as_json: bool = False) -> None:
@@ -82,6 +100,11 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
         print(json.dumps(content))
         return
     length, jobs = format_time(found.seconds), definition.full.settings.sweep.jobs
+    if found.screening:
+        print(
+            f"{len(definition.factors)} factors, screened by {found.screening} runs, each without about half of them; "
+            f"the {found.confirmed} with the largest effects are confirmed"
+        )
     print(
         f"{found.blocks} blocks of {counted(found.arms, 'different arm')}: about {found.runs} runs, about {length} "
         f"if they are as long as the recipe ({jobs} at a time)"

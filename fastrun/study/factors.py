@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,10 @@ class Factor:
     def may_be_exact(self) -> bool:
         """Say whether it may change no bit of the results, so that only the seconds of a step differ."""
         return self.group in _EXACT
+
+    def is_called(self, names: Container[str]) -> bool:
+        """Say whether any of some names is its own: its name, its key, or the override that takes it away."""
+        return self.name in names or self.key in names or self.without in names
 
     def remove_from(self, overrides: Sequence[str]) -> list[str]:
         """Return the overrides of an arm without it, from those of one that has it.

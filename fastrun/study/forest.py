@@ -9,6 +9,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from fastrun.report.page.pair import describe_pair
+from fastrun.report.page.screened import describe_screening
 from fastrun.study.conclusion import Conclusion, Row
 from fastrun.study.verdict.contrast import ADDED, SAME, WITHOUT
 from fastrun.study.verdict.judge import FASTER, SLOWER, Verdict
@@ -43,6 +45,10 @@ def show(conclusion: Conclusion, console: Console | None = None) -> None:
     console.print(f"{conclusion.blocks} blocks, paired by seed, each run with its own schedule; {how}; {confidence}")
     if conclusion.least_p:
         console.print(conclusion.least_p)
+    if plan.screening:
+        console.print(describe_screening(plan.screening), markup=False)
+    for pair in conclusion.pairs:
+        console.print(f"explored, no verdict: {describe_pair(pair)}", markup=False)
     for name, error in conclusion.failed.items():
         console.print(f"{name} could not be trained: {error}", markup=False)
     if conclusion.stopped:

@@ -15,6 +15,7 @@ from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
 from fastrun.study.folder import VERDICTS
 from fastrun.study.scored import Scored
+from fastrun.study.verdict.contrast import KINDS
 from fastrun.study.verdict.judge import Verdict
 
 _FEWEST_PAIRS = 3  # blocks that an interval is by
@@ -78,7 +79,7 @@ def compare_tests(arm: dict[int, float], baseline: dict[int, float]) -> HeldOut:
 def _known(folder: Path, verdicts: Sequence[Verdict]) -> list[HeldOut] | None:
     """Return what the test data said at an earlier end of the study; None where there was none with as many blocks."""
     try:
-        rows = json.loads((folder / VERDICTS).read_text())
+        rows = [row for row in json.loads((folder / VERDICTS).read_text()) if row["kind"] in KINDS]
         is_same = [(row["arm"], row["blocks"]) for row in rows] == [(one.arm, one.blocks) for one in verdicts]
         found = [HeldOut(**{name: row[key] for name, key in _FIELDS.items()}) for row in rows]
     except (OSError, ValueError, LookupError, TypeError):

@@ -48,6 +48,12 @@ def pinned(arm: Arm, groups: Mapping[str, Mapping[str, Any]]) -> Arm:
     return Arm(arm.name, overrides, arm.settings).with_groups(changed, added)
 
 
+def pins_beside(arm: Arm, full: Arm, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what the full run found, of the groups in which another arm asks for the same as the full run."""
+    same = (group for group in groups if getattr(arm.settings, group) == getattr(full.settings, group))
+    return {group: dict(groups[group]) for group in same}
+
+
 def _typed(before: Settings, changed: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was found as overrides, such as ``amp=off`` and ``speed.threads=1``."""
     for group, after in changed.items():

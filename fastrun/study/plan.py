@@ -51,6 +51,8 @@ class Plan:
         overrides: the command line of the run.
         machine: where the seconds were to be measured.
         created: when the plan was made, in seconds since the epoch.
+        screening: what the screening measured, and which factors it left; empty where there was none.
+        pairs: the pairs of factors that are explored after the verdicts, as in the settings.
     """
 
     arms: dict[str, list[str]]
@@ -76,6 +78,8 @@ class Plan:
     overrides: list[str]
     machine: dict[str, Any]
     created: float
+    screening: dict[str, Any] = field(default_factory=dict)
+    pairs: int | list[list[str]] | None = None
     format: int = FORMAT
     sha256: str = field(default="", compare=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
+from typing import Any
 
 from fastrun.config.duration import to_steps
 from fastrun.study import ladder
@@ -25,8 +26,13 @@ _SEEDS = (
 )
 
 
-def make_plan(pilot: Pilot) -> Plan:
-    """Return the plan of a study whose pilot wants no run any more."""
+def make_plan(pilot: Pilot, screening: dict[str, Any] | None = None) -> Plan:
+    """Return the plan of a study.
+
+    Args:
+        pilot: its pilot, which wants no run any more.
+        screening: what the screening before that measured; None where there was none.
+    """
     definition, config = pilot.definition, pilot.definition.config
     dropped, settings = pilot.dropped(), definition.full.settings
     design = definition.design.without_arms(list(dropped))
@@ -65,6 +71,8 @@ def make_plan(pilot: Pilot) -> Plan:
         overrides=definition.overrides,
         machine=this_machine(),
         created=time.time(),
+        screening=screening or {},
+        pairs=config.pairs,
     )
 
 
@@ -76,6 +84,18 @@ def blocks_of(config: StudyConfig, comparisons: int) -> int:
     sequential = config.until is not None
     least = least_blocks(max(1, comparisons), sequential=sequential)
     return config.blocks or (least + least // 2 if sequential else least)
+
+
+def most_claims(design: Design, config: StudyConfig) -> int:
+    """Return how many comparisons a study has at most, before it is known which factors a screening leaves."""
+    if config.screen is False:
+        return design.claims
+    return min(design.claims, most_kept(config) * (2 if config.plain else 1))
+
+
+def most_kept(config: StudyConfig) -> int:
+    """Return how many factors a screening leaves: study.keep, or all those of the pairs that are named."""
+    return max(config.keep, len({name for pair in config.named_pairs for name in pair}))
 
 
 def lowest_rung(guess: int, base: int, arms: Iterable[Arm]) -> int:

@@ -26,11 +26,19 @@ class Rounds:
         walks: the ladders, which know the seeds.
         results: what became of the runs so far.
         machine: the machine; None for this one.
+        purpose: what tells these rounds from others of the same study.
     """
 
-    def __init__(self, plan: Plan, walks: Walks, results: Results, machine: dict[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        walks: Walks,
+        results: Results,
+        machine: dict[str, object] | None = None,
+        purpose: str = "",
+    ) -> None:
         self.plan, self.walks, self.results = plan, walks, results
-        self.machine = short_id(machine or this_machine())
+        self.machine, self.purpose = short_id(machine or this_machine()), purpose
         self._seconds: dict[tuple[str, int], float | None] = {}  # of the runs that have ended
         self._differs: dict[tuple[str, str, int], bool] = {}
 
@@ -43,7 +51,7 @@ class Rounds:
 
     def request(self, arm: str, block: int) -> Request:
         """Return the timed run of an arm in a block."""
-        mark = f"round {block + 1} on {self.machine}"
+        mark = f"round {block + 1} on {self.machine}{self.purpose}"
         return Request(arm, self.walks.seed(arm, block), self.plan.pace_steps, PACE, mark=mark)
 
     def seconds(self, arm: str, block: int) -> float | None:

@@ -45,14 +45,17 @@ class Scored:
         plan: its plan.
         results: what became of the runs so far.
         spent: returns the seconds that the study has taken.
+        purpose: what tells its rounds from others of the same study.
     """
 
-    def __init__(self, definition: Definition, plan: Plan, results: Results, spent: Callable[[], float]) -> None:
+    def __init__(
+        self, definition: Definition, plan: Plan, results: Results, spent: Callable[[], float], purpose: str = ""
+    ) -> None:
         self.definition, self.plan, self.results = definition, plan, results
         budget = definition.config.budget
         self.budget = Budget(None if budget is None else to_seconds(budget, "study.budget"), spent)
         self.walks = Walks(plan, results)
-        self.rounds = Rounds(plan, self.walks, results)
+        self.rounds = Rounds(plan, self.walks, results, purpose=purpose)
         self.arms = {name: _final(definition, plan, name) for name in plan.arms}
         self.stopped = ""  # why no further block is started, in words
         self._is_interleaved = plan.decision_rule.sequential

@@ -33,6 +33,16 @@ class StudyConfig:
     plain: bool = True  # also compare a plain run with one that has a single factor; false: about a quarter of the time
     resample: bool = False  # every block has a validation split of its own, besides its seed
     equivalence: Annotated[float, Range(gt=0, lt=1)] = 0.02  # a ratio this near to 1 is no material difference
+    screen: bool | None = None  # first find the factors with the largest effects; null: where there are more than keep
+    keep: Annotated[int, Range(ge=1)] = 8  # factors at most that a screening leaves to be confirmed
+    pairs: Annotated[int, Range(ge=1, le=2)] | list[list[str]] | None = (
+        None  # pairs of factors to take away together, to explore: so many, by their gaps, or those that are named
+    )
+
+    @property
+    def named_pairs(self) -> list[list[str]]:
+        """Return the pairs of factors that were named."""
+        return self.pairs if isinstance(self.pairs, list) else []
 
 
 def split_study(arguments: Iterable[str]) -> tuple[StudyConfig, list[str]]:
@@ -136,6 +146,8 @@ def _parsed(name: str, typed: str) -> Any:
         return None
     if name == "factors":
         return split_list(typed)
+    if name == "pairs" and typed.startswith("["):
+        return [split_list(item) if item.startswith("[") else item for item in split_list(typed)]
     if name == "baseline":
         return split_list(typed) if typed.startswith("[") else _words(typed)
     return typed if name in ("until", "budget") else parse_value(typed)
@@ -166,6 +178,9 @@ _EXAMPLES = {
     "plain": "write study.plain=false",
     "resample": "write study.resample=true",
     "equivalence": "write a share: study.equivalence=0.02",
+    "screen": "write study.screen=true or false",
+    "keep": "write a whole number: study.keep=8",
+    "pairs": "write a number, or a list of pairs: study.pairs=[[norm,init]]",
 }
 
 

@@ -99,7 +99,7 @@ class FakeClient:
         lines.append({"step": steps, "train_seconds": cost * steps, "val/loss": 1 - value, "val/acc": value})
         run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
         best = {"metric": "val/acc", "value": value, "step": steps}
-        clock = {"train": cost * steps, "data_wait": 0.0}
+        clock = {"train": cost * steps, "data_wait": 0.0, "validate": 0.0}
         summary = {"steps": steps, "epochs": steps / 16, "clock": clock, "best": best}
         (run.path / "summary.json").write_text(json.dumps(summary))
         (run.path / "status.json").write_text(json.dumps({"status": "finished", "exit_code": 0}))

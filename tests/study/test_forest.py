@@ -40,14 +40,13 @@ def plan() -> Plan:
     )  # fmt: skip
 
 
-def drawn(*verdicts: Verdict, width: int = 120, **parts: Any) -> str:
+def drawn(*verdicts: Verdict, width: int = 120, pairs: list[dict] | None = None, **parts: Any) -> str:
     rows = [Row(one, HeldOut(0.91, 0.92), "test/acc") for one in verdicts]
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None, highlight=False)
     planned = replace(plan(), **parts)
-    forest.show(
-        Conclusion(Path("study"), planned, rows, 9, {"full - ema": "boom"}, "", Timing(0.7, 0.4), None), console
-    )
+    failed, timing = {"full - ema": "boom"}, Timing(0.7, 0.4)
+    forest.show(Conclusion(Path("study"), planned, rows, 9, failed, "", timing, None, pairs or []), console)
     return file.getvalue()
 
 
@@ -61,6 +60,19 @@ def test_a_ratio_is_drawn_with_its_interval_and_its_parts() -> None:
     assert "full - ema could not be trained: boom" in text
     assert "The machine was busy while steps were timed: they got 70 % of the CPU time" in text
     assert "Keep norm (without it, training takes 1.90 times as long" in text
+
+
+def test_what_was_screened_out_is_no_verdict_and_a_pair_is_told_with_its_interval() -> None:
+    effects = {"clip": {"ratio": 1.04, "steps": 1.0, "seconds": 1.04}}
+    pair = {"factor": "norm and init", "verdict": "synergy"}
+    pair |= {"interaction": 0.7, "interaction_low": 0.6, "interaction_high": 0.8}
+    text = drawn(ONE, screening={"screened_out": ["clip"], "effects": effects}, pairs=[pair], width=80)
+    words = " ".join(text.split())
+    assert "screened out, not tested: effect about clip 1.04" in words
+    assert (
+        "explored, no verdict: norm and init: synergy, each needs the other; without both, training takes 0.70" in words
+    )
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_without_a_ratio_the_shares_that_reached_the_target_stand_there_that_without_it_first() -> None:

@@ -48,8 +48,8 @@ def run(arguments: list[str]) -> int:
 def show(conclusion: Conclusion, *, as_json: bool = False) -> None:
     """Print the verdicts of a study."""
     if as_json:
-        rows = [row.plain() for row in conclusion.rows]
-        print(json.dumps({"study": str(conclusion.folder), "verdicts": rows, "sentence": conclusion.sentence}))
+        lines = conclusion.lines
+        print(json.dumps({"study": str(conclusion.folder), "verdicts": lines, "sentence": conclusion.sentence}))
         return
     from fastrun.study import forest
 

@@ -13,6 +13,8 @@ from fastrun.report.page.timing import Timing, read_timing
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.process import Process
 
+_CONTRASTS = "without", "added", "same"
+
 
 @dataclass(frozen=True)
 class VerdictRow:
@@ -79,7 +81,8 @@ class StudyFiles:
         folder: its folder.
         plan: plan.json; empty where the study has not got that far.
         typed: study.json, what was typed.
-        verdicts: verdicts.json; empty where it is not finished.
+        verdicts: the verdicts in verdicts.json; empty where it is not finished.
+        pairs: the lines of verdicts.json on pairs of factors that were explored.
         timing: timing.json, how quiet the machine was.
         refusal: why no study can be made of it, as refused.json says; empty where it can go on.
         is_running: whether a process carries it on.
@@ -89,6 +92,7 @@ class StudyFiles:
     plan: dict[str, Any]
     typed: dict[str, Any]
     verdicts: list[VerdictRow]
+    pairs: list[dict[str, Any]]
     timing: Timing
     refusal: str
     is_running: bool
@@ -102,25 +106,29 @@ def read_study(folder: Path) -> StudyFiles:
     """
     files = RunDir(folder)
     plan, typed = (redact(files.read(name), redact_message) for name in ("plan.json", "study.json"))
+    verdicts, pairs = _verdicts(folder / "verdicts.json")
     refused, holder = redact(files.read("refused.json"), redact_message), Process.of(files.read("lock"))
     return StudyFiles(
         folder,
         plan,
         typed,
-        _verdicts(folder / "verdicts.json"),
+        verdicts,
+        pairs,
         read_timing(folder),
         refusal=". ".join(str(refused[key]) for key in ("error", "hint") if refused.get(key)),
         is_running=holder is not None and not holder.is_gone(),
     )
 
 
-def _verdicts(path: Path) -> list[VerdictRow]:
+def _verdicts(path: Path) -> tuple[list[VerdictRow], list[dict[str, Any]]]:
+    """Return the verdicts, and the lines on pairs; plan.json says more of what was screened out."""
     if not path.exists():
-        return []
+        return [], []
     known = {field.name for field in fields(VerdictRow)}
     try:
         content = redact(json.loads(path.read_text()), redact_message)
-        return [VerdictRow(**{key: value for key, value in row.items() if key in known}) for row in content]
+        rows = [VerdictRow(**{key: value for key, value in row.items() if key in known}) for row in content]
+        return [row for row in rows if row.kind in _CONTRASTS], [row for row in content if row["kind"] == "pair"]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         hint = "`fastrun resume` of the study writes it anew"
         raise StorageError(f"cannot read the verdicts in {path}: {error}", hint) from error

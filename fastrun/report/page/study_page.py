@@ -15,6 +15,8 @@ from fastrun.report.location import is_race
 from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, is_untuned, span
 from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
+from fastrun.report.page.pair import describe_pair
+from fastrun.report.page.screened import screened_out
 from fastrun.report.page.study_files import StudyFiles, VerdictRow, read_study
 from fastrun.report.page.study_progress import Progress, read_progress
 from fastrun.report.page.study_words import describe_least_p, explain_words, title_of
@@ -22,7 +24,7 @@ from fastrun.report.page.timing import describe_quiet
 
 _KINDS = {"without": 0, "added": 1, "same": 2}
 _EQUIVALENCE, _CONFIDENCE = 0.02, 0.95
-_DEFAULTS = {"tune": 0, "plain": True, "resample": False, "equivalence": _EQUIVALENCE}  # of study.*
+_DEFAULTS = {"tune": 0, "plain": True, "resample": False, "equivalence": _EQUIVALENCE, "keep": 8}  # of study.*
 
 
 def study_context(folder: Path) -> dict[str, Any]:
@@ -54,6 +56,9 @@ def study_context(folder: Path) -> dict[str, Any]:
         "is_busy": bool(rows) and is_quiet is False,
         "quiet": quiet,
         "progress": progress,
+        "screened_out": screened_out(_part(study.plan, "screening")),
+        "screening_runs": len(_part(study.plan, "screening").get("runs") or ()),
+        "pairs": [describe_pair(pair) for pair in study.pairs],
         "forest": draw_forest(rows, rule.get("equivalence", _EQUIVALENCE)),
         "interval": interval,
         "span": span,
@@ -238,7 +243,7 @@ def _typed_command(study: StudyFiles, changed: Sequence[str]) -> str:
 def _typed(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    return f"[{','.join(map(_typed, value))}]" if isinstance(value, list) else str(value)
 
 
 def _run_words(study: StudyFiles) -> list[str]:

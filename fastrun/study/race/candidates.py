@@ -9,7 +9,7 @@ from typing import Any
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.run.early import check_early
-from fastrun.study.arms import FULL, SHARED, Arm, Compose, make_arm, without_shared
+from fastrun.study.arms import FULL, Arm, Compose, make_arm, shared_of, without_shared
 from fastrun.study.factors import Factor
 from fastrun.study.race.space import Axis, points
 
@@ -31,7 +31,7 @@ class Candidates:
         self.compose, self.settings = compose, settings
         self.overrides = without_shared(list(overrides))
         self._arms: dict[tuple[str, ...], Arm] = {}
-        self._shared = {key: getattr(settings, key) for key in SHARED}
+        self._shared = shared_of(settings)
         self.given = self._arm(FULL, self.overrides)
 
     def at(self, changes: Sequence[str]) -> Arm:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WITHOUT, ADDED, SAME = "without", "added", "same"
+KINDS = WITHOUT, ADDED, SAME = "without", "added", "same"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Contrast:
     baseline: str
 
     def __post_init__(self) -> None:
-        if self.kind not in (WITHOUT, ADDED, SAME):
+        if self.kind not in KINDS:
             raise ValueError(f"a contrast is {WITHOUT}, {ADDED} or {SAME}, not {self.kind!r}")
 
     @property

@@ -303,6 +303,26 @@ def test_a_study_says_what_it_is_about_and_what_it_cannot_show(
     assert "What helps mlp" in parse(write_page(study)).text
 
 
+def test_a_study_shows_what_was_screened_out_and_which_pairs_were_explored_apart_from_its_verdicts(
+    folder: Path, make_study: Make, make_verdict, parse
+) -> None:
+    effects = {name: {"ratio": ratio, "steps": ratio, "seconds": 1.0} for name, ratio in (("rank", 1.03), ("ema", 0.9))}
+    screening = {"kept": ["norm"], "screened_out": ["rank", "ema"], "effects": effects, "runs": [{}] * 32}
+    out = {"factor": "ema", "kind": "screened", "arm": "full - ema", "baseline": "full", "verdict": "screened out"}
+    pair = {"factor": "norm and init", "kind": "pair", "arm": "full - norm - init", "baseline": "full"}
+    pair |= {"verdict": "shared", "interaction": 1.6, "interaction_low": 1.2, "interaction_high": 2.1, "blocks": 9}
+    norm = make_verdict("norm", "without", "faster", 1.9, 1.7, 2.2)
+    page = parse(write_page(make_study(folder / "study", [norm, out, pair], screening=screening)))
+    needs_nothing_else(page)
+    assert "95 % confidence for the one claim" in page.text
+    assert "32 short runs, each without about half of all factors" in page.text
+    assert "ema 0.90 0.90 1.00 rank 1.03 1.03 1.00" in page.text
+    assert (
+        "norm and init: shared, each does part of the other's work; without both, training takes 1.60 (1.20 to 2.10)"
+        in (page.text)
+    )
+
+
 def test_what_is_said_of_the_machine_was_measured(folder: Path, make_study: Make, make_verdict, parse) -> None:
     study = make_study(folder / "study")
     page = parse(write_page(study))
