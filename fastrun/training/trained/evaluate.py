@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
+from fastrun.components.amp.precision import choose_precision
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples, size_of
+from fastrun.components.device.device import choose_device
 from fastrun.components.metrics import Metrics
 from fastrun.components.pipeline import Batch
 from fastrun.config.settings import Settings
@@ -19,6 +21,8 @@ from fastrun.system.memory import evaluating
 from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
+from fastrun.training.objective.lightning_module import has_own_loss
+from fastrun.training.objective.own_steps import OwnSteps
 from fastrun.training.trained.findings import Collector, Findings
 from fastrun.training.trained.forward import Forward, in_one_process
 from fastrun.training.trained.model import TrainedNetwork, load_network
@@ -89,6 +93,10 @@ def examine(
         samples = getattr(load_splits(settings, trained.learned, anyway=anyway), split)
         if samples is None:
             raise ConfigError(f"this data has no {split} split", "use --split val")
+    if has_own_loss(trained.net):
+        if watch is not None:
+            raise ConfigError("a LightningModule measures itself, so its outputs cannot be averaged", "give one run")
+        return _measure_own(trained, split, samples)
     forward = Forward(trained)
     loader = build_eval_loader(settings, forward.device, trained.learned, samples)
     outputs: Iterator[Batch] = ((forward(x), y) for x, y in loader)
@@ -96,6 +104,18 @@ def examine(
         outputs = watch(trained, samples, outputs)
     with torch.inference_mode(), evaluating(loader.size):
         return measure(settings, trained.learned, split, samples, outputs, forward.device.torch_device)
+
+
+def _measure_own(trained: TrainedNetwork, split: str, samples: Samples) -> Evaluation:
+    """Return what a LightningModule measures by its ``validation_step``, or by its ``test_step`` where it has one."""
+    device = choose_device(trained.settings.device)
+    net = trained.net.to(device.torch_device)
+    precision = choose_precision(trained.settings.amp.kind, device.torch_device)
+    loader = build_eval_loader(trained.settings, device, trained.learned, samples)
+    with torch.inference_mode(), evaluating(loader.size):
+        values = OwnSteps(net, precision, is_test=split != "val").measure(net, loader)
+    named = {f"{split}/{name}": value for name, value in values.items()}
+    return Evaluation(split, size_of(samples), named, Findings())
 
 
 def measure(

@@ -14,6 +14,7 @@ from fastrun.components.device.device import Device, choose_device, set_threads
 from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.test_time_augmentation import averaged_logits
 from fastrun.config.settings import Settings
+from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.trained.model import TrainedNetwork
 
 
@@ -32,7 +33,7 @@ class Forward:
         self.device: Device = choose_device(settings.device)
         set_threads(settings.speed.threads, self.device)
         self._net = trained.net.to(self.device.torch_device)
-        if self.device.torch_device.type == "cpu":
+        if self.device.torch_device.type == "cpu" and not has_own_loss(self._net):
             _compute_as_in_training(self._net, trained.learned)
         self._precision = choose_precision(settings.amp.kind, self.device.torch_device)
         self._views = settings.views

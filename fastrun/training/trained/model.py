@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fastrun.storage.checkpoint.io import load
 from fastrun.storage.checkpoint.state import CheckpointState, network_weights
 from fastrun.system.seed import seeded
 from fastrun.training.builders.model import INIT, construct_network
+from fastrun.training.objective.lightning_module import has_own_loss
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ def rebuild(settings: Settings, learned: DataState, weights: Mapping[str, Tensor
         hint = "a run goes on with the network that it began with, and data of the same shape"
         raise CheckpointError(f"{origin} holds another network: {difference}", hint)
     net.load_state_dict(weights)
+    if has_own_loss(net):  # it was given the targets in their own unit
+        task = learned.task
+        learned = replace(learned, task=replace(task, mean=(0.0,) * len(task.mean), std=(1.0,) * len(task.std)))
     return TrainedNetwork(net.eval(), learned, settings)
 
 

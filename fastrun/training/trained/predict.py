@@ -98,6 +98,7 @@ class _Outputs:
 
     def __init__(self, trained: TrainedNetwork, batch: int | None) -> None:
         settings, learned = trained.settings, trained.learned
+        self.learned = learned
         self.forward = Forward(trained)
         self.device = self.forward.device.torch_device
         self.scaling = Standardize(learned.mean, learned.scale).to(self.device)
@@ -106,11 +107,17 @@ class _Outputs:
 
     def __call__(self, samples: Tensor) -> Tensor:
         with evaluating(self.batch):
-            parts = [
-                self.meaning.predictions(self.forward(self.scaling(part.to(self.device))).float())
-                for part in samples.split(self.batch)
-            ]
+            parts = [self._predict(part.to(self.device)) for part in samples.split(self.batch)]
             return torch.cat(parts).cpu()
+
+    def _predict(self, samples: Tensor) -> Tensor:
+        outputs = self.forward(self.scaling(samples))
+        shape = self.learned.task.shape(len(samples), self.learned.in_shape)
+        if not isinstance(outputs, Tensor) or outputs.shape != shape:  # a LightningModule may return anything
+            found = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            hint = "call it in Python: fastrun.load(RUN).net"
+            raise ConfigError(f"the network returns {found} for {len(samples)} samples, not {list(shape)}", hint)
+        return self.meaning.predictions(outputs.float())
 
 
 def _fitting(settings: Settings, learned: DataState, device: torch.device) -> int:
