@@ -16,7 +16,13 @@ HERE = Path(__file__).parent
 QUICK = ["batch.size=8", "amp=off", "speed.threads=1", "val_every=5", "checkpoint.every=5"]
 RUNS = {
     "unet": ["model._target_=modules.UNet", "data._target_=modules.DiskModule", "pipeline=plain"],
-    "vae": ["model._target_=modules.VAE", "data=synthetic", "data.samples=60", "data.shape=[1,4,4]", "+model.latent=3"],
+    "vae": [
+        "model._target_=modules.VAE",
+        "data=synthetic",
+        "data.samples=100",
+        "data.shape=[1,4,4]",
+        "+model.latent=3",
+    ],
     "contrastive": ["model._target_=modules.Contrastive", "data._target_=modules.views", "pipeline=plain"],
 }
 SWAPPED = {
