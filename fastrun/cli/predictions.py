@@ -16,13 +16,18 @@ from fastrun.report.new_file import write_new
 from fastrun.training.trained.predict import Predictions
 
 _SHOWN = 3  # most likely classes in the terminal
+_HAS = 0.5  # the probability from which a sample rather has a label than not
 
 
 def show(found: Predictions) -> None:
-    """Print a line a sample: the most likely classes, or the numbers."""
+    """Print a line a sample: the most likely classes, the labels that it has, or the numbers."""
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("input", overflow="fold")
+    if found.are_labels:
+        _show_labels(found, table)
+        console.print(table)
+        return
     if not found.are_classes:
         for name in found.columns:
             table.add_column(name, justify="right")
@@ -39,6 +44,15 @@ def show(found: Predictions) -> None:
         then = ", ".join(f"{found.columns[index]} {value:.3f}" for value, index in others)
         table.add_row(name, found.columns[indices[0]], f"{values[0]:.3f}", then)
     console.print(table)
+
+
+def _show_labels(found: Predictions, table: Table) -> None:
+    """Add the labels that each sample rather has than not, the most likely first."""
+    table.add_column("labels")
+    for name, values in zip(found.names, found.values.tolist(), strict=True):
+        likely = sorted(zip(values, found.columns, strict=True), key=lambda pair: -pair[0])
+        own = ", ".join(f"{label} {value:.3f}" for value, label in likely if value > _HAS)
+        table.add_row(name, own or "none")
 
 
 def write(found: Predictions, path: Path, form: str) -> None:
@@ -84,13 +98,16 @@ def _objects(found: Predictions) -> Iterator[dict[str, Any]]:
         named = dict(zip(found.columns, values, strict=True))
         if found.are_classes:
             yield {"input": name} | {key: column[number] for key, column in best.items()} | {"probabilities": named}
+        elif found.are_labels:
+            labels = [label for label, value in named.items() if value > _HAS]
+            yield {"input": name, "labels": labels, "probabilities": named}
         else:
             yield {"input": name} | named
 
 
 def _columns(found: Predictions) -> dict[str, list[Any]]:
     """Return the columns of a table: with classes the most likely one, its probability, and that of every class."""
-    prefix = "p_" if found.are_classes else ""
+    prefix = "p_" if found.are_classes or found.are_labels else ""
     values = {f"{prefix}{name}": column for name, column in zip(found.columns, found.values.T.tolist(), strict=True)}
     return {"input": found.names} | _best(found) | values
 

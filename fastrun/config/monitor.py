@@ -13,6 +13,9 @@ NAMES = {  # the metrics of a validation of each task beside the loss; the first
     "classification": ("acc", "f1", "top5"),
     "language": ("perplexity", "acc"),
     "regression": ("r2", "rmse", "mae"),
+    "multilabel": ("map", "f1", "exact"),
+    "segmentation": ("miou", "acc"),
+    "image_to_image": ("psnr", "rmse", "mae"),
 }
 KNOWN = tuple(dict.fromkeys(f"val/{name}" for name in ("loss", *chain(*NAMES.values()))))  # of any task
 _LOWER = {  # words in the names of metrics whose smaller values are better
@@ -20,7 +23,8 @@ _LOWER = {  # words in the names of metrics whose smaller values are better
     *("wer", "cer", "distance", "divergence", "fid", "eer"),
 }
 
-_BEST = {"acc": 1, "f1": 1, "top5": 1, "r2": 1, "perplexity": 1, "rmse": 0, "mae": 0}  # no network is better
+_SHARES = {"acc": 1, "f1": 1, "top5": 1, "map": 1, "exact": 1, "miou": 1}
+_BEST = {**_SHARES, "r2": 1, "perplexity": 1, "rmse": 0, "mae": 0}  # no network is better
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Monitor:
         if best is None or not self.reaches(value, best) or value == best:
             return
         bound = "at most" if self.higher_is_better else "at least"
-        is_percentage = self.name != "val/r2" and self.higher_is_better and 1 < value <= 100
+        is_percentage = self.name.removeprefix("val/") in _SHARES and 1 < value <= 100
         hint = f"it is a share, not a percentage: target.value={value / 100:g}" if is_percentage else None
         message = f"target.value={value:g} cannot be reached: {self.name} is {bound} {best}"
         raise ConfigError(message, hint or "choose another target.value, or another target.metric")

@@ -69,7 +69,7 @@ OPTIONS = {  # another name of a group's option: fastrun's
         "bn": "batch", "batchnorm": "batch", "batch_norm": "batch", "ln": "layer", "layernorm": "layer",
         "layer_norm": "layer", "gn": "group", "groupnorm": "group", "group_norm": "group", "in": "instance",
     },
-    "loss": {"ce": "cross_entropy", "crossentropy": "cross_entropy", "nll": "cross_entropy", "l2": "mse"},
+    "loss": {"ce": "cross_entropy", "crossentropy": "cross_entropy", "nll": "cross_entropy", "l2": "mse", "mae": "l1"},
     "pipeline": {"dataloader": "workers", "gpu": "resident"},
     "data": {"csv": "table", "tabular": "table", "images": "image_folder", "imagefolder": "image_folder"},
     "model": {"transformer": "vit", "perceptron": "mlp", "wideresnet": "wide_resnet", "wrn": "wide_resnet"},

@@ -131,7 +131,18 @@ def numbers_in(expected: Any) -> list[tuple[type, bool]]:
     return [found for part in typing.get_args(expected) for found in numbers_in(part)]
 
 
-GIVEN = {"in_shape", "num_classes", "vocabulary", "steps", "steps_per_epoch", "channels", "dims", "step", "return"}
+GIVEN = {
+    "in_shape",
+    "num_classes",
+    "vocabulary",
+    "steps",
+    "steps_per_epoch",
+    "channels",
+    "dims",
+    "step",
+    "return",
+    "ignore_index",
+}
 OWN = [
     (group, name)
     for group in OPEN

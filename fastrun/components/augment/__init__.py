@@ -15,6 +15,8 @@ class Augment(Protocol):
     """Changes a batch of samples.
 
     An augmentation that mixes samples also has an attribute ``mix``: see :class:`fastrun.components.augment.mix.Mix`.
+    One whose class has ``moves_pixels = False`` leaves each pixel where it is, so it may be used where targets are
+    masks or images, too.
     """
 
     def draw(self, indices: Tensor, seed: int, epoch: int) -> Tensor:

@@ -37,11 +37,11 @@ class Mix:
 
         Args:
             x: inputs, ``[batch, channels, height, width]``.
-            y: labels, ``[batch]``.
+            y: labels, ``[batch]``, or 0 and 1 for several labels a sample, ``[batch, labels]``.
             *seeds: what the random numbers depend on, such as the run's seed and the step.
 
         Returns:
-            The mixed inputs, and the probabilities of the classes, ``[batch, classes]``.
+            The mixed inputs, and the probabilities of the classes or labels, ``[batch, classes]``.
         """
         random = Random(derive("mix", *seeds))
         use_cutmix = random.random() < 0.5 if self.mixup and self.cutmix else bool(self.cutmix)
@@ -51,7 +51,7 @@ class Mix:
             x, share = paste_rectangle(x, share, random)
         else:
             x = torch.lerp(x.flip(0), x, share)
-        targets = one_hot(y, self.num_classes).float()
+        targets = (y if y.ndim > 1 else one_hot(y, self.num_classes)).float()
         return x, torch.lerp(targets.flip(0), targets, share)
 
 

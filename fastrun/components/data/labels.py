@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -27,11 +28,23 @@ def labels(samples: Dataset[Any]) -> Tensor:
         DataError: they have different shapes.
     """
     stored = stored_labels(samples)
-    if stored is None:
-        count = len(samples)  # type: ignore[arg-type]
-        starts = range(0, count, _CHUNK)
-        stored = torch.cat([_read(samples, range(start, min(count, start + _CHUNK))) for start in starts])
-    return as_labels(stored)
+    return torch.cat(list(target_parts(samples, _CHUNK))) if stored is None else as_labels(stored)
+
+
+def target_parts(samples: Dataset[Any], size: int) -> Iterator[Tensor]:
+    """Yield the targets of all samples, whole numbers as int64, some samples at a time.
+
+    Args:
+        samples: the data set.
+        size: the number of samples at a time.
+
+    Raises:
+        DataError: they have different shapes.
+    """
+    stored, count = stored_labels(samples), len(samples)  # type: ignore[arg-type]
+    for start in range(0, count, size):
+        indices = range(start, min(count, start + size))
+        yield as_labels(_read(samples, indices) if stored is None else stored[indices.start : indices.stop])
 
 
 def _read(samples: Dataset[Any], indices: range) -> Tensor:

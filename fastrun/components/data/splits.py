@@ -13,15 +13,14 @@ from torch.utils.data import Dataset, TensorDataset
 
 from fastrun.components.data.class_names import unknown_classes
 from fastrun.components.data.fingerprint import samples_fingerprint
-from fastrun.components.data.labels import as_labels, labels, stored_labels
 from fastrun.components.data.learned import DataState
+from fastrun.components.data.targets import check_form, check_targets, check_values, derive_task
 from fastrun.components.task import OWN_TASK, Task
 from fastrun.errors import DataError
 
 Samples = Dataset[tuple[Tensor, Any]]
 
 _PAIR = "each sample must be (input, target), as tensors, arrays or numbers, unless the model is a LightningModule"
-_TARGETS = "a target may be a class, floating-point numbers [n], or a token for each position of an input [length]"
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,10 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     """Check what a data factory returned, and derive the task from the targets.
 
     Args:
-        data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels) and ``about`` (what else to
-            record about the data). A factory that takes an argument ``learned`` also returns ``encoding`` and
-            ``split``, which a later call gets back in it, and ``fingerprint``.
+        data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels), ``ignore_index`` (the
+            value of a mask's pixels that belong to no class; 255 for uint8 and -100 for others if it is left out) and
+            ``about`` (what else to record about the data). A factory that takes an argument ``learned`` also returns
+            ``encoding`` and ``split``, which a later call gets back in it, and ``fingerprint``.
 
     Raises:
         DataError: a split is missing, empty or not a data set; or its samples have another shape than those of
@@ -98,17 +98,16 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         splits["test"] = data["test"]
     for name, samples in splits.items():
         _check_samples(name, samples)
-    is_paired, refusal = True, cast(DataError | None, None)
+    is_paired, refusal, firsts = True, cast(DataError | None, None), {}
     try:
-        x, y = _first_sample("train", data["train"])
-        for name, samples in splits.items():
-            _check_shape(name, samples, x.shape)
+        firsts = {name: _first_sample(name, samples) for name, samples in splits.items()}
+        x = _same_shape(firsts)
     except _NotPaired as error:
         is_paired, refusal, x = False, error, torch.empty(())
     classes, task = data.get("classes"), OWN_TASK
     try:
         if is_paired:
-            task = _task_of(x, y, splits, classes)
+            task = _task_of(firsts, splits, classes, data.get("ignore_index"))
     except DataError as error:
         refusal = error
     return Splits(
@@ -127,17 +126,31 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     )
 
 
-def _task_of(x: Tensor, y: Tensor, splits: Mapping[str, Any], classes: list[str] | None) -> Task:
+def _same_shape(firsts: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+    """Return the input of the first sample of ``train``, whose shape those of the other splits must have."""
+    x = firsts["train"][0]
+    for name, (own, _) in firsts.items():
+        if own.shape != x.shape:
+            raise DataError(f"the {name} set has samples of shape {list(own.shape)}, but train of {list(x.shape)}")
+    return x
+
+
+def _task_of(
+    firsts: Mapping[str, tuple[Tensor, Tensor]],
+    splits: Mapping[str, Any],
+    classes: list[str] | None,
+    ignore_index: int | None,
+) -> Task:
     """Return the task that follows from the targets.
 
     Raises:
         DataError: there is only one class, a class that ``train`` does not have or one without a name; or the targets
-            are numbers that are all the same, or of a kind that no built-in task has.
+            are all the same, or of a kind that no built-in task has.
     """
-    _check_target(x, y)
-    train = splits["train"]
-    task = _regression(train) if y.is_floating_point() else _classes(train, classes, y.ndim)
-    _check_targets(task, splits)
+    task = derive_task(splits["train"], *firsts["train"], classes, ignore_index)
+    for name, first in firsts.items():
+        check_form(task, name, *first)
+    check_targets(task, splits)
     return task
 
 
@@ -175,15 +188,12 @@ def check_new(name: str, samples: Any, classes: Sequence[str] | None, learned: D
     if (tuple(shape), dtype) != (learned.in_shape, learned.dtype):
         own = f"{learned.dtype} samples of shape {list(learned.in_shape)}"
         raise DataError(f"the {name} set has {dtype} samples of shape {shape}; the run was trained on {own}")
-    if learned.task.name == "regression" and not y.is_floating_point():
-        raise DataError(f"the {name} set has labels; the run was trained on numbers")
-    if learned.task.name == "classification":
-        if y.is_floating_point():
-            raise DataError(f"the {name} set has numbers as targets; the run was trained on labels")
-        if classes is not None and learned.classes is not None and list(classes) != learned.classes:
-            unknown = [str(one) for one in classes if one not in learned.classes]
-            raise unknown_classes(f"the {name} set", unknown or [str(one) for one in classes], learned.classes)
-        _check_labels(name, samples, learned.task.outputs)
+    check_form(learned.task, name, x, y)
+    if learned.task.name != "language" and classes is not None and learned.classes not in (None, list(classes)):
+        known = learned.classes or []
+        unknown = [str(one) for one in classes if one not in known]
+        raise unknown_classes(f"the {name} set", unknown or [str(one) for one in classes], known)
+    check_values(learned.task, name, samples)
 
 
 def _smallest_type(indices: Tensor) -> torch.dtype:
@@ -223,79 +233,3 @@ def _first_sample(name: str, samples: Any) -> tuple[Tensor, Tensor]:
     except (TypeError, ValueError, RuntimeError) as error:
         raise _NotPaired(f"the {name} set's samples are not pairs of tensors or numbers: {error}", _PAIR) from error
     return x, y
-
-
-def _check_target(x: Tensor, y: Tensor) -> None:
-    """Check that the target of a sample is of a kind that can be learned.
-
-    Raises:
-        DataError: it is not; the message says what it is, and the hint what it may be.
-    """
-    shape = list(y.shape)
-    if y.is_complex():
-        raise DataError("complex targets are not supported", _TARGETS)
-    if y.is_floating_point() and y.ndim > 1:
-        raise DataError(f"numbers of shape {shape} as the target of a sample are not supported", _TARGETS)
-    if not y.is_floating_point() and y.ndim and (y.ndim > 1 or y.shape != x.shape):
-        raise DataError(
-            f"whole numbers of shape {shape} as the target of an input of shape {list(x.shape)} are not supported",
-            _TARGETS,
-        )
-
-
-def _check_shape(name: str, samples: Any, expected: torch.Size) -> None:
-    shape = _first_sample(name, samples)[0].shape
-    if shape != expected:
-        raise DataError(f"the {name} set has samples of shape {list(shape)}, but train of {list(expected)}")
-
-
-def _regression(train: Samples) -> Task:
-    """Return the task of targets that are numbers."""
-    y = labels(train).double()
-    y = y.unsqueeze(1) if y.ndim == 1 else y
-    if not y.isfinite().all():
-        raise DataError("the training targets hold NaN or infinite numbers", "leave those samples out")
-    std = y.std(0)
-    if not (std > 0).all():
-        raise DataError("the training targets are all the same", "there is nothing to learn")
-    return Task("regression", y.shape[1], tuple(y.mean(0).tolist()), tuple(std.tolist()))
-
-
-def _classes(train: Samples, classes: list[str] | None, ndim: int) -> Task:
-    """Return the task of targets that are whole numbers: a label if ``ndim`` is 0, otherwise a sequence of tokens."""
-    count = _count_labels(train) if classes is None or ndim == 0 else 0
-    if classes is not None:
-        if count > len(classes):
-            raise DataError(f"train has the label {count - 1}, but {len(classes)} classes have names")
-        count = len(classes)
-    if count < 2:
-        raise DataError("the data has one class only", "there is nothing to distinguish")
-    return Task("language" if ndim else "classification", count)
-
-
-def _count_labels(train: Samples) -> int:
-    lowest, highest = map(int, labels(train).aminmax())
-    if lowest < 0:
-        raise DataError(f"train has the label {lowest}", "labels count from 0")
-    return highest + 1
-
-
-def _check_targets(task: Task, splits: Mapping[str, Any]) -> None:
-    """Check that the other splits' targets can be compared with what a network learns from those of ``train``."""
-    if task.name == "classification":
-        for name in ("val", "test"):
-            if name in splits:
-                _check_labels(name, splits[name], task.outputs)
-    if task.name == "regression" and size_of(splits["val"]) < 2:
-        raise DataError("the val set has a single sample, but R² needs two", "increase data.val_fraction")
-
-
-def _check_labels(name: str, samples: Any, num_classes: int) -> None:
-    y = stored_labels(samples)
-    if y is None:
-        return  # all samples would have to be read
-    lowest, highest = map(int, as_labels(y).aminmax())
-    if lowest < 0:
-        raise DataError(f"the {name} set has the label {lowest}", "labels count from 0")
-    if highest >= num_classes:
-        raise DataError(f"the {name} set has the label {highest}, but train only has 0 to {num_classes - 1}")

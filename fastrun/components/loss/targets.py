@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+IGNORED = -100
+"""The target that a cross-entropy leaves out unless it is told another one, as in torch."""
+
 
 def probabilities(y: Tensor, classes: int, smoothing: float = 0.0) -> Tensor:
     """Return labels as probabilities ``[N, classes]``.

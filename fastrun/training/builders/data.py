@@ -47,6 +47,8 @@ def load_splits(settings: Settings, learned: DataState | None = None, *, anyway:
         data = _call_factory(factory, learned)
         with _blaming(factory.func, "returned a set that raised"):
             splits = check_splits(data)
+    if settings.views != "none" and splits.task.is_dense:
+        raise ConfigError(f"views={settings.views} is for targets of whole images", "use views=none")
     if settings.views != "none" and len(splits.in_shape) != 3:
         raise ConfigError(f"views={settings.views} needs images; this data has shape {list(splits.in_shape)}")
     if learned is None:

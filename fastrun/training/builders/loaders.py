@@ -170,6 +170,15 @@ def _build_augment(settings: Settings, splits: Splits) -> Augment | None:
         raise ConfigError(
             f"augment needs images; samples of this data have shape {list(splits.in_shape)}", "use augment=none"
         )
+    if splits.task.is_dense and getattr(bound.func, "moves_pixels", True):
+        what = "masks" if splits.task.name == "segmentation" else "images"
+        raise ConfigError(
+            f"augment={settings.choices.get('augment')} changes inputs alone, and this data's targets are {what}",
+            "use augment=none, or one of your own that says moves_pixels = False",
+        )
     offered = instantiate.accepted(bound, in_shape=splits.in_shape, num_classes=splits.num_classes)
     instantiate.check_complete("augment", bound, *offered)
-    return cast("Augment", bound(**offered))
+    augment = cast("Augment", bound(**offered))
+    if getattr(augment, "mix", None) and splits.task.name not in ("classification", "multilabel"):
+        raise ConfigError("mixup and CutMix are for classes; this data has numbers to predict", "use augment=none")
+    return augment

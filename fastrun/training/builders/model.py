@@ -154,7 +154,8 @@ def _try_out(net: nn.Module, setup: Setup) -> None:
         )
     shape = tuple(out.shape)
     if shape != expected:
-        raise ConfigError(f"the model returns shape {list(shape)} for 2 samples; it should be {list(expected)}")
+        message = f"the model returns shape {list(shape)} for 2 samples; it should be {list(expected)}"
+        raise ConfigError(message, splits.task.needs)
     if setup.device.torch_device.type == "cpu":
         for convolution in convolutions:
             keep_in_float32(convolution)

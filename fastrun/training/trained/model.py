@@ -161,8 +161,9 @@ class TrainedModel(nn.Module):
             inputs: a batch of inputs, of one of the kinds that :attr:`takes` lists.
 
         Returns:
-            Logits ``[batch, classes]``; numbers ``[batch, numbers]`` in the unit of the targets; or for text the
-            logits of each next character, ``[batch, length, characters]``.
+            Logits ``[batch, classes]``, or of several labels ``[batch, labels]``; numbers ``[batch, numbers]`` in the
+            unit of the targets; for masks the logits of each pixel, ``[batch, classes, height, width]``; images; or for
+            text the logits of each next character, ``[batch, length, characters]``.
 
         Raises:
             DataError: the inputs are of another kind, shape or range than the model takes.

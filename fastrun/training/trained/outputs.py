@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fastrun.components.data.learned import DataState
+from fastrun.components.prediction import Prediction
 from fastrun.components.task import TargetUnits
 from fastrun.config.settings import Settings
 
@@ -24,17 +25,12 @@ class Meaning:
         if learned.task.name == "regression":
             self.units = TargetUnits(learned.task).to(device)
         self.loss = settings.loss["_target_"]
+        self._predict = Prediction(learned.task, self.loss).to(device)
 
     def predictions(self, outputs: Tensor) -> Tensor:
-        """Return what outputs predict: probabilities along the last axis, or numbers ``[batch, numbers]``."""
-        if self.units is not None:
-            numbers: Tensor = self.units(outputs)
-            return numbers
-        if self.loss == "bce":  # each class was trained against all others
-            return torch.sigmoid(outputs)
-        if self.loss == "mse":  # the outputs were trained to be 0 or 1
-            return torch.clamp(outputs, min=0, max=1)
-        return torch.softmax(outputs, dim=-1)
+        """Return what outputs predict, in their shape: probabilities of classes or labels, or numbers."""
+        predictions: Tensor = self._predict(outputs)
+        return predictions
 
     def averaged(self, outputs: Tensor) -> Tensor:
         """Return what a mean over networks is taken of: what outputs predict, with nothing cut off."""

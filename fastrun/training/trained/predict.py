@@ -1,4 +1,4 @@
-"""Predictions of a trained network for files: probabilities of classes, or numbers in the unit of the targets."""
+"""Predictions of a trained network for files: probabilities of classes or labels, or numbers in the targets' unit."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class Predictions:
     """What a network predicts for some samples.
 
     Attributes:
-        columns: the name of each value: the classes, or the numbers that are predicted.
-        are_classes: whether the values are probabilities of classes.
+        columns: the name of each value: the classes or labels, or the numbers that are predicted.
+        are_classes: whether the values are probabilities of classes, of which a sample has one.
+        are_labels: whether they are probabilities of labels, of which a sample may have any number.
         names: the name of each sample.
         values: ``[samples, columns]``, float32, on the CPU.
         failed: why a source has no predictions, by its name.
@@ -48,6 +49,7 @@ class Predictions:
 
     columns: list[str]
     are_classes: bool
+    are_labels: bool = False
     names: list[str] = field(default_factory=list)
     values: Tensor = field(default_factory=lambda: torch.empty(0))
     failed: dict[str, str] = field(default_factory=dict)
@@ -65,7 +67,7 @@ def predict(
         on_progress: is called after each part of the sources, with their number.
 
     Raises:
-        ConfigError: the network continues text.
+        ConfigError: the network continues text, or returns masks or images.
         DataError: there is no source, or none can be read.
         OutOfMemory: the device is full.
     """
@@ -74,7 +76,11 @@ def predict(
         raise DataError("there is nothing to predict for", f"the model takes {input_kind(learned).describe()}")
     if learned.task.name == "language":
         raise ConfigError("this network continues text", "give it the beginning: --prompt TEXT")
-    found = Predictions(output_names(learned), learned.task.name == "classification")
+    if learned.task.is_dense:
+        what = "masks" if learned.task.name == "segmentation" else "images"
+        raise ConfigError(f"this network returns {what}", "call it in Python: fastrun.load(RUN)(inputs)")
+    is_multilabel = learned.task.name == "multilabel"
+    found = Predictions(output_names(learned), learned.task.name == "classification", are_labels=is_multilabel)
     with torch.inference_mode():
         outputs = _Outputs(trained, batch)
         parts = []

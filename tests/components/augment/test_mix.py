@@ -19,6 +19,13 @@ def test_labels_are_mixed_as_the_images_are(mix):
         torch.testing.assert_close(y, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES)
+def test_several_labels_a_sample_are_mixed_by_the_same_shares(mix):
+    labels = torch.nn.functional.one_hot(Y, 3)
+    for step in range(10):
+        torch.testing.assert_close(mix(X, labels, 0, step)[1], mix(X, Y, 0, step)[1])
+
+
 def test_mixup_blends_and_cutmix_pastes():
     blended = [MIXES["mixup"](X, Y, 0, step)[0][0].unique() for step in range(20)]
     pasted = [MIXES["cutmix"](X, Y, 0, step)[0][0].unique() for step in range(20)]

@@ -59,7 +59,7 @@ def interface_of(trained: TrainedNetwork, *, any_length: bool) -> Interface:
     learned = trained.learned
     is_text = learned.task.name == "language"
     sizes: list[str | int] = ["length"] if is_text and any_length else [*learned.in_shape]
-    outputs: list[str | int] = [*sizes, learned.task.outputs] if is_text else [learned.task.outputs]
+    outputs: list[str | int] = [*sizes, learned.task.outputs] if is_text else [*learned.task.shape(1, learned.in_shape)[1:]]
     if has_own_loss(trained.net):
         outputs = ["…"]
     return Interface(
@@ -104,10 +104,14 @@ def _returns(trained: TrainedNetwork) -> str:
     if task.name == "regression":
         target = trained.learned.encoding.get("target")
         return f"{target or 'the numbers'}, in the unit of the targets"
+    if task.name == "image_to_image":
+        return "images, in the unit of the targets"
+    if task.name == "multilabel":
+        return "logits of the labels; sigmoid makes probabilities of them"
     if task.name == "language":
         return "logits of each next token; softmax makes probabilities of them"
     how = _MAKES_PROBABILITIES.get(str(trained.settings.loss["_target_"]), "softmax makes probabilities of them")
-    return f"logits of the classes; {how}"
+    return f"logits of the classes{" of each pixel" if task.is_dense else ""}; {how}"
 
 
 def _columns(learned: DataState) -> dict[str, str]:

@@ -4,8 +4,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import cross_entropy, mse_loss
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
+from torch.nn import CrossEntropyLoss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_f1_score,
+    multiclass_jaccard_index,
+    multilabel_average_precision,
+    multilabel_exact_match,
+    multilabel_f1_score,
+)
+from torchmetrics.functional.image import peak_signal_noise_ratio
 from torchmetrics.functional.text import perplexity
 
 from fastrun.components.metrics import Metrics, metric_names, monitors
@@ -14,6 +23,8 @@ from fastrun.config.monitor import Monitor, default_monitor
 
 FIVE = Task("classification", 5)
 NUMBER = Task("regression", 1, (30.0,), (4.0,))
+MASKS = Task("segmentation", 3, ignore_index=255)
+PICTURES = Task("image_to_image", 2, target_shape=(2, 4, 4), data_range=2.0)
 ACC, LOSS = Monitor("val/acc", True), Monitor("val/loss", False)
 
 
@@ -63,6 +74,9 @@ def test_a_loss_that_is_not_a_number_stays_one():
         (FIVE, {"val/loss": False, "val/acc": True, "val/f1": True}),
         (Task("classification", 100), {"val/loss": False, "val/acc": True, "val/f1": True, "val/top5": True}),
         (Task("language", 5), {"val/loss": False, "val/perplexity": False, "val/acc": True}),
+        (Task("multilabel", 3), {"val/loss": False, "val/map": True, "val/f1": True, "val/exact": True}),
+        (MASKS, {"val/loss": False, "val/miou": True, "val/acc": True}),
+        (PICTURES, {"val/loss": False, "val/psnr": True, "val/rmse": False, "val/mae": False}),
         (NUMBER, {"val/loss": False, "val/r2": True, "val/rmse": False, "val/mae": False}),
     ],
 )
@@ -116,6 +130,50 @@ def test_several_numbers_a_sample_are_measured_together():
     measured = Metrics(task, task.loss(mse_loss)).measure([(out, y)])
     expected = (y - torch.tensor(task.mean)) / torch.tensor(task.std)
     assert measured["loss"] == pytest.approx(mse_loss(out, expected).item(), rel=1e-5)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.booleans(), st.sampled_from([1, 20, 1 << 22]))
+def test_metrics_of_several_labels_are_those_of_torchmetrics(sizes, ties, chunk_size):
+    random = torch.Generator().manual_seed(sum(sizes))
+    out = torch.randn(sum(sizes) + 2, 3, generator=random)
+    out = (2 * out).round() / 2 if ties else out  # equal outputs are found together
+    y = torch.randint(2, out.shape, generator=random)
+    y[:2] = torch.tensor([[0], [1]])  # torchmetrics warns of labels without both
+    pairs = list(zip(out.split([*sizes, 2]), y.split([*sizes, 2]), strict=True))
+    task = Task("multilabel", 3)
+    measured = Metrics(task, task.loss(binary_cross_entropy_with_logits), chunk_size).measure(pairs)
+    assert measured["loss"] == pytest.approx(binary_cross_entropy_with_logits(out, y.float()).item(), rel=1e-5)
+    assert measured["map"] == pytest.approx(multilabel_average_precision(out.sigmoid(), y, 3).item(), rel=1e-5)
+    assert measured["f1"] == pytest.approx(multilabel_f1_score(out.sigmoid(), y, 3).item(), rel=1e-5)
+    assert measured["exact"] == pytest.approx(multilabel_exact_match(out.sigmoid(), y, 3).item())
+
+
+def test_labels_that_never_occur_do_not_count():
+    out, y = torch.tensor([[3.0, -1.0], [-2.0, -1.0]]), torch.tensor([[1, 0], [0, 0]])
+    measured = Metrics(Task("multilabel", 2), mse_loss).measure([(out, y)])
+    assert measured["map"] == measured["f1"] == measured["exact"] == 1
+
+
+def test_masks_are_measured_without_the_pixels_that_belong_to_no_class():
+    random = torch.Generator().manual_seed(0)
+    pairs = [(torch.randn(n, 3, 4, 5, generator=random), torch.randint(3, (n, 4, 5), generator=random)) for n in (4, 1)]
+    for _, y in pairs:
+        y[:, 0] = 255
+    out, y = whole(pairs)
+    measured = Metrics(MASKS, CrossEntropyLoss(ignore_index=255)).measure(pairs)
+    assert measured["miou"] == pytest.approx(multiclass_jaccard_index(out, y, 3, ignore_index=255).item())
+    assert measured["acc"] == pytest.approx((out.argmax(1) == y)[:, 1:].float().mean().item())
+    assert measured["loss"] == pytest.approx(cross_entropy(out[:, :, 1:], y[:, 1:]).item(), rel=1e-5)
+
+
+def test_images_are_measured_in_the_unit_of_the_targets():
+    pairs = [(torch.randn(n, 2, 4, 4), torch.randn(n, 2, 4, 4)) for n in (5, 2)]
+    out, y = whole(pairs)
+    measured = Metrics(PICTURES, mse_loss).measure(pairs)
+    assert measured["psnr"] == pytest.approx(peak_signal_noise_ratio(out, y, data_range=2.0).item(), rel=1e-5)
+    assert measured["rmse"] == pytest.approx(mse_loss(out, y).sqrt().item(), rel=1e-5)
+    assert measured["mae"] == pytest.approx((out - y).abs().mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
