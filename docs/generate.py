@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from fastrun.cli.commands.options import arguments_of
+from fastrun.cli.commands.options import arguments_of, prefix_of
 from fastrun.config import registry, settings
 from fastrun.config.paths import shipped
 
@@ -86,7 +86,7 @@ def option_section(group: str, entry: registry.Entry, meanings: dict[str, str]) 
     if arguments:
         lines += ["- **Arguments**:"]
         lines += [
-            f"  - `{group}.{key}={value}`{f': {meanings[key]}' if key in meanings else ''}"
+            f"  - `{prefix_of(group, entry)}.{key}={value}`{f': {meanings[key]}' if key in meanings else ''}"
             for key, value in arguments.items()
         ]
     return "\n".join([*lines, f"- **Try**: `{notes.get('try', f'fastrun train {group}={entry.name}')}`"])

@@ -91,4 +91,5 @@ def load(path: str | os.PathLike[str], checkpoint: str = "best") -> TrainedModel
     if source.is_file():
         return load_model(source)
     run = RunDir.open(source)
-    return load_model(select(run.checkpoints, checkpoint, run.config()["target"]["metric"]))
+    config = run.config()
+    return load_model(select(run.checkpoints, checkpoint, config["target"]["metric"], config.get("metrics", {})))

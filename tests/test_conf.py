@@ -11,11 +11,15 @@ import yaml
 
 import fastrun
 from fastrun.config import instantiate, registry
-from fastrun.config.settings import OPEN, Settings
+from fastrun.config.settings import OPEN, SEVERAL, Settings
 
 CONF = Path(fastrun.__file__).parents[1] / "conf"
 OPTIONS = sorted(CONF.glob("*/*.yaml"))
-OF_THE_GROUP = {"schedule": {"warmup", "on_extend"}, "optimizer": {"layer_decay", "lr_scale"}}
+OF_THE_GROUP = {
+    "schedule": {"warmup", "on_extend"},
+    "optimizer": {"layer_decay", "lr_scale"},
+    "metrics": {"higher_is_better"},
+}
 WRITTEN = {"found", "rewinds"}  # keys that fastrun fills in
 STARTS = (
     ["--help"],
@@ -29,7 +33,7 @@ STARTS = (
 
 
 def options(*, is_open: bool) -> list[Path]:
-    return [path for path in OPTIONS if (path.parent.name in OPEN) == is_open]
+    return [path for path in OPTIONS if (path.parent.name in (*OPEN, *SEVERAL)) == is_open]
 
 
 def label(path: Path) -> str:
@@ -58,7 +62,10 @@ def test_what_only_reads_or_composes_starts_without_torch(tmp_path):
 
 @pytest.mark.parametrize("path", OPTIONS, ids=label)
 def test_every_option_begins_with_its_description(path):
-    first = path.read_text().splitlines()[0]
+    first, second = path.read_text().splitlines()[:2]
+    if path.parent.name in SEVERAL:
+        assert first == f"# @package {path.parent.name}.{path.stem}"
+        first = second
     assert first.startswith("# ")
     assert first.strip("# ")
     assert "@package" not in first
@@ -66,7 +73,7 @@ def test_every_option_begins_with_its_description(path):
 
 def test_every_group_is_a_field_of_the_settings_and_open_or_closed():
     groups = {path.parent.name: is_dataclass(getattr(Settings(), path.parent.name)) for path in OPTIONS}
-    assert {name for name, is_closed in groups.items() if not is_closed} == set(OPEN)
+    assert {name for name, is_closed in groups.items() if not is_closed} == {*OPEN, *SEVERAL}
 
 
 @pytest.mark.parametrize("path", options(is_open=False), ids=label)
@@ -99,7 +106,8 @@ def test_an_option_of_an_open_group_is_a_target_with_arguments_that_it_takes(pat
     if content["_target_"] is None:
         assert content == {"_target_": None}
         return
-    taken = inspect.signature(instantiate.locate(content["_target_"], path.parent.name)).parameters.keys()
+    group = path.parent.name
+    taken = inspect.signature(instantiate.locate(content["_target_"], group)).parameters.keys()
     of_the_group = OF_THE_GROUP.get(path.parent.name, set())
     assert content.keys() - {"_target_"} - of_the_group <= taken
 
@@ -109,6 +117,9 @@ def test_every_group_has_an_option_that_the_defaults_choose(group):
     defaults = yaml.safe_load((CONF / "train.yaml").read_text())["defaults"]
     chosen = [entry[group] for entry in defaults if isinstance(entry, dict) and group in entry]
     assert len(chosen) == 1
+    if group in SEVERAL:
+        assert chosen == [[]]
+        return
     assert (CONF / group / f"{chosen[0]}.yaml").is_file()
 
 

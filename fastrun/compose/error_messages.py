@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, ValidationErr
 
 from fastrun.config import registry, synonyms
 from fastrun.config.paths import display
-from fastrun.config.settings import CLOSED, OPEN, known_keys
+from fastrun.config.settings import CLOSED, OPEN, SEVERAL, known_keys
 from fastrun.errors import ConfigError, FastrunError, nearest
 
 _LAUNCHERS = "fastrun, or after pip install 'fastrun[sweep]' joblib, submitit_local, submitit_slurm, ray"
@@ -59,7 +59,7 @@ def unknown_key(name: str, value: str | None = None) -> ConfigError:
         return ConfigError("a config cannot grant trust", "write trust=NAME on the command line")
     if group == "hydra":
         return ConfigError(f"no key {name}", "`fastrun train --cfg hydra` lists Hydra's keys")
-    if group in ("recipe", "callbacks"):
+    if group in ("recipe", "callbacks", *SEVERAL):
         return ConfigError(f"{name} is not in the config yet", f"add it with a plus: +{name}=…")
     known = {*known_keys(), *(f"{g}.{key}" for g in OPEN for key in registry.keys(g))}
     if name in known:

@@ -30,6 +30,10 @@ class FolderSource(ConfigSource):
     def place(self, config_path: str) -> Path | None:
         """Return where a config or group would lie, without ``.yaml``; None where it is not of this source."""
 
+    def package_of(self, config_path: str) -> str | None:
+        """Return where the content of a file goes that does not say so; None for the name of its group."""
+        return None
+
     def check(self, config: DictConfig, package: str | None, path: Path) -> None:
         """Check a file, and leave out of it what does not count.
 
@@ -55,7 +59,7 @@ class FolderSource(ConfigSource):
         if path is None or not path.is_file():
             raise ConfigLoadError(f"Config not found : {path}")
         found = _PACKAGE.search(path.read_text())
-        package = found[1] if found else None
+        package = found[1] if found else self.package_of(config_path.removesuffix(".yaml"))
         config = OmegaConf.load(path)
         assert isinstance(config, (DictConfig, ListConfig))
         if isinstance(config, DictConfig):

@@ -17,7 +17,7 @@ from fastrun.compose.search.optuna_config import OptunaConfig, check
 from fastrun.compose.search.space import Axis, Interval, Overrides
 from fastrun.compose.sweeper import GridSweeper, launch_with
 from fastrun.compose.used import check_jobs
-from fastrun.config.monitor import Monitor
+from fastrun.config.monitor import Monitor, directions_of
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.errors import ConfigError, nearest
 from fastrun.storage.job import Job
@@ -81,7 +81,7 @@ class OptunaSweeper(GridSweeper):
     def _set_direction(self, settings: Settings) -> None:
         """Set the direction of the search, unless the user did: that in which the monitor of the runs is better."""
         metric = settings.target.metric or ("val/perplexity" if settings.choices.get("data") == "text" else "val/acc")
-        better = "maximize" if Monitor.of(metric).higher_is_better else "minimize"
+        better = "maximize" if Monitor.of(metric, directions_of(settings.metrics)).higher_is_better else "minimize"
         self.search.direction = self.search.direction or better
 
 

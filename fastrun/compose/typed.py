@@ -40,7 +40,8 @@ def typed(config: Any, choices: dict[str, Any], overrides: Sequence[str] = ()) -
     redaction.learn(OmegaConf.to_container(config), resolved)
     settings = OmegaConf.to_object(config)
     assert isinstance(settings, Settings)
-    settings.choices = {group: _plain(option) for group, option in choices.items() if not group.startswith("hydra/")}
+    chosen = {group: _plain(option) for group, option in choices.items() if not group.startswith("hydra/")}
+    settings.choices = {group: option for group, option in chosen.items() if option != []}
     check(settings)
     used.check_run(settings, overrides)
     trust.check_all(asdict(settings))

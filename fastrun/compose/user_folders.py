@@ -16,6 +16,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from fastrun.compose.folder_source import FolderSource
 from fastrun.config import registry
 from fastrun.config.paths import display, roots
+from fastrun.config.settings import SEVERAL
 from fastrun.errors import ConfigError
 
 _FORBIDDEN_GROUPS = {
@@ -48,6 +49,11 @@ class OptionSource(FolderSource):
         if option and file.is_file():
             raise ConfigError(f"{display(file)}: a file cannot be in the group {group} here", _FORBIDDEN_GROUPS[group])
         return None
+
+    def package_of(self, config_path: str) -> str | None:
+        """Return the package of an option: its own name below a group of which several are chosen."""
+        group, _, option = config_path.partition("/")
+        return f"{group}.{option}" if group in SEVERAL else None
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the names of the options and groups in a folder."""
@@ -83,9 +89,15 @@ def note_unused_files(choices: Mapping[str, Any]) -> None:
         choices: the chosen option of each group.
     """
     for folder in [*roots("conf")[1:], *filter(None, [UserFolders.extra])]:
-        for group, option in choices.items():
-            if isinstance(option, str) and (note := registry.note_on_unused_file(group, option, folder)):
+        pairs = [(group, one) for group, chosen in choices.items() for one in _each(chosen)]
+        for group, option in pairs:
+            if note := registry.note_on_unused_file(group, option, folder):
                 _print_once(note)
+
+
+def _each(chosen: Any) -> list[str]:
+    """Return the options of a choice, which is one, several or none."""
+    return [chosen] if isinstance(chosen, str) else list(chosen or ())
 
 
 @functools.cache

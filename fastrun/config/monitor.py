@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from types import MappingProxyType
+from typing import Any
 
 from fastrun.errors import ConfigError
 
@@ -40,9 +42,15 @@ class Monitor:
     higher_is_better: bool
 
     @classmethod
-    def of(cls, name: str) -> Monitor:
-        """Return the monitor for a metric such as ``val/acc``; a word in its name says if smaller values are better."""
-        return cls(name, _LOWER.isdisjoint(re.split(r"[^a-z]+", name.lower())))
+    def of(cls, name: str, directions: Mapping[str, bool] = MappingProxyType({})) -> Monitor:
+        """Return the monitor for a metric such as ``val/acc``; a word in its name says if smaller values are better.
+
+        Args:
+            name: the metric.
+            directions: whether larger values are better of the metrics that say so: see :func:`directions_of`.
+        """
+        is_higher = _LOWER.isdisjoint(re.split(r"[^a-z]+", name.lower()))
+        return cls(name, directions.get(name, is_higher))
 
     def is_better(self, value: float, than: float, by: float = 0.0) -> bool:
         """Say whether a value improves on another one.
@@ -77,15 +85,29 @@ class Monitor:
         raise ConfigError(message, hint or "choose another target.value, or another target.metric")
 
 
-def default_monitor(name: str | None, measured: Iterable[str]) -> Monitor:
+def directions_of(metrics: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether larger values are better of those of the config's metrics that say so, such as ``val/mine``.
+
+    Args:
+        metrics: the key ``metrics`` of a config: components by name, with their ``higher_is_better``.
+    """
+    parts = [(name, part) for name, part in metrics.items() if isinstance(part, Mapping)]
+    found = {f"val/{name}": part.get("higher_is_better") for name, part in parts}
+    return {name: direction for name, direction in found.items() if isinstance(direction, bool)}
+
+
+def default_monitor(
+    name: str | None, measured: Iterable[str], directions: Mapping[str, bool] = MappingProxyType({})
+) -> Monitor:
     """Return the monitor of a run.
 
     Args:
         name: the metric that the user chose; None chooses the first metric of the task.
         measured: the names of the metrics that a validation measured, which tell the task.
+        directions: whether larger values are better of the metrics that say so.
     """
     if name:
-        return Monitor.of(name)
+        return Monitor.of(name, directions)
     available = {name for name in measured if name.startswith("val/")} or {"val/loss"}
     usual = [f"val/{names[0]}" for names in reversed(NAMES.values())]  # accuracy last: texts have one as well
     return Monitor.of(next((name for name in (*usual, "val/loss") if name in available), min(available)))

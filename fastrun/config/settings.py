@@ -241,11 +241,15 @@ class Settings:
     device: DeviceConfig = field(default_factory=DeviceConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     callbacks: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Lightning callback, …}
+    metrics: dict[str, Any] = field(default_factory=dict)  # name: {_target_: a Metric, …, higher_is_better: …}
     choices: dict[str, Any] = field(default_factory=dict)  # the chosen option of each group, written by fastrun
 
 
 OPEN = tuple(entry.name for entry in fields(Settings) if entry.type == "Component")
 """The names of the open groups."""
+
+SEVERAL = ("metrics",)
+"""The groups of which a run may choose several options at once, each under its own name: ``metrics=[auroc,mcc]``."""
 
 CLOSED: dict[str, type[Any]] = {
     entry.name: cast(type[Any], entry.default_factory)
@@ -311,4 +315,6 @@ def known_keys() -> Iterable[str]:
 
 def top_level_keys() -> list[str]:
     """Return the keys that are neither a group nor written by fastrun, for completion."""
-    return [entry.name for entry in fields(Settings) if entry.name not in (*OPEN, *CLOSED, "callbacks", "choices")]
+    return [
+        entry.name for entry in fields(Settings) if entry.name not in (*OPEN, *CLOSED, *SEVERAL, "callbacks", "choices")
+    ]

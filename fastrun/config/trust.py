@@ -31,6 +31,12 @@ _HARMLESS = {
     "timm.optim": "AdaBelief AdamP AdamWLegacy Adan Adopt Lamb LaProp Lars Lion MADGRAD NAdamW SGDP SGDW",
     "timm.loss": "BinaryCrossEntropy JsdCrossEntropy LabelSmoothingCrossEntropy SoftTargetCrossEntropy",
     "schedulefree": "AdamWScheduleFree RAdamScheduleFree SGDScheduleFree",
+    "torchmetrics": "AUROC Accuracy AveragePrecision CalibrationError CohenKappa CosineSimilarity ExactMatch "
+    "ExplainedVariance F1Score FBetaScore HammingDistance HingeLoss JaccardIndex KendallRankCorrCoef LogCoshError "
+    "MatthewsCorrCoef MeanAbsoluteError MeanAbsolutePercentageError MeanSquaredError MeanSquaredLogError "
+    "MultiScaleStructuralSimilarityIndexMeasure PeakSignalNoiseRatio PearsonCorrCoef Precision R2Score Recall "
+    "RelativeSquaredError SpearmanCorrCoef Specificity StructuralSimilarityIndexMeasure "
+    "SymmetricMeanAbsolutePercentageError WeightedMeanAbsolutePercentageError",
     "pytorch_lightning.callbacks": "DeviceStatsMonitor EarlyStopping LearningRateMonitor ModelSummary RichModelSummary",
 }
 HARMLESS = frozenset(f"{module}.{name}" for module, names in _HARMLESS.items() for name in names.split())
@@ -196,7 +202,7 @@ def _defining_module(thing: Any) -> str:
 def _is_allowed(target: str, key: str) -> bool:
     """Say whether a target may be called whoever named it."""
     group, _, rest = key.partition(".")
-    is_component = not rest if group != "callbacks" else "." not in rest
+    is_component = "." not in rest if group in ("callbacks", "metrics") else not rest
     return _is_within(target, trusted_names()) or (is_component and target in HARMLESS | _shipped_targets(group))
 
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from fastrun.config import constraints, registry
-from fastrun.config.monitor import NAMES, Monitor
+from fastrun.config.monitor import KNOWN, NAMES, Monitor
 from fastrun.config.settings import CLOSED, OPEN, Settings, domains
 from fastrun.errors import ConfigError
 
@@ -22,13 +22,33 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigError: a value is not allowed; the error is about the first such value.
     """
+    _check_metrics(settings)
     for key, domain in domains().items():
-        if key not in OPEN:
+        if key in ("target.metric", "early_stopping.metric"):
+            constraints.check_word(key, attrgetter(key)(settings), measured(settings.metrics))
+        elif key not in OPEN:
             constraints.check(key, attrgetter(key)(settings), domain)
     for group, closed in CLOSED.items():
         if any(entry.name == "kind" for entry in fields(closed)):
             constraints.check_word(f"{group}.kind", getattr(settings, group).kind, registry.shipped_options(group))
     _check_together(settings)
+
+
+def _check_metrics(settings: Settings) -> None:
+    """Check the names of metrics, which lines of metrics.jsonl have after ``val/``, and their directions."""
+    for name, config in settings.metrics.items():
+        if f"val/{name}" in KNOWN:
+            raise ConfigError(f"metrics.{name}: val/{name} is a metric of fastrun's own", "choose another name")
+        if not isinstance(config, Mapping) or config.get("_target_") is None:
+            raise ConfigError(f"metrics.{name} has no _target_", f"+metrics.{name}._target_=mymod.MyMetric")
+        direction = config.get("higher_is_better")
+        if direction not in (None, True, False):
+            raise ConfigError(f"metrics.{name}.higher_is_better={direction} is not known", "write true or false")
+
+
+def measured(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the metrics that may decide in a run: those of any task, and those that its config adds."""
+    return (*KNOWN, *(f"val/{name}" for name in metrics))
 
 
 def _check_together(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from fastrun.config.monitor import Monitor
+from fastrun.config.monitor import Monitor, directions_of
 from fastrun.report.location import name_of, short_id
 from fastrun.report.unfinished import measured_so_far, reason_of_end
 from fastrun.report.values import number, part, whole
@@ -21,6 +21,7 @@ from fastrun.storage.run_dir import RunDir
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # with libyaml, ten times as fast
 _NOT_SETTINGS = {"format", "choices"}
 _NOT_CONFIGURED = {"speed.found", "batch.found"}  # what fastrun measured, not what the user chose
+_DIRECTION = ("metrics", "higher_is_better")  # the first and the last word of the key of a metric's direction
 _PLAIN = (str, int, float, list)
 _NOT_DIFFERENT = ("recipe", "name", "outputs", "hydra.")  # keys of overrides that do not change what is trained
 
@@ -101,6 +102,13 @@ class RunRecord:
         return self.best if self.higher_is_better else -self.best
 
     @property
+    def directions(self) -> dict[str, bool]:
+        """Return whether larger values are better of the metrics of its config that say so, such as ``val/mine``."""
+        parts = [(key.split("."), value) for key, value in self.config.items()]
+        found = {tuple(words): value for words, value in parts if isinstance(value, bool)}
+        return {f"val/{words[1]}": value for words, value in found.items() if words[::2] == _DIRECTION}
+
+    @property
     def sweep_id(self) -> str | None:
         """Return the short id of the sweep or study that the run belongs to."""
         return None if self.sweep is None else self.id.rpartition("/")[0] or short_id(self.sweep)
@@ -119,7 +127,8 @@ def read_record(path: Path, sweep: Path | None = None) -> RunRecord:
     overrides = [str(one) for one in _yaml_list(path / "overrides.yaml")]
     choices = {str(group): _joined(option) for group, option in part(content, "choices").items() if option is not None}
     summary = run.read("summary.json") if status == "finished" else {}  # else it is that of an earlier attempt
-    results = _of_summary(summary) if summary else _so_far(run, status, config)
+    directions = directions_of(part(content, "metrics"))
+    results = _of_summary(summary, directions) if summary else _so_far(run, status, config, directions)
     if content.get("format") != FORMAT:
         results["reason"] = f"has format {content.get('format')}; this version of fastrun reads format {FORMAT}"
     started = number(times.get("started"))
@@ -148,7 +157,7 @@ def _last_of_each(overrides: Sequence[str]) -> list[str]:
     return [overrides[at] for at in sorted(last.values())]
 
 
-def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
+def _of_summary(summary: Mapping[str, Any], directions: Mapping[str, bool]) -> dict[str, Any]:
     """Return the results of a run that has finished, by the names of the fields."""
     best, target, clock = part(summary, "best"), part(summary, "target"), part(summary, "clock")
     metric = best.get("metric") or target.get("metric")
@@ -158,7 +167,7 @@ def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
         "reason": stopped if isinstance(stopped, str) else None,
         "metric": metric if isinstance(metric, str) else None,
         "best": number(best.get("value")),
-        "higher_is_better": Monitor.of(str(metric)).higher_is_better,
+        "higher_is_better": Monitor.of(str(metric), directions).higher_is_better,
         "best_step": whole(best.get("step")),
         "target_reached": target.get("reached") is True,
         "target_seconds": number(target.get("train_seconds")),
@@ -172,10 +181,11 @@ def _of_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _so_far(run: RunDir, status: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def _so_far(run: RunDir, status: str, config: Mapping[str, Any], directions: Mapping[str, bool]) -> dict[str, Any]:
     """Return the results of a run that has not finished, by the names of the fields."""
     metric = config.get("target.metric")
-    measured = measured_so_far(run, metric if isinstance(metric, str) else None, number(config.get("target.value")))
+    chosen = metric if isinstance(metric, str) else None
+    measured = measured_so_far(run, chosen, number(config.get("target.value")), directions)
     return measured | {"reason": reason_of_end(run, status)}
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fastrun.config.monitor import default_monitor
@@ -17,17 +19,20 @@ _TAIL = 1 << 16  # bytes of run.log in which the last message is looked for; a t
 _MESSAGE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:error: )?(.*)$", re.MULTILINE)
 
 
-def measured_so_far(run: RunDir, metric: str | None, target: float | None) -> dict[str, Any]:
+def measured_so_far(
+    run: RunDir, metric: str | None, target: float | None, directions: Mapping[str, bool] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return the results of a run that has not finished, by the names of the fields of a record.
 
     Args:
         run: the run.
         metric: the metric that its config chooses, or None.
         target: the value that it is to reach, or None.
+        directions: whether larger values are better of the metrics that say so.
     """
     last, validations = _lines(run.metrics)
     results: dict[str, Any] = {"steps": whole(last.get("step")), "train_seconds": number(last.get("train_seconds"))}
-    monitor = default_monitor(metric, {name for line in validations for name in line})
+    monitor = default_monitor(metric, {name for line in validations for name in line}, directions)
     measured = [(line, value) for line in validations if (value := number(line.get(monitor.name))) is not None]
     if not measured:
         return results

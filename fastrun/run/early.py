@@ -38,6 +38,8 @@ def check_early(settings: Settings, *, loads_weights: bool = True) -> None:
             instantiate.check_early(group, getattr(settings, group), *_NOT_ARGUMENTS.get(group, ()))
     for name, config in settings.callbacks.items():
         instantiate.check_early(f"callbacks.{name}", config)
+    for name, config in settings.metrics.items():
+        instantiate.check_early(f"metrics.{name}", config, "higher_is_better")
     rates = settings.optimizer
     check_rate_values(rates.get("layer_decay", 1.0), {} if rates.get("lr_scale") is None else rates["lr_scale"])
     check_schedule(settings.schedule, epochs=settings.epochs, total_steps=total_steps(settings))

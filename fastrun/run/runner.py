@@ -69,7 +69,9 @@ class Run:
         """
         from fastrun.training.trained.model import load_model
 
-        path = select(RunDir(self.directory).checkpoints, checkpoint, self.settings.target.metric)
+        path = select(
+            RunDir(self.directory).checkpoints, checkpoint, self.settings.target.metric, self.settings.metrics
+        )
         return load_model(path, self.settings)
 
 
@@ -162,12 +164,14 @@ def _prepare(
         setup: the device and the data, if they are set up already.
         anyway: go on with data that has changed since the checkpoint was written.
     """
+    from fastrun.training.builders.metrics import try_metrics
     from fastrun.training.builders.setup import set_up
     from fastrun.training.trained.model import load_learned
     from fastrun.tune.auto.choose import choose
 
     requested = settings
     setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
+    settings = try_metrics(settings, setup)
     if settings.batch.kind == "auto":
         from fastrun.training.builders.batch_size import choose_batch_size
 

@@ -116,7 +116,7 @@ def _test(path: Path, metric: str) -> float | None:
     run = RunDir(path)
     try:
         settings = compose.from_config(run.config(), [], has_trackers=False)
-        checkpoint = select(run.checkpoints, "best", settings.target.metric)
+        checkpoint = select(run.checkpoints, "best", settings.target.metric, settings.metrics)
         from fastrun.training.trained.evaluate import evaluate
 
         return evaluate(settings, checkpoint, "test").get(metric)

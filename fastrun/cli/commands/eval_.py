@@ -146,7 +146,7 @@ def _member(path: Path, request: _Request) -> Member:
 
     directory = RunDir(path)
     settings = compose.from_config(directory.config(), request.overrides, has_trackers=False)
-    checkpoint = select(directory.checkpoints, request.given.ckpt, settings.target.metric)
+    checkpoint = select(directory.checkpoints, request.given.ckpt, settings.target.metric, settings.metrics)
     check_early(settings.data)  # before torch, which takes seconds
     from fastrun.training.trained.ensemble import Member
 

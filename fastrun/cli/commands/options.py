@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastrun.config import registry
 from fastrun.config.paths import roots
+from fastrun.config.settings import SEVERAL
 from fastrun.errors import UsageError, nearest
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -55,7 +56,12 @@ def _list_options(group: str) -> None:
             if note := registry.note_on_unused_file(group, entry.name, folder):
                 print(f"    {note}")
         for key, value in arguments_of(entry).items():
-            print(f"    {group}.{key}={value}")
+            print(f"    {prefix_of(group, entry)}.{key}={value}")
+
+
+def prefix_of(group: str, entry: registry.Entry) -> str:
+    """Return what stands before the arguments of an option: its group, and its name where several are chosen."""
+    return f"{group}.{entry.name}" if group in SEVERAL else group
 
 
 def arguments_of(entry: registry.Entry) -> dict[str, str]:

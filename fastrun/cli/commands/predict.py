@@ -79,7 +79,7 @@ def _load(directory: RunDir, given: Namespace) -> TrainedNetwork:
     from fastrun import compose
 
     settings = compose.from_config(directory.config(), [], has_trackers=False)
-    checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
+    checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric, settings.metrics)
     if given.device is not None:
         settings = replace(settings, device=replace(settings.device, accelerator=given.device))
     from fastrun.training.trained.forward import in_one_process

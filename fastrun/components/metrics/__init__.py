@@ -1,4 +1,4 @@
-"""The metrics of a validation for each task, computed with torchmetrics.
+"""What a validation measures beside the metrics of the task: any number of metrics, `metrics=[auroc,mcc]`.
 
 Outputs are collected on the device and passed to the metrics in a few large chunks, not batch by batch, and all results
 come to the host in one transfer. With several processes, torchmetrics sums the counts of all of them.
@@ -6,14 +6,16 @@ come to the host in one transfer. With several processes, torchmetrics sums the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, cast
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
 from fastrun.components.metrics.classification import MANY_CLASSES, ClassificationMetrics
+from fastrun.components.metrics.extra import ExtraMetrics
 from fastrun.components.metrics.image_to_image import ImageMetrics
 from fastrun.components.metrics.language import LanguageMetrics
 from fastrun.components.metrics.mean import Mean
@@ -21,7 +23,7 @@ from fastrun.components.metrics.multilabel import MultilabelMetrics
 from fastrun.components.metrics.regression import RegressionMetrics
 from fastrun.components.metrics.segmentation import SegmentationMetrics
 from fastrun.components.task import Loss, Task
-from fastrun.config.monitor import NAMES, Monitor
+from fastrun.config.monitor import NAMES, Monitor, directions_of
 
 CHUNK_SIZE = 1 << 22  # numbers of outputs that are collected before the metrics are updated
 
@@ -58,11 +60,13 @@ class Metrics(nn.Module):
         task: the task.
         loss: the loss of outputs and targets, as :meth:`Task.loss` returns it.
         chunk_size: the numbers of outputs that are collected before the metrics are updated.
+        extra: further metrics, or None.
     """
 
-    def __init__(self, task: Task, loss: Loss, chunk_size: int = CHUNK_SIZE) -> None:
+    def __init__(self, task: Task, loss: Loss, chunk_size: int = CHUNK_SIZE, extra: ExtraMetrics | None = None) -> None:
         super().__init__()
-        self.names, self.chunk_size = metric_names(task), chunk_size
+        self.names, self.chunk_size = (*metric_names(task), *(extra.names if extra else ())), chunk_size
+        self.extra = extra
         self.loss, self.mean_loss = loss, Mean()
         self.measures = cast(TaskMetrics, _MEASURES[task.name](task))
 
@@ -81,15 +85,20 @@ class Metrics(nn.Module):
                 chunk, size = [], 0
         if chunk:
             self._update(chunk)
-        values = torch.stack([self.mean_loss.compute(), *self.measures.compute()]).tolist()
+        loss = self.mean_loss.compute()
+        extra = [] if self.extra is None else self.extra.compute(loss.device)
+        values = torch.stack([loss, *self.measures.compute(), *extra]).tolist()
         return dict(zip(self.names, values, strict=True))
 
     def _update(self, chunk: list[tuple[Tensor, Tensor]]) -> None:
         outputs, y = (torch.cat(parts) for parts in zip(*chunk, strict=True))
         self.mean_loss.update(self.loss(outputs.float(), y), len(y))
         self.measures.update(outputs, y)
+        if self.extra is not None:
+            self.extra.update(outputs, y)
 
 
-def monitors(task: Task) -> dict[str, Monitor]:
-    """Return the monitors of a task by name, such as ``val/acc``."""
-    return {f"val/{name}": Monitor.of(f"val/{name}") for name in metric_names(task)}
+def monitors(task: Task, metrics: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Monitor]:
+    """Return the monitors of a task and of the metrics that a config adds by name, such as ``val/acc``."""
+    found = directions_of(metrics)
+    return {f"val/{name}": Monitor.of(f"val/{name}", found) for name in (*metric_names(task), *metrics)}

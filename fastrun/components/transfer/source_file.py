@@ -28,7 +28,8 @@ def find_source(source: str | None) -> Path | None:
     path = Path(source).expanduser()
     if path.is_dir():
         run = RunDir.open(path)
-        return select(run.checkpoints, "best", run.config()["target"]["metric"])
+        config = run.config()
+        return select(run.checkpoints, "best", config["target"]["metric"], config.get("metrics", {}))
     if not path.is_file():
         raise CheckpointError(f"transfer.source={source}: no such file", _HINT)
     return path

@@ -24,7 +24,7 @@ from fastrun.compose.search.grid import bare_key, merge
 from fastrun.compose.search.optuna_config import OptunaConfig
 from fastrun.compose.search.optuna_internals import resume_trial
 from fastrun.compose.search.space import Axis, Interval, Overrides, Values
-from fastrun.config.monitor import default_monitor
+from fastrun.config.monitor import default_monitor, directions_of
 from fastrun.errors import ConfigError
 from fastrun.redaction import redact_override
 from fastrun.storage.atomic import storage_errors, write_atomic
@@ -109,7 +109,7 @@ class OptunaSource:
 
     def measured(self, job: Job, step: int, metrics: dict[str, float]) -> bool:
         """Report a validation once, and return whether the pruner would stop the trial."""
-        metric = default_monitor(job.settings.target.metric, metrics)
+        metric = default_monitor(job.settings.target.metric, metrics, directions_of(job.settings.metrics))
         trial, value = self.running[job.number], metrics.get(metric.name)
         if value is None or step in self._frozen_trial(job.number).intermediate_values:
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastrun.config.monitor import Monitor
@@ -65,7 +65,7 @@ def compare_runs(
     said = list(notes)
     if metric is not None:
         records = by_metric(records, metric)
-        said += _note_on_metric(metric)
+        said += _note_on_metric(metric, records[0].directions)
     differences = find_differences(records)
     groups = _sort(group_by_config(records, differences.varying))
     shown = groups[:limit]
@@ -79,11 +79,11 @@ def compare_runs(
     return Comparison(keys, shown, hidden, data if differs else [], said)
 
 
-def _note_on_metric(metric: str) -> list[str]:
+def _note_on_metric(metric: str, directions: Mapping[str, bool]) -> list[str]:
     """Return what the value of a metric is that was chosen for all runs; nothing where it decides on no value."""
     if not metric.startswith("val/"):
         return []
-    which = "largest" if Monitor.of(metric).higher_is_better else "smallest"
+    which = "largest" if Monitor.of(metric, directions).higher_is_better else "smallest"
     return [f"{metric} is the best value of each run: the {which} of its validations"]
 
 

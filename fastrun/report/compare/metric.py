@@ -45,7 +45,7 @@ def by_metric(records: Sequence[RunRecord], metric: str) -> list[RunRecord]:
         if not any(lines_with(record.path, metric) for record in records):
             raise _unknown(records, metric)
         return list(records)
-    changed = [_with_best(record, Monitor.of(metric)) for record in records]
+    changed = [_with_best(record, Monitor.of(metric, record.directions)) for record in records]
     if all(record.best is None for record in changed):
         raise _unknown(records, metric)
     return changed

@@ -85,7 +85,7 @@ def _measure(directory: RunDir) -> ByClass:
     from fastrun.components.data.early import check_early
 
     settings = compose.from_config(directory.config(), [], has_trackers=False)
-    checkpoint = select(directory.checkpoints, "best", settings.target.metric)
+    checkpoint = select(directory.checkpoints, "best", settings.target.metric, settings.metrics)
     check_early(settings.data)  # before torch, which takes seconds
     from fastrun.training.trained.evaluate import examine
 

@@ -122,7 +122,7 @@ def _checkpoints_of(record: RunRecord, keeps_best: bool) -> list[Path]:
     saved = run.saved_checkpoints()
     kept = set()
     if keeps_best and saved:
-        best = select.best(saved, record.config.get("target.metric"))
+        best = select.best(saved, record.config.get("target.metric"), record.directions)
         kept = {(best or saved[0]).path} | ({saved[0].path} if record.status != "finished" else set())
     return sorted(path for path in run.checkpoints.glob("step-*.ckpt") if path not in kept)
 

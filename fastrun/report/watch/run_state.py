@@ -129,7 +129,7 @@ class RunState:
     def monitor(self) -> Monitor:
         """Return the metric that decides on the best validation."""
         chosen = self.record.config.get("target.metric")
-        return default_monitor(chosen if isinstance(chosen, str) else None, self.measured.last)
+        return default_monitor(chosen if isinstance(chosen, str) else None, self.measured.last, self.record.directions)
 
     @property
     def target(self) -> float | None:

@@ -20,12 +20,14 @@ from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.structure import to_device
 from fastrun.components.task import Task
 from fastrun.config import instantiate
+from fastrun.config.monitor import directions_of
 from fastrun.config.plan import Plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.system.seed import seeded
 from fastrun.training.builders.loss import build_loss
+from fastrun.training.builders.metrics import build_extra
 from fastrun.training.builders.setup import Setup, scaling_on
 from fastrun.training.objective import Objective
 from fastrun.training.objective.lightning_module import has_own_loss
@@ -62,6 +64,8 @@ def build_objective(
     name = f"model={settings.model['_target_']}"
     if settings.views != "none":
         raise ConfigError(f"views={settings.views}: {name} has a validation_step of its own", "views=none")
+    if settings.metrics:
+        raise ConfigError(f"metrics={','.join(settings.metrics)}: {name} has a validation_step of its own", "log them")
     resolved.record("loss", "the model's own", f"{name} has a training_step")
     objective = OwnSteps(net, precision, plan.steps_per_epoch)
     size = -(-sampler.local_batch_size // settings.batch.accumulate)
@@ -77,7 +81,15 @@ def build_supervised(settings: Settings, task: Task, precision: Precision) -> Su
     Raises:
         ConfigError: the arguments of the loss do not fit, or the loss is for classes and the targets are numbers.
     """
-    return Supervised(task, build_loss(settings, task), precision, settings.views, bool(settings.speed.compile))
+    return Supervised(
+        task,
+        build_loss(settings, task),
+        precision,
+        settings.views,
+        bool(settings.speed.compile),
+        build_extra(settings, task),
+        directions_of(settings.metrics),
+    )
 
 
 def forward_pass(settings: Settings, setup: Setup, net: nn.Module, samples: int) -> Callable[[], object]:

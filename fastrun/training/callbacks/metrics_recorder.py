@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from fastrun.config.monitor import Monitor
+from fastrun.config.monitor import KNOWN, Monitor
 from fastrun.errors import Diverged
 from fastrun.storage.run_dir import RunDir
 from fastrun.training.builders.logger import Tracking
@@ -115,6 +115,8 @@ class MetricsRecorder(pl.Callback):
         value = pl_module.measured[self.monitor.name]
         if math.isfinite(value) and (state.best is None or self.monitor.is_better(value, state.best["value"])):
             state.best = {"metric": self.monitor.name, "value": value, "step": state.step}
+            if self.monitor.name not in KNOWN:  # whose name does not say it
+                state.best["higher_is_better"] = self.monitor.higher_is_better
         state.last |= pl_module.measured
         line = {
             "step": state.step,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from fastrun.components.metrics import Mean
+from fastrun.components.metrics.mean import Mean
 from fastrun.errors import ConfigError
 from fastrun.training.objective.lightning_module import is_lightning
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
 from fastrun.components.amp.precision import Precision
-from fastrun.components.metrics import Metrics, metric_names, monitors
+from fastrun.components.metrics import Metrics, metric_names
+from fastrun.components.metrics.extra import ExtraMetrics
 from fastrun.components.pipeline import Batch
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
 from fastrun.components.task import Loss, Task
 from fastrun.components.test_time_augmentation import averaged_logits
+from fastrun.config.monitor import Monitor
 
 
 class Supervised:
@@ -23,11 +26,23 @@ class Supervised:
         precision: the precision that outputs are computed in.
         views: the variants of an image whose outputs are averaged in a validation.
         is_compiled: whether the network is compiled.
+        extra: the metrics that the config adds; None for none.
+        directions: whether larger values of them are better, of those that say so.
     """
 
-    def __init__(self, task: Task, loss: Loss, precision: Precision, views: str, is_compiled: bool) -> None:
-        self.module = Metrics(task, loss)
-        self.monitors, self.default = monitors(task), f"val/{metric_names(task)[1]}"
+    def __init__(
+        self,
+        task: Task,
+        loss: Loss,
+        precision: Precision,
+        views: str,
+        is_compiled: bool,
+        extra: ExtraMetrics | None = None,
+        directions: Mapping[str, bool] = MappingProxyType({}),
+    ) -> None:
+        self.module = Metrics(task, loss, extra=extra)
+        self.monitors = {f"val/{name}": Monitor.of(f"val/{name}", directions) for name in self.module.names}
+        self.default = f"val/{metric_names(task)[1]}"
         self._loss, self._precision, self._views, self._is_compiled = loss, precision, views, is_compiled
 
     def loss(self, net: nn.Module, batch: Batch, step: int) -> Tensor:

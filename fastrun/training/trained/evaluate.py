@@ -21,6 +21,7 @@ from fastrun.system.memory import evaluating
 from fastrun.training.builders.data import load_new_samples, load_splits
 from fastrun.training.builders.loaders import build_eval_loader
 from fastrun.training.builders.loss import build_loss
+from fastrun.training.builders.metrics import build_extra
 from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.objective.own_steps import OwnSteps
 from fastrun.training.trained.findings import Collector, Findings
@@ -136,7 +137,8 @@ def measure(
         outputs: the outputs for them and their targets, batch by batch.
         device: where these are.
     """
-    metrics = Metrics(learned.task, build_loss(settings, learned.task)).to(device)
+    task = learned.task
+    metrics = Metrics(task, build_loss(settings, task), extra=build_extra(settings, task)).to(device)
     collector = Collector(settings, learned)
     values = metrics.measure(collector.watch(outputs))
     named = {f"{split}/{name}": value for name, value in values.items()}

@@ -111,7 +111,8 @@ def _returns(trained: TrainedNetwork) -> str:
     if task.name == "language":
         return "logits of each next token; softmax makes probabilities of them"
     how = _MAKES_PROBABILITIES.get(str(trained.settings.loss["_target_"]), "softmax makes probabilities of them")
-    return f"logits of the classes{" of each pixel" if task.is_dense else ""}; {how}"
+    where = " of each pixel" if task.is_dense else ""
+    return f"logits of the classes{where}; {how}"
 
 
 def _columns(learned: DataState) -> dict[str, str]:
