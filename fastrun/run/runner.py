@@ -164,6 +164,7 @@ def _prepare(
         setup: the device and the data, if they are set up already.
         anyway: go on with data that has changed since the checkpoint was written.
     """
+    from fastrun.training.builders.loss import try_loss
     from fastrun.training.builders.metrics import try_metrics
     from fastrun.training.builders.setup import set_up
     from fastrun.training.trained.model import load_learned
@@ -171,6 +172,7 @@ def _prepare(
 
     requested = settings
     setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
+    try_loss(settings, setup)
     settings = try_metrics(settings, setup)
     if settings.batch.kind == "auto":
         from fastrun.training.builders.batch_size import choose_batch_size

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastrun.components.schedule import Curve
 from fastrun.components.schedule.length import RunLength, lengths, shares
+from fastrun.components.schedule.own import own_curve
 from fastrun.components.schedule.rewarm import Extension, rewarmed
 from fastrun.components.schedule.warmup import after_warmup
 from fastrun.config import constraints, instantiate, registry
@@ -41,9 +42,13 @@ def build_curve(config: Mapping[str, Any], *, steps_per_epoch: int, total_steps:
     converted = shares(instantiate.locate(arguments["_target_"], "schedule"), arguments, run)
     bound = instantiate.bind("schedule", arguments | converted)
     assert bound is not None
-    offered = instantiate.accepted(bound, steps=run.steps, steps_per_epoch=steps_per_epoch)
-    instantiate.check_complete("schedule", bound, *offered)
-    curve = after_warmup(bound(**offered), run.warmup)
+    if registry.target_of("schedule", str(arguments["_target_"])) is None:
+        own = own_curve(bound, str(arguments["_target_"]), run.steps, steps_per_epoch)
+        curve = after_warmup(own, run.warmup)
+    else:
+        offered = instantiate.accepted(bound, steps=run.steps, steps_per_epoch=steps_per_epoch)
+        instantiate.check_complete("schedule", bound, *offered)
+        curve = after_warmup(bound(**offered), run.warmup)
     return curve if extended is None else rewarmed(curve, Extension.read(extended), total_steps)
 
 

@@ -22,11 +22,11 @@ from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.resident import ResidentLoader
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.workers import WorkerLoader
-from fastrun.config import instantiate
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.system.free_space import format_mebibytes
+from fastrun.training.builders.augment import build_augment
 from fastrun.training.builders.setup import Setup, scaling_on
 
 _WORKERS = 2  # where nobody has chosen a number
@@ -87,7 +87,7 @@ def build_train_loader(settings: Settings, setup: Setup, sampler: StatelessSampl
     Raises:
         ConfigError: the augmentation does not fit the data.
     """
-    augment = _build_augment(settings, setup.splits)
+    augment = build_augment(settings, setup.splits)
     loader = _build_pipeline(settings, setup, sampler, augment, resolved)
     mix: Mix | None = getattr(augment, "mix", None)
     return MixedLoader(loader, mix, sampler) if mix else loader
@@ -160,25 +160,3 @@ def why_not_resident(splits: list[Samples], device: Device) -> str | None:
         return None
     room = f"{format_mebibytes(free)} free on {device.name}"
     return f"the data needs {format_mebibytes(needed)}, more than half of the {room}"
-
-
-def _build_augment(settings: Settings, splits: Splits) -> Augment | None:
-    bound = instantiate.bind("augment", settings.augment)
-    if bound is None:
-        return None
-    if len(splits.in_shape) != 3:
-        raise ConfigError(
-            f"augment needs images; samples of this data have shape {list(splits.in_shape)}", "use augment=none"
-        )
-    if splits.task.is_dense and getattr(bound.func, "moves_pixels", True):
-        what = "masks" if splits.task.name == "segmentation" else "images"
-        raise ConfigError(
-            f"augment={settings.choices.get('augment')} changes inputs alone, and this data's targets are {what}",
-            "use augment=none, or one of your own that says moves_pixels = False",
-        )
-    offered = instantiate.accepted(bound, in_shape=splits.in_shape, num_classes=splits.num_classes)
-    instantiate.check_complete("augment", bound, *offered)
-    augment = cast("Augment", bound(**offered))
-    if getattr(augment, "mix", None) and splits.task.name not in ("classification", "multilabel"):
-        raise ConfigError("mixup and CutMix are for classes; this data has numbers to predict", "use augment=none")
-    return augment

@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from fastrun.components.data.labels import as_labels
-from fastrun.components.data.splits import size_of
 from fastrun.components.metrics.extra import ExtraMetrics
 from fastrun.components.prediction import Prediction
 from fastrun.components.task import Task
 from fastrun.config import instantiate
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
+from fastrun.training.builders.loss import two_samples
 from fastrun.training.builders.setup import Setup
 
 _WORDS = {"classification": "multiclass", "language": "multiclass", "segmentation": "multiclass"}  # of torchmetrics
@@ -47,7 +45,7 @@ def try_metrics(settings: Settings, setup: Setup) -> Settings:
     if not settings.metrics or setup.splits.task.name == "own":
         return settings  # the steps of a LightningModule measure what it logs
     task, complete = setup.splits.task, {}
-    outputs, y = _two_samples(setup)
+    outputs, y = two_samples(setup)
     for name, config in settings.metrics.items():
         metric = _build(name, config, task)
         extra = ExtraMetrics(task, Prediction(task, settings.loss.get("_target_")), {name: metric})
@@ -86,14 +84,6 @@ def _facts(task: Task) -> dict[str, Any]:
     if task.ignore_index is not None:
         facts["ignore_index"] = task.ignore_index
     return facts | ({"data_range": task.data_range} if task.data_range else {})
-
-
-def _two_samples(setup: Setup) -> tuple[Tensor, Tensor]:
-    """Return made-up outputs for two samples of the training set that are far from each other, and their targets."""
-    task, train = setup.splits.task, setup.splits.train
-    y = torch.stack([torch.as_tensor(train[index][1]) for index in (0, size_of(train) - 1)])
-    random = torch.Generator().manual_seed(0)
-    return torch.randn(task.shape(2, setup.splits.in_shape), generator=random), as_labels(y)
 
 
 def _try(name: str, metric: Metric, predictions: Tensor, y: Tensor) -> None:

@@ -28,6 +28,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.training.step import UpdateRule
 
+_FORM = "an optimizer is a torch.optim.Optimizer of params, lr and further arguments: see docs/own.md"
 _OURS: dict[str, Any] = {"layer_decay": 1.0, "lr_scale": None}  # keys that no optimizer is given, with their defaults
 
 
@@ -118,6 +119,9 @@ def _instantiate_optimizer(settings: Settings, config: dict[str, Any], net: nn.M
     bound = instantiate.bind("optimizer", config)
     if bound is None:
         raise ConfigError("optimizer._target_ is not set", "choose an optimizer: `fastrun options optimizer`")
+    names = inspect.signature(bound.func).parameters
+    if not {"params", "net"} & names.keys() and not any(one.kind is one.VAR_KEYWORD for one in names.values()):
+        raise ConfigError(f"optimizer._target_={config['_target_']} takes no params", _FORM)
     instantiate.check_complete("optimizer", bound, "params", "net")
     flags = _kernel_flags(settings, bound)
     network = instantiate.accepted(bound, net=net)
@@ -127,7 +131,8 @@ def _instantiate_optimizer(settings: Settings, config: dict[str, Any], net: nn.M
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"optimizer: {str(error).splitlines()[0]}") from error
     if not isinstance(optimizer, Optimizer) or not all("lr" in group for group in optimizer.param_groups):
-        raise ConfigError(f"optimizer._target_={config['_target_']} returns no optimizer with learning rates")
+        message = f"optimizer._target_={config['_target_']} returns no optimizer with learning rates"
+        raise ConfigError(message, _FORM)
     return optimizer
 
 
