@@ -128,7 +128,8 @@ def test_a_length_that_does_not_fit_is_named_as_it_was_written(overrides: tuple[
 def custom(
     steps: int, steps_per_epoch: int, hold: Duration = 0.5, at: tuple[Moment, ...] = (0.5,), by: float = 3.0
 ) -> Curve:
-    return {0: hold, 1: at[0], 2: at[-1], 3: by, 4: steps, 5: steps_per_epoch}.__getitem__
+    values = {0: hold, 1: at[0], 2: at[-1], 3: by, 4: steps, 5: steps_per_epoch}
+    return lambda now: values.get(now, 0.0)
 
 
 def test_a_custom_schedule_gets_its_lengths_as_shares_of_its_curve_defaults_too(monkeypatch) -> None:
