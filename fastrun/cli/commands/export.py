@@ -38,7 +38,7 @@ def _export(directory: RunDir, given: Namespace, form: Format, folder: Path) -> 
     from fastrun import compose
 
     settings = compose.from_config(directory.config(), [], has_trackers=False)
-    checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric)
+    checkpoint = select(directory.checkpoints, given.ckpt, settings.target.metric, settings.metrics)
     from fastrun.cli.waiting import showing
     from fastrun.training.trained.export.agreement import TOLERANCE
     from fastrun.training.trained.export.export import export

@@ -59,7 +59,9 @@ def interface_of(trained: TrainedNetwork, *, any_length: bool) -> Interface:
     learned = trained.learned
     is_text = learned.task.name == "language"
     sizes: list[str | int] = ["length"] if is_text and any_length else [*learned.in_shape]
-    outputs: list[str | int] = [*sizes, learned.task.outputs] if is_text else [*learned.task.shape(1, learned.in_shape)[1:]]
+    outputs: list[str | int] = (
+        [*sizes, learned.task.outputs] if is_text else [*learned.task.shape(1, learned.in_shape)[1:]]
+    )
     if has_own_loss(trained.net):
         outputs = ["…"]
     return Interface(
