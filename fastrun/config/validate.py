@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from fastrun.config import constraints, registry
-from fastrun.config.monitor import KNOWN, NAMES, Monitor
+from fastrun.config.monitor import KNOWN, NAMES, Monitor, directions_of
 from fastrun.config.settings import CLOSED, OPEN, Settings, domains
 from fastrun.errors import ConfigError
 
@@ -61,7 +61,7 @@ def _check_together(settings: Settings) -> None:
         raise ConfigError("transfer.source is set, but transfer=none", hint)
     metric = settings.target.metric or _default_metric(settings.data)
     if metric is not None and settings.target.value is not None:
-        Monitor.of(metric).check_target(settings.target.value)
+        Monitor.of(metric, directions_of(settings.metrics)).check_target(settings.target.value)
     if settings.batch.accumulate > settings.batch.size:
         raise ConfigError("batch.accumulate is larger than batch.size", "each part needs at least one sample")
     if not settings.speed.has_valid_outcome():

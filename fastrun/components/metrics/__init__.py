@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from fastrun.components.metrics.multilabel import MultilabelMetrics
 from fastrun.components.metrics.regression import RegressionMetrics
 from fastrun.components.metrics.segmentation import SegmentationMetrics
 from fastrun.components.task import Loss, Task
-from fastrun.config.monitor import NAMES, Monitor, directions_of
+from fastrun.config.monitor import NAMES, Monitor
 
 CHUNK_SIZE = 1 << 22  # numbers of outputs that are collected before the metrics are updated
 
@@ -98,7 +98,15 @@ class Metrics(nn.Module):
             self.extra.update(outputs, y)
 
 
-def monitors(task: Task, metrics: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Monitor]:
-    """Return the monitors of a task and of the metrics that a config adds by name, such as ``val/acc``."""
-    found = directions_of(metrics)
-    return {f"val/{name}": Monitor.of(f"val/{name}", found) for name in (*metric_names(task), *metrics)}
+def monitors(
+    task: Task, added: Iterable[str] = (), directions: Mapping[str, bool] = MappingProxyType({})
+) -> dict[str, Monitor]:
+    """Return the monitors of a task and of added metrics by name, such as ``val/acc``.
+
+    Args:
+        task: the task.
+        added: the names of the metrics that a config adds.
+        directions: whether larger values of these are better, of those that say so.
+    """
+    names = (f"val/{name}" for name in (*metric_names(task), *added))
+    return {name: Monitor.of(name, directions) for name in names}

@@ -8,13 +8,12 @@ from types import MappingProxyType
 from torch import Tensor, nn
 
 from fastrun.components.amp.precision import Precision
-from fastrun.components.metrics import Metrics, metric_names
+from fastrun.components.metrics import Metrics, metric_names, monitors
 from fastrun.components.metrics.extra import ExtraMetrics
 from fastrun.components.pipeline import Batch
 from fastrun.components.speed.memory_format import memory_format_of, to_memory_format
 from fastrun.components.task import Loss, Task
 from fastrun.components.test_time_augmentation import averaged_logits
-from fastrun.config.monitor import Monitor
 
 
 class Supervised:
@@ -41,7 +40,7 @@ class Supervised:
         directions: Mapping[str, bool] = MappingProxyType({}),
     ) -> None:
         self.module = Metrics(task, loss, extra=extra)
-        self.monitors = {f"val/{name}": Monitor.of(f"val/{name}", directions) for name in self.module.names}
+        self.monitors = monitors(task, extra.names if extra else (), directions)
         self.default = f"val/{metric_names(task)[1]}"
         self._loss, self._precision, self._views, self._is_compiled = loss, precision, views, is_compiled
 
