@@ -25,7 +25,7 @@ def check(settings: Settings) -> None:
     _check_metrics(settings)
     for key, domain in domains().items():
         if key in ("target.metric", "early_stopping.metric"):
-            constraints.check_word(key, attrgetter(key)(settings), measured(settings.metrics))
+            _check_metric(key, settings)
         elif key not in OPEN:
             constraints.check(key, attrgetter(key)(settings), domain)
     for group, closed in CLOSED.items():
@@ -44,6 +44,13 @@ def _check_metrics(settings: Settings) -> None:
         direction = config.get("higher_is_better")
         if direction not in (None, True, False):
             raise ConfigError(f"metrics.{name}.higher_is_better={direction} is not known", "write true or false")
+
+
+def _check_metric(key: str, settings: Settings) -> None:
+    """Check the name of a metric that decides; what a LightningModule of the user's logs is not known yet."""
+    name, is_own = attrgetter(key)(settings), "." in str(settings.model.get("_target_"))
+    if not (is_own and str(name).startswith("val/")):
+        constraints.check_word(key, name, measured(settings.metrics))
 
 
 def measured(metrics: Mapping[str, Any]) -> tuple[str, ...]:

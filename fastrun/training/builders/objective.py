@@ -65,13 +65,18 @@ def build_objective(
     if settings.views != "none":
         raise ConfigError(f"views={settings.views}: {name} has a validation_step of its own", "views=none")
     if settings.metrics:
-        raise ConfigError(f"metrics={','.join(settings.metrics)}: {name} has a validation_step of its own", "log them")
+        raise ConfigError(
+            f"metrics={','.join(settings.metrics)}: {name} has a validation_step of its own", "log them there"
+        )
     resolved.record("loss", "the model's own", f"{name} has a training_step")
     objective = OwnSteps(net, precision, plan.steps_per_epoch)
     size = -(-sampler.local_batch_size // settings.batch.accumulate)
     with seeded(settings.seed, "trial"):
         training, validation = (_batch_of(samples, size, setup) for samples in (setup.splits.train, setup.splits.val))
         _try_out(net, objective, training, validation, setup.device.torch_device)
+    for metric in {settings.target.metric or objective.default, settings.early_stopping.metric} & objective.misnamed:
+        problem = f"{metric} decides, and its name says the opposite of which values are better"
+        raise ConfigError(problem, "log it under another name, such as val/error or val/score")
     return objective
 
 

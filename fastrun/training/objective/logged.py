@@ -112,6 +112,11 @@ class Logged:
         numbers = torch.stack([value.float().to(self._device) for value in values.values()]).tolist() if values else []
         return dict(zip(values, numbers, strict=True))
 
+    def directions(self) -> dict[str, bool]:
+        """Return whether larger values are better, of the logged torchmetrics that say so."""
+        known = {name: getattr(metric, "higher_is_better", None) for name, metric in self._metrics.items()}
+        return {name: direction for name, direction in known.items() if direction is not None}
+
     def take_last(self) -> dict[str, Tensor]:
         """Return what was logged in training since the last call, as scalar tensors."""
         last, self._last = self._last, {}

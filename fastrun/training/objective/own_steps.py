@@ -32,6 +32,7 @@ class OwnSteps:
     Attributes:
         module: empty: all that moves to a device is in the network.
         monitors: the metrics of a validation; empty before :meth:`find_metrics`.
+        misnamed: those whose name says the opposite of which values are better.
 
     Raises:
         ConfigError: the module has a method that would not be called, or takes its steps itself.
@@ -41,6 +42,7 @@ class OwnSteps:
         check_module(net)
         self.module = nn.Module()
         self.monitors: Mapping[str, Monitor] = {}
+        self.misnamed: set[str] = set()
         self._precision, self._steps_per_epoch = precision, steps_per_epoch
         self._training_step = _with_index(net, "training_step")
         name = "test_step" if is_test and overrides(net, "test_step") else "validation_step"
@@ -109,6 +111,12 @@ class OwnSteps:
             message = f"{type(net).__qualname__}.validation_step logs no metric and returns none"
             raise ConfigError(message, 'call self.log("val/loss", loss)')
         self.monitors = {f"val/{name}": Monitor.of(f"val/{name}") for name in measured}
+        directions = self._log.directions()
+        self.misnamed = {
+            name
+            for name, monitor in self.monitors.items()
+            if directions.get(name.removeprefix("val/"), monitor.higher_is_better) != monitor.higher_is_better
+        }
 
 
 def _with_index(net: nn.Module, name: str) -> Step:
