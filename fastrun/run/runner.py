@@ -144,6 +144,7 @@ def attempt(
         for note in notes:
             log.warning(note)
         log.info(f"run directory {run.path}")
+        log.info(f"data: {setup.splits.in_words()}")
         if saved:
             log.info(f"going on from step {saved.step}")
         terminal = console if console.is_terminal and not quiet else None

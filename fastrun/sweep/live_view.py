@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Self
 
@@ -15,6 +15,7 @@ from rich.text import Text
 from fastrun.storage.job import JobRecord
 
 _EVERY = 0.25  # seconds between two drawings
+_KEPT = 8  # ended jobs that stay in the table
 
 
 class LiveView:
@@ -24,6 +25,7 @@ class LiveView:
         self.total = total
         self.rows: dict[int, JobRecord] = {}
         self.last_metrics: dict[int, str] = {}
+        self.last_ended: deque[int] = deque(maxlen=_KEPT)
         self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
         live = self.console.is_terminal and not quiet
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if live else None
@@ -55,6 +57,7 @@ class LiveView:
     def ended(self, record: JobRecord) -> None:
         """Show how a job ended."""
         self.rows[record.number] = record
+        self.last_ended.append(record.number)
         detail = record.error or self.last_metrics.get(record.number, "")
         line = (
             f"job {record.number} {' '.join(record.sweep_overrides)}: {record.state} in {record.seconds:.1f} s {detail}"
@@ -63,24 +66,22 @@ class LiveView:
             self.say(" ".join(line.split()))
 
     def draw(self, running: Iterable[int]) -> None:
-        """Return the table of running jobs and the number of jobs in each state."""
+        """Draw the table of the jobs that ended last and of those that run, and the number of jobs in each state."""
         if self.live is None or time.monotonic() - self._drawn < _EVERY:
             return
         self._drawn = time.monotonic()
-        running = list(running)
-        if not running:
-            self.live.update(Text(self.counts(), style="dim"), refresh=True)
-            return
         table = Table("#", "overrides", "for", "last measured", caption=self.counts(), caption_justify="left")
-        for record in map(self.rows.__getitem__, running):
-            seconds = time.time() - (record.started or 0)
-            table.add_row(
-                str(record.number),
-                " ".join(record.sweep_overrides),
-                f"{seconds:.0f} s",
-                self.last_metrics.get(record.number, "-"),
-            )
-        self.live.update(table, refresh=True)
+        for number in self.last_ended:
+            record = self.rows[number]
+            self._add_row(table, record, f"{record.state}, {record.seconds:.0f} s", "dim")
+        for number in running:
+            record = self.rows[number]
+            self._add_row(table, record, f"{time.time() - (record.started or 0):.0f} s")
+        self.live.update(table if table.row_count else Text(self.counts(), style="dim"), refresh=True)
+
+    def _add_row(self, table: Table, record: JobRecord, taken: str, style: str | None = None) -> None:
+        measured = self.last_metrics.get(record.number, "-")
+        table.add_row(str(record.number), " ".join(record.sweep_overrides), taken, measured, style=style)
 
     def counts(self) -> str:
         """Return how many jobs there are in each state."""

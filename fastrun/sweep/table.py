@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from fastrun.config.monitor import Monitor
 from fastrun.storage.job import FAILED, UNFINISHED, JobRecord
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep.ledger import Ledger
@@ -27,8 +28,24 @@ def show(ledger: Ledger, records: Sequence[JobRecord]) -> None:
         console = Console(highlight=False, width=max(80, widest + 60))
     console.print(table)
     print(format_counts(records))
+    if line := _best_line(ledger, records):
+        print(line)
     for line in next_commands(ledger.folder, records):
         print(line)
+
+
+def _best_line(ledger: Ledger, records: Sequence[JobRecord]) -> str | None:
+    """Return the best of several jobs with its run directory; None where they are not judged by one metric."""
+    finished = [record for record in records if record.state == "finished"]
+    bests = [(record, (ledger.run(record).read("summary.json") or {}).get("best")) for record in finished]
+    found = [(best["value"], record) for record, best in bests if best]
+    metrics = {best["metric"] for _, best in bests if best}
+    if len(found) < 2 or len(metrics) != 1:
+        return None
+    (metric,) = metrics
+    choose = max if Monitor.of(metric).higher_is_better else min
+    value, record = choose(found, key=lambda pair: pair[0])
+    return f"best: {metric} {value:.4f} with {' '.join(record.sweep_overrides)}, {ledger.run(record).path}"
 
 
 def format_counts(records: Sequence[JobRecord]) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
+_COLORS = {"error": "1;31", "hint": "36"}  # bold red, and cyan
 
 
 def open_closed() -> None:
@@ -39,11 +42,22 @@ def drop_output() -> None:
 
 
 def say_error(text: str) -> None:
-    """Print to standard error, if it can be written."""
+    """Print to standard error, if it can be written; in a terminal that has colors, the words in front are colored."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(_colored(text) if _has_colors() else text, file=sys.stderr, flush=True)
     except OSError:
         _lead_nowhere(2)
+
+
+def _has_colors() -> bool:
+    """Say whether standard error is a terminal with colors; see no-color.org."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()
+
+
+def _colored(text: str) -> str:
+    for word, color in _COLORS.items():
+        text = re.sub(f"^{word}:", f"\033[{color}m{word}:\033[0m", text, flags=re.MULTILINE)
+    return text
 
 
 def _lead_nowhere(number: int) -> None:

@@ -72,6 +72,15 @@ class Splits:
             **self.about,
         }
 
+    def in_words(self) -> str:
+        """Return the data in a line: how many samples each split has, their shape, and what is learned."""
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        sizes = ", ".join(f"{size_of(one):,} {name}" for name, one in splits.items() if one is not None)
+        shape = f" samples of shape {list(self.in_shape)}" if self.is_paired else " samples"
+        learned = {"classification": "classes", "multilabel": "labels", "language": "tokens", "segmentation": "classes"}
+        count = f", {self.num_classes} {learned[self.task.name]}" if self.task.name in learned else ""
+        return f"{sizes}{shape}{count}"
+
 
 def size_of(samples: Samples) -> int:
     """Return the number of samples."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from time import perf_counter
 from typing import Any
 
@@ -27,8 +28,10 @@ def epoch_line(module: Training, losses: list[float]) -> str:
         f"train/loss {sum(losses) / max(1, len(losses)):.4f}",
         *(f"{name} {value:.4f}" for name, value in state.last.items() if name.startswith("val/")),
         f"{state.samples / max(clock.train_seconds, 1e-9):,.0f} samples/s",
-        f"{clock.train_seconds:.1f}s",
+        f"{clock.train_seconds:.1f} s",
     ]
+    left = clock.train_seconds * (plan.total_steps / max(1, state.step) - 1)
+    parts += [f"{timedelta(seconds=round(left))} left"] if left >= 1 else []
     return "  ".join(parts)
 
 
@@ -63,6 +66,7 @@ class ProgressBar(pl.Callback):
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             TextColumn("{task.fields[shown]}"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             auto_refresh=False,  # a thread that redraws would take the interpreter from the training loop
         )
