@@ -34,6 +34,8 @@ class InputKind(Protocol):
 
 def input_kind(learned: DataState) -> InputKind:
     """Return the kind of inputs that fits what a run learned from its data."""
+    if not learned.is_paired:
+        return Unknown()
     if "columns" in learned.encoding:
         return Rows(learned)
     if learned.task.name == "language" and learned.classes is not None:
@@ -41,6 +43,23 @@ def input_kind(learned: DataState) -> InputKind:
     if learned.dtype == "uint8" and len(learned.in_shape) == 3:
         return Images(learned)
     return Tensors(learned)
+
+
+class Unknown:
+    """Samples that are no pairs of an input and a target: only the network itself knows its inputs among them."""
+
+    def describe(self) -> str:
+        """Return what is taken, in words."""
+        return "samples as its own steps take them: call model.net in Python"
+
+    def prepare(self, inputs: Any) -> Tensor:
+        """Refuse.
+
+        Raises:
+            DataError: in any case.
+        """
+        problem = "the samples that this model was trained on are no pairs, so its inputs are not known"
+        raise DataError(problem, "call the network in Python: fastrun.load(RUN).net(…)")
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,20 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from fastrun.components.amp.precision import choose_precision
 from fastrun.components.batch.size_search import SMALLEST, BatchSizeResult, Trial, search, within_free_memory
-from fastrun.components.data.labels import as_labels
 from fastrun.components.data.splits import size_of
-from fastrun.components.pipeline.reading import read_batches
+from fastrun.components.pipeline import Batch
+from fastrun.components.pipeline.structure import map_tensors
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.system import memory
-from fastrun.training.builders.loss import build_loss
+from fastrun.system.seed import seeded
 from fastrun.training.builders.model import build_network
+from fastrun.training.builders.objective import batch_of, untried_objective
 from fastrun.training.builders.optimizer import build_optimizer
-from fastrun.training.builders.setup import Setup, scaling_on
+from fastrun.training.builders.setup import Setup
 
 _STEPS = 16  # an epoch has at least as many: on small data, larger batches leave too few steps
 
@@ -70,15 +70,14 @@ def _search(settings: Settings, setup: Setup, most: int, to_the_limit: bool) -> 
 
 def _build_trial(settings: Settings, setup: Setup) -> Trial:
     """Return a function that takes a step with a number of samples: the first ones of the training set, repeated."""
-    device, train = setup.device.torch_device, setup.splits.train
-    batches = DataLoader(train, batch_size=min(size_of(train), SMALLEST))
-    x, y = (torch.as_tensor(part) for part in next(read_batches(batches)))
+    train = setup.splits.train
+    with seeded(settings.seed, "trial"):
+        batch = batch_of(train, min(size_of(train), SMALLEST), setup)
     step = _build_step(settings, setup)
 
     def trial(size: int) -> None:
-        inputs = scaling_on(x.device, setup.learned)(_repeat(x, size)).to(device)
-        step(inputs, as_labels(_repeat(y, size).to(device)))
-        if device.type == "cuda":
+        step(map_tensors(lambda part: _repeat(part, size), batch))
+        if setup.device.torch_device.type == "cuda":
             torch.cuda.synchronize()
 
     return trial
@@ -90,18 +89,17 @@ def _repeat(part: Tensor, size: int) -> Tensor:
     return part.repeat(times, *[1] * (part.ndim - 1))[:size]
 
 
-def _build_step(settings: Settings, setup: Setup) -> Callable[[Tensor, Tensor], None]:
+def _build_step(settings: Settings, setup: Setup) -> Callable[[Batch], None]:
     """Return a function that takes a step of a new network, without schedule, clipping or averaging."""
     device = setup.device.torch_device
     net = build_network(settings, setup, Resolved({})).to(device).train()
     optimizer, precision = build_optimizer(settings, net), choose_precision(settings.amp.kind, device)
-    loss = build_loss(settings, setup.splits.task)
-    if isinstance(loss, torch.nn.Module):
-        loss.to(device)
+    objective = untried_objective(settings, setup, net, precision)
+    objective.module.to(device)
 
-    def step(x: Tensor, y: Tensor) -> None:
+    def step(batch: Batch) -> None:
         with precision.autocast():
-            value = loss(net(x), y)
+            value = objective.loss(net, batch, 0)
         torch.autograd.backward(value)
         optimizer.step()
         optimizer.zero_grad()

@@ -21,17 +21,19 @@ from fastrun.components.pipeline.structure import to_device
 from fastrun.components.task import Task
 from fastrun.config import instantiate
 from fastrun.config.monitor import directions_of
-from fastrun.config.plan import Plan
+from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.system.seed import seeded
+from fastrun.training.builders.loaders import build_sampler
 from fastrun.training.builders.loss import build_loss
 from fastrun.training.builders.metrics import build_extra
 from fastrun.training.builders.setup import Setup, scaling_on
 from fastrun.training.objective import Objective
-from fastrun.training.objective.lightning_module import has_own_loss
+from fastrun.training.objective.lightning_module import attach_trainer, has_own_loss
 from fastrun.training.objective.own_steps import OwnSteps
+from fastrun.training.objective.planned_trainer import PlannedTrainer
 from fastrun.training.objective.supervised import Supervised
 
 
@@ -72,7 +74,7 @@ def build_objective(
     objective = OwnSteps(net, precision, plan.steps_per_epoch)
     size = -(-sampler.local_batch_size // settings.batch.accumulate)
     with seeded(settings.seed, "trial"):
-        training, validation = (_batch_of(samples, size, setup) for samples in (setup.splits.train, setup.splits.val))
+        training, validation = (batch_of(samples, size, setup) for samples in (setup.splits.train, setup.splits.val))
         _try_out(net, objective, training, validation, setup.device.torch_device)
     for metric in {settings.target.metric or objective.default, settings.early_stopping.metric} & objective.misnamed:
         problem = f"{metric} decides, and its name says the opposite of which values are better"
@@ -97,6 +99,19 @@ def build_supervised(settings: Settings, task: Task, precision: Precision) -> Su
     )
 
 
+def untried_objective(settings: Settings, setup: Setup, net: nn.Module, precision: Precision) -> Objective:
+    """Return what a network learns, for steps that are measured alone: nothing is tried out, or known of its metrics.
+
+    Raises:
+        ConfigError: the arguments of the loss do not fit, or a LightningModule has a method that would not be called.
+    """
+    if not has_own_loss(net):
+        return build_supervised(settings, setup.splits.task, precision)
+    sampler = build_sampler(settings, setup.splits, setup.device, Resolved({}, is_silent=True))
+    attach_trainer(net, PlannedTrainer.of(make_plan(settings, sampler.steps_per_epoch)))
+    return OwnSteps(net, precision)
+
+
 def forward_pass(settings: Settings, setup: Setup, net: nn.Module, samples: int) -> Callable[[], object]:
     """Return a function that runs a network of the host on some samples, as a step of training runs it.
 
@@ -112,14 +127,12 @@ def forward_pass(settings: Settings, setup: Setup, net: nn.Module, samples: int)
     precision = choose_precision("off", torch.device("cpu"))
     host = replace(setup, device=replace(setup.device, torch_device=torch.device("cpu")))
     with seeded(settings.seed, "trial"):
-        batch = _batch_of(setup.splits.train, samples, host)
-    if not has_own_loss(net):
-        return lambda: net(batch[0])
-    objective = OwnSteps(net, precision)
+        batch = batch_of(setup.splits.train, samples, host)
+    objective = untried_objective(settings, setup, net, precision)
     return lambda: objective.forward(net, batch)
 
 
-def _batch_of(samples: Samples, size: int, setup: Setup) -> Batch:
+def batch_of(samples: Samples, size: int, setup: Setup) -> Batch:
     """Return a batch of the first samples of a set, on the device."""
     device = setup.device.torch_device
     learned = setup.learned
