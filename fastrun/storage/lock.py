@@ -21,6 +21,7 @@ from typing import Any
 
 from fastrun.errors import InUse
 from fastrun.storage.atomic import storage_errors
+from fastrun.storage.links import check_no_links
 from fastrun.system.process import Process
 
 _HELD = {errno.EACCES, errno.EAGAIN}
@@ -74,9 +75,11 @@ def locked_ahead(folder: Path) -> Iterator[None]:
     The first :func:`locked` of the folder in the block is given this lock.
 
     Raises:
+        CheckpointError: something in the folder is a link.
         InUse: another run holds it.
         StorageError: the folder cannot be written.
     """
+    check_no_links(folder)
     path = folder.resolve()
     with locked(folder) as notes:
         _ahead[path] = os.getpid(), notes

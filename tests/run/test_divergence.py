@@ -52,24 +52,24 @@ class Break(pl.Callback):
         inner, stepper = module.stepper.forward, module.stepper
         step = module.stepper.step
 
-        def noted(number, x, y):
+        def noted(number, batch):
             self.step = number + 1
-            return step(number, x, y)
+            return step(number, batch)
 
-        def forward(x, y):
+        def forward(batch, *at):
             rate = stepper.update.optimizer.param_groups[0]["lr"]
             if self.step == self.killed_at:
                 os.kill(os.getpid(), self.number)
             if self.step not in self.steps or (self.below is not None and rate < self.below):
-                return inner(x, y)
+                return inner(batch, *at)
             if self.how == "data":
-                return inner(torch.full_like(x, float("nan")), y)
+                return inner((torch.full_like(batch[0], float("nan")), batch[1]), *at)
             if self.how == "statistics":
                 next(b for name, b in module.net.named_buffers() if "running_var" in name).fill_(float("inf"))
-                return inner(x, y)
+                return inner(batch, *at)
             if self.how == "gradient":
-                return Poison.apply(inner(x, y))
-            return inner(x, y) + float("inf")
+                return Poison.apply(inner(batch, *at))
+            return inner(batch, *at) + float("inf")
 
         module.stepper.step, module.stepper.forward = noted, forward
 

@@ -42,19 +42,19 @@ class Room(pl.Callback):
             return
         inner, step = module.stepper.forward, module.stepper.step
 
-        def noted(number, x, y):
+        def noted(number, batch):
             self.step = number + 1
-            return step(number, x, y)
+            return step(number, batch)
 
-        def forward(x, y):
-            if self.step >= self.since and len(x) > self.room:
+        def forward(batch, *at):
+            if self.step >= self.since and len(batch[0]) > self.room:
                 raise {
                     "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
                     "cpu": RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
                     "python": MemoryError(),
                     "bug": RuntimeError("shapes do not fit"),
                 }[self.kind]
-            return inner(x, y)
+            return inner(batch, *at)
 
         module.stepper.step, module.stepper.forward = noted, forward
 """

@@ -58,7 +58,6 @@ def _resume_study(path: Path, given: Namespace) -> int:
         what = next(iter(other), "--inexact or --anyway")
         hint = "leave it out, or start another" + ("; only study.budget may change" if may else "")
         raise UsageError(f"{what}: a {'study' if may else 'race'} goes on as it was planned", hint)
-    check_no_links(path)
     with locked_ahead(path):
         if is_race(path):
             from fastrun.cli.commands.race import resume
@@ -78,7 +77,7 @@ def _resume_run(path: Path, given: Namespace) -> int:
         key = "steps" if directory.config().get("steps") else "epochs"
         print(f"{path} is finished; `fastrun resume {path} {key}=…` trains it further")
         return 0
-    check_no_links(path, directory.checkpoints)
+    check_no_links(directory.checkpoints)
     with locked_ahead(path):
         from fastrun import compose
         from fastrun.run.resume import resume
