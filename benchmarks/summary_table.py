@@ -164,13 +164,15 @@ def carry_out(name: str, study: Study, outputs: Path) -> Path:
 
 def result(study: Study, folder: Path) -> dict[str, Any]:
     """Return what a study found, as it is kept."""
-    plan, verdicts = (json.loads((folder / name).read_text()) for name in ("plan.json", "verdicts.json"))
+    files = ("plan.json", "verdicts.json", "timing.json")
+    plan, verdicts, timing = (json.loads((folder / name).read_text()) for name in files)
     return {
         "what": study.what,
         "overrides": [text for text in study.overrides if "=/" not in text],
         "target": {key: plan["target"].get(key) for key in ("metric", "value")},
         "blocks": len(plan["seeds"]),
         "base_steps": plan["base_steps"],
+        "cpu_share": timing["cpu_share"],
         "verdicts": verdicts,
     }
 

@@ -24,6 +24,7 @@ error of 5 %. No arm was retuned: what replaces a heuristic has its default valu
 again, and `python docs/measured.py` this page.
 
 """
+QUIET = 0.9  # the share of the CPU time asked for, from which a machine counts as quiet
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ def sections(found: dict[str, Any]) -> Iterator[str]:
         yield "| arm | beside | times as long | steps | seconds a step | p (Holm) | verdict | on test data |"
         yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
         yield from map(verdict_line, study["verdicts"])
+        if study.get("cpu_share", 1) < QUIET:
+            got = f"{100 * study['cpu_share']:.0f} %"
+            yield f"\nThe machine was busy while seconds were timed: they got {got} of the CPU time that they asked for."
         yield ""
 
 

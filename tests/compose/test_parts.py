@@ -113,8 +113,14 @@ def test_mistakes_are_refused_as_hydra_refuses_them(folder: Path, line: list[str
     assert found.value.render() == expected.value.render()
 
 
+REST = sorted(registry.recipes().keys() - {"baseline", "resnet_amp", "text_gpt"})
+RECIPES = ["resnet_amp", "text_gpt", *(pytest.param(recipe, marks=pytest.mark.full) for recipe in REST)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", [name for name in registry.recipes() if name != "baseline"])
+@pytest.mark.parametrize(
+    "recipe", ["resnet_amp", "text_gpt", *(pytest.param(one, marks=pytest.mark.full) for one in REST)]
+)
 def test_every_arm_of_every_recipe_is_what_hydra_composes(folder: Path, calls: list[list[str]], recipe: str) -> None:
     line = [f"+recipe={recipe}"]
     composer, full = PartComposer(), compose(line)

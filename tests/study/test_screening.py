@@ -48,7 +48,7 @@ def test_the_factors_with_the_largest_effects_are_confirmed_and_the_others_are_n
     assert page.count("Nothing is claimed of these") == 1
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_study_that_is_killed_screens_nothing_twice(lab: Lab) -> None:
     with pytest.raises(Killed):
         lab.study(*FEW, physics=PHYSICS, dies_after=15)  # in the screening
@@ -68,7 +68,7 @@ def test_a_study_that_is_killed_screens_nothing_twice(lab: Lab) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_factor_that_fails_without_itself_is_kept_and_said_to_have_failed(lab: Lab) -> None:
     physics = Physics(pace, fate=lambda config: "" if config["pipeline"]["kind"] != "plain" else "too slow")
     found = lab.study(*FEW, physics=physics)
@@ -129,7 +129,7 @@ def test_pairs_are_explored_after_the_verdicts_and_change_none(lab: Lab) -> None
     assert not [name for name in alone.started if "norm_-_init" in name]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_pairs_that_are_named_need_no_plain_runs_and_are_kept_by_a_screening(lab: Lab) -> None:
     found = lab.study(*FEW, "study.pairs=[[init,optimizer]]", physics=PHYSICS)
     assert lab.plan()["screening"]["kept"] == ["optimizer", "init"]

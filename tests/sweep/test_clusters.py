@@ -82,7 +82,9 @@ def written(path: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "launcher", [JOBLIB, SUBMITIT, pytest.param(RAY, marks=pytest.mark.full)], ids=["joblib", "submitit_local", "ray"]
+    "launcher",
+    [pytest.param(JOBLIB, marks=pytest.mark.full), SUBMITIT, pytest.param(RAY, marks=pytest.mark.full)],
+    ids=["joblib", "submitit_local", "ray"],
 )
 def test_each_job_has_its_row_whatever_became_of_it(
     faults: Path, new_process: Any, tiny: Any, rows: Any, launcher: tuple[str, ...]

@@ -36,7 +36,7 @@ def state_of(pid: int) -> dict[str, int]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_hundred_jobs_leave_nothing_and_the_servers_memory_is_flat(folder: Path, rows: Any, left: Any) -> None:
     before = shared_memory()
     command = [sys.executable, "-m", "fastrun", "train", *JOB, "-m", "seed=range(0,200)", "sweep.jobs=2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ SWAPPED = {
     "ema": ["optimizer=nesterov", "schedule=cosine", "ema=ema", "batch.accumulate=2"],
     "bf16": ["optimizer=adamw", "schedule=wsd", "amp=bf16", "pipeline=workers", "pipeline.num_workers=1"],
 }
+OTHERS = [pytest.param(*pair, marks=pytest.mark.full) for pair in product(RUNS, SWAPPED)]
 FAULT = """
 from pathlib import Path
 import pytorch_lightning as pl
@@ -53,8 +55,7 @@ def last(run: Path) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("swapped", SWAPPED)
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(("name", "swapped"), [*zip(RUNS, SWAPPED, strict=True), *OTHERS])
 def test_one_that_fails_and_is_resumed_ends_bit_for_bit_like_one_left_alone(folder, lines, name, swapped) -> None:
     (folder / "fault.py").write_text(FAULT)
     chosen = [*QUICK, *RUNS[name], *SWAPPED[swapped], "epochs=3"]

@@ -23,7 +23,9 @@ QUICK = ["amp=off", "pipeline=plain", "checkpoint=standard", "steps=6", "batch.s
 DIGITS = ["+recipe=mlp_fast", "model.hidden=[8]", "steps=6"]
 TEXT = ["data=text", "data.root=it.txt", "data.length=8", *QUICK]
 TABLE = ["data=table", "data.root=it.csv", "data.target=price", "model=mlp", "model.hidden=[8]", *QUICK]
-IMAGES = [f"model={name}" for name in ("cnn", "plain_resnet", "resnet", "speednet", "vit", "wide_resnet")]
+IMAGES = ["model=resnet", "model=vit"]
+RARE = [*(f"model={name}" for name in ("cnn", "plain_resnet", "speednet", "wide_resnet")),
+        "model=timm model.name=resnet18", "model=mlp views=mirror_shift"]  # fmt: skip
 FORMATS = {"onnx": "model.onnx", "torch": "model.pt2", "safetensors": "model.safetensors"}
 
 
@@ -133,7 +135,7 @@ def test_a_text_of_any_length_goes_where_the_network_takes_one(folder: Path, cap
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["onnx", "torch"])
-@pytest.mark.parametrize("model", [*IMAGES, "model=timm model.name=resnet18", "model=mlp views=mirror_shift"])
+@pytest.mark.parametrize("model", [*IMAGES, *(pytest.param(model, marks=pytest.mark.full) for model in RARE)])
 def test_every_model_of_images_is_exported(folder: Path, model: str, form: str) -> None:
     run = trained("data=digits", *QUICK, *model.split(), "speed.channels_last=false")
     path = exported(run, form)
@@ -154,7 +156,11 @@ def test_what_is_validated_is_what_is_exported(folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "speed", ["model=cnn speed.channels_last=true", "model=mlp model.hidden=[8] speed.compile=true"]
+    "speed",
+    [
+        "model=cnn speed.channels_last=true",
+        pytest.param("model=mlp model.hidden=[8] speed.compile=true", marks=pytest.mark.full),
+    ],
 )
 def test_how_a_network_was_made_faster_is_no_matter(folder: Path, speed: str) -> None:
     run = trained("data=digits", *QUICK, *speed.split(), "ema=ema")
