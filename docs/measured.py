@@ -122,8 +122,8 @@ def sections(found: dict[str, Any]) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
         yield from map(verdict_line, study["verdicts"])
         if study.get("cpu_share", 1) < QUIET:
-            got = f"{100 * study['cpu_share']:.0f} %"
-            yield f"\nThe machine was busy while seconds were timed: they got {got} of the CPU time that they asked for."
+            share = f"{100 * study['cpu_share']:.0f} %"
+            yield f"\nThe machine was busy while seconds were timed: they got {share} of the CPU time they asked for."
         yield ""
 
 
