@@ -11,7 +11,7 @@ from attempt import Attempt, attempt
 import fastrun
 from fastrun.compose import compose
 from fastrun.config.resolved import Resolved
-from fastrun.run.runner import Run
+from fastrun.report.run import Run
 from fastrun.training.builders.parts import Parts, build_parts
 from fastrun.training.builders.setup import set_up
 

@@ -25,7 +25,7 @@ import torch
 from measure import machine, parser
 
 import fastrun
-from fastrun.run.runner import Run
+from fastrun.report.run import Run
 from fastrun.training.trained.evaluate import evaluate
 
 NET = ["model=timm", "model.name=tf_efficientnet_lite0", "optimizer=adamw", "schedule=cosine", "schedule.warmup=5%"]

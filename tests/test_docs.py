@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
+
+import pytest
 
 from fastrun.config import registry
 
@@ -20,6 +23,16 @@ def test_the_page_has_every_option_that_there_is_and_no_other() -> None:
 
 def test_the_page_is_what_its_maker_makes() -> None:
     assert runpy.run_path(str(DOCS / "generate.py"))["page"]() == PAGE, "make docs"
+
+
+@pytest.mark.slow
+def test_the_python_of_the_pages_works(folder: Path, capsys) -> None:
+    names: dict[str, object] = {}
+    for code in re.findall(r"^```python\n(.*?)^```", (DOCS / "python.md").read_text(), re.M | re.S):
+        exec(code, names)
+    assert names["run"].summary["epochs"] == 6
+    assert len(names["frame"]) == 3
+    assert (folder / "curves.png").is_file()
 
 
 def test_the_measured_page_and_the_first_table_of_the_readme_are_what_was_measured() -> None:

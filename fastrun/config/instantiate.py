@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastrun.config import constraints, foreign_domains, registry, trust
+from fastrun.config import constraints, foreign_domains, objects, registry, trust
 from fastrun.config.static_signature import TargetSignature, read_signature
 from fastrun.config.value_types import fits, format_type
 from fastrun.errors import ConfigError, nearest
@@ -185,6 +185,7 @@ def check_early(key: str, config: Mapping[str, Any], *others: str) -> None:
 def _target_of(key: str, config: Mapping[str, Any]) -> Any:
     if not isinstance(config, Mapping):
         raise ConfigError(f"{key}={config} is not a component", f"write {key}._target_=mymod.name")
+    objects.check_no_object(key, config)
     return config.get("_target_")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastrun.config import registry
+from fastrun.config.objects import is_object
 from fastrun.config.settings import CLOSED, OPEN, Settings
 from fastrun.errors import ConfigError
 
@@ -35,7 +36,7 @@ def refusal(settings: Settings, key: str, value: str) -> ConfigError | None:
 
 def _has_no_target(settings: Settings, group: str) -> bool:
     component = getattr(settings, group)
-    return "_target_" in component and component["_target_"] is None
+    return "_target_" in component and component["_target_"] is None and not is_object(component)
 
 
 def _error(key: str, value: str, choice: str, group: str) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from fastrun.report.location import name_of, short_id
 from fastrun.report.unfinished import measured_so_far, reason_of_end
 from fastrun.report.values import number, part, whole
 from fastrun.storage.format import FORMAT
+from fastrun.storage.metrics_file import finite
 from fastrun.storage.run_dir import RunDir
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # with libyaml, ten times as fast
@@ -112,6 +113,11 @@ class RunRecord:
     def sweep_id(self) -> str | None:
         """Return the short id of the sweep or study that the run belongs to."""
         return None if self.sweep is None else self.id.rpartition("/")[0] or short_id(self.sweep)
+
+    def plain(self) -> dict[str, Any]:
+        """Return all that is known of the run as plain data; the path of its directory is ``run``."""
+        values = {entry.name: finite(getattr(self, entry.name)) for entry in fields(self) if entry.name != "path"}
+        return {"run": str(self.path)} | values | {"sweep": None if self.sweep is None else str(self.sweep)}
 
 
 def read_record(path: Path, sweep: Path | None = None) -> RunRecord:

@@ -5,6 +5,8 @@ Whatever needs the data itself, the network or torch is checked later. Nothing h
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fastrun.components.amp.fp16 import check_fp16
 from fastrun.components.data.early import check_early as check_data
 from fastrun.components.device.presence import check_early as check_device
@@ -12,32 +14,39 @@ from fastrun.components.device.presence import has_no_gpu
 from fastrun.components.optimizer.rate_values import check_rate_values
 from fastrun.components.schedule.build import check_early as check_schedule
 from fastrun.components.transfer.source_file import find_source
-from fastrun.config import instantiate
+from fastrun.config import instantiate, objects
 from fastrun.config.plan import total_steps
 from fastrun.config.settings import OPEN, Settings
+from fastrun.errors import ConfigError
 
 _NOT_ARGUMENTS = {"optimizer": ("layer_decay", "lr_scale")}  # keys of a component that its target does not get
 
 
-def check_early(settings: Settings, *, loads_weights: bool = True) -> None:
+def check_early(settings: Settings, *, loads_weights: bool = True, given: Collection[str] = ()) -> None:
     """Check the settings of a run against the machine, the files that it reads, and what components take.
 
     Args:
         settings: the settings of the run.
         loads_weights: whether it reads the weights that ``transfer`` asks for; a run that goes on does not.
+        given: those of ``model``, ``data`` and ``callbacks`` that are there as objects.
 
     Raises:
         ConfigError: a value is not allowed, or cannot be used on this machine or in a run of this length.
         DataError: the data is not where ``data.root`` says.
         CheckpointError: the weights are not where ``transfer.source`` says.
     """
+    objects.check_present(settings, given)
+    if given and settings.device.count > 1:
+        message = f"device.count={settings.device.count}: the other processes cannot be given the {' and '.join(given)}"
+        raise ConfigError(message, "device.count=1, or name the code in the config: model._target_=mymod.Net")
     check_device(settings.device)
     check_fp16(settings.amp.kind, settings.device.accelerator != "cpu" and not has_no_gpu())
     for group in OPEN:
-        if group != "schedule":
+        if group != "schedule" and group not in given:
             instantiate.check_early(group, getattr(settings, group), *_NOT_ARGUMENTS.get(group, ()))
     for name, config in settings.callbacks.items():
-        instantiate.check_early(f"callbacks.{name}", config)
+        if not objects.is_object(config):
+            instantiate.check_early(f"callbacks.{name}", config)
     for name, config in settings.metrics.items():
         instantiate.check_early(f"metrics.{name}", config, "higher_is_better")
     rates = settings.optimizer

@@ -81,7 +81,7 @@ def show(rows: list[tuple[str, str]], console: Console) -> None:
     """Write the results of a run to its log, and to the console as a table."""
     for name, value in rows:
         log.debug(f"{name}: {value}")
-    if not console.is_terminal:
+    if not (console.is_terminal or console.is_jupyter):
         for name, value in rows:
             console.print(f"{name:<11} {value}", markup=False)
         return

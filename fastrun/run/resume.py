@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.run.early import check_early
-from fastrun.run.runner import Run, attempt
+from fastrun.run.runner import Ended, attempt
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.versions import computed_by
+from fastrun.training.objects import NONE, Objects
 
 if TYPE_CHECKING:
     from fastrun.training.builders.setup import Setup
@@ -30,7 +31,8 @@ def resume(
     quiet: bool = False,
     inexact: bool = False,
     anyway: bool = False,
-) -> Run:
+    objects: Objects = NONE,
+) -> Ended:
     """Go on from the newest good checkpoint, with other values if there are overrides.
 
     A run that ended before its first checkpoint starts at its first step, and says so.
@@ -43,6 +45,7 @@ def resume(
         quiet: print nothing.
         inexact: go on with another number of processes, too, though its steps are others then.
         anyway: go on with data that has changed, too.
+        objects: what takes the place of the config's model, data and callbacks.
 
     Raises:
         CheckpointError: no checkpoint is whole, none is kept, or it is of another network, or something in the
@@ -52,18 +55,19 @@ def resume(
         FastrunError: what ended the run.
     """
     check_no_links(run.path, run.checkpoints)
-    check_early(settings, loads_weights=False)
+    check_early(settings, loads_weights=False, given=objects.given)
     with locked(run.path) as notes:
         setup = None
         saved, more = _newest_checkpoint(run, settings)
         notes += more
         if overrides:
             if saved is not None:
-                settings, setup, more = _fit_to_checkpoint(settings, saved, inexact, anyway)
+                settings, setup, more = _fit_to_checkpoint(settings, saved, inexact, anyway, objects)
                 notes += more
             run.change(settings, overrides)
         run.forget_after(saved.step if saved else 0)
-        return attempt(settings, run, saved, notes, started=started, quiet=quiet, setup=setup, anyway=anyway)
+        how: dict[str, Any] = {"setup": setup, "anyway": anyway, "objects": objects}
+        return attempt(settings, run, saved, notes, started=started, quiet=quiet, **how)
 
 
 def _newest_checkpoint(run: RunDir, settings: Settings) -> tuple[SavedCheckpoint | None, list[str]]:
@@ -87,7 +91,7 @@ def _computed_by_others(saved: SavedCheckpoint) -> list[str]:
 
 
 def _fit_to_checkpoint(
-    settings: Settings, saved: SavedCheckpoint, inexact: bool, anyway: bool
+    settings: Settings, saved: SavedCheckpoint, inexact: bool, anyway: bool, objects: Objects
 ) -> tuple[Settings, Setup, list[str]]:
     """Check that a run with these settings can go on from a checkpoint, and fit its schedule to a new length.
 
@@ -118,7 +122,7 @@ def _fit_to_checkpoint(
             f"device.count={settings.device.count}: the run had {world_size}, and would take other steps from here",
             "--inexact goes on all the same",
         )
-    setup = set_up(settings, load_learned(saved.path), anyway=anyway)
+    setup = set_up(settings, load_learned(saved.path), anyway=anyway, objects=objects)
     sampler = build_sampler(settings, setup.splits, setup.device, Resolved({}))
     plan = make_plan(settings, sampler.steps_per_epoch)
     total = plan.total_steps
@@ -127,7 +131,7 @@ def _fit_to_checkpoint(
             f"the run is at step {saved.step} already, past the {total} asked for",
             f"ask for more {'steps' if settings.steps else 'epochs'}",
         )
-    net = load_network(saved.path, settings).net
+    net = load_network(saved.path, settings, objects).net
     precision = choose_precision(settings.amp.kind, setup.device.torch_device)
     settings, notes = fit_schedule(settings, build_update_rule(settings, net, precision, plan), plan, content)
     return settings, setup, notes

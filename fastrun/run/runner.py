@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastrun.config.settings import Settings
 from fastrun.errors import (
@@ -23,24 +22,22 @@ from fastrun.errors import (
 from fastrun.run.early import check_early
 from fastrun.run.log import Screen, logging_to, show
 from fastrun.storage.checkpoint.files import SavedCheckpoint
-from fastrun.storage.checkpoint.select import select
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
 from fastrun.system import signals
 from fastrun.system.clock import Clock
+from fastrun.training.objects import NONE, Objects
 
 if TYPE_CHECKING:
     from fastrun.training.builders.setup import Setup
     from fastrun.training.fit import FitResult
-    from fastrun.training.trained.model import TrainedModel
 
 log = logging.getLogger("fastrun")
 
 _REFUSALS = ConfigError, DataError, CheckpointError  # what a user has to change before a run can start
 
 
-@dataclass
-class Run:
+class Ended(NamedTuple):
     """A run that has ended.
 
     Attributes:
@@ -50,29 +47,8 @@ class Run:
     """
 
     directory: Path
-    summary: dict[str, Any] = field(repr=False)
-    settings: Settings = field(repr=False)
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl: what was logged of training, and every validation."""
-        return RunDir(self.directory).lines()
-
-    def load_model(self, checkpoint: str = "best") -> TrainedModel:
-        """Return the trained model on the CPU, in evaluation mode; it prepares its inputs as the run did.
-
-        Args:
-            checkpoint: ``best``, ``last``, or a path.
-
-        Raises:
-            CheckpointError: there is no such checkpoint.
-        """
-        from fastrun.training.trained.model import load_model
-
-        path = select(
-            RunDir(self.directory).checkpoints, checkpoint, self.settings.target.metric, self.settings.metrics
-        )
-        return load_model(path, self.settings)
+    summary: dict[str, Any]
+    settings: Settings
 
 
 def train(
@@ -83,7 +59,8 @@ def train(
     started: float,
     quiet: bool = False,
     keeps_refused: bool = False,
-) -> Run:
+    objects: Objects = NONE,
+) -> Ended:
     """Train a network from the first step in a new run directory.
 
     Args:
@@ -93,16 +70,17 @@ def train(
         started: the time at which the run was requested, in seconds since the epoch.
         quiet: whether to print nothing.
         keeps_refused: whether a run that is refused before its first step leaves its directory, as jobs of a sweep do.
+        objects: what takes the place of the config's model, data and callbacks.
 
     Raises:
         FastrunError: the run was refused, or ended with an error, which is also in its directory.
     """
     if not keeps_refused:
-        check_early(settings)
+        check_early(settings, given=objects.given)
     try:
         with locked(folder) as notes:
             run = RunDir.create(folder, settings, overrides)
-            return attempt(settings, run, None, notes, started=started, quiet=quiet)
+            return attempt(settings, run, None, notes, started=started, quiet=quiet, objects=objects)
     except _REFUSALS:
         if not keeps_refused and RunDir(folder).discard_if_unused():
             Screen(quiet=quiet, highlight=False).print("nothing was trained: the run directory is removed")
@@ -119,7 +97,8 @@ def attempt(
     quiet: bool,
     setup: Setup | None = None,
     anyway: bool = False,
-) -> Run:
+    objects: Objects = NONE,
+) -> Ended:
     """Train a network from a checkpoint or from the first step, in a run directory that is locked.
 
     Args:
@@ -131,6 +110,7 @@ def attempt(
         quiet: whether to print nothing.
         setup: the device and the data, if they are set up already.
         anyway: go on with data that has changed since the checkpoint was written.
+        objects: what takes the place of the config's model, data and callbacks.
 
     Raises:
         FastrunError: the run ended with an error, which is also in its directory.
@@ -140,7 +120,7 @@ def attempt(
     with signals.listening(), logging_to(run, console), _recorded(run, settings):
         from fastrun.run import recovery
 
-        settings, setup = _prepare(settings, run, saved, setup, anyway)
+        settings, setup = _prepare(settings, run, saved, setup, anyway, objects)
         for note in notes:
             log.warning(note)
         log.info(f"run directory {run.path}")
@@ -150,11 +130,16 @@ def attempt(
         terminal = console if console.is_terminal and not quiet else None
         settings, result = recovery.fit_with_recovery(settings, run, setup, saved, clock, terminal)
         summary = _finish(settings, run, result, console)
-    return Run(run.path, summary, settings)
+    return Ended(run.path, summary, settings)
 
 
 def _prepare(
-    settings: Settings, run: RunDir, saved: SavedCheckpoint | None, setup: Setup | None, anyway: bool
+    settings: Settings,
+    run: RunDir,
+    saved: SavedCheckpoint | None,
+    setup: Setup | None,
+    anyway: bool,
+    objects: Objects,
 ) -> tuple[Settings, Setup]:
     """Return the settings with what was left open measured: the batch size and what is fastest; and device and data.
 
@@ -164,6 +149,7 @@ def _prepare(
         saved: the checkpoint to resume from, or None.
         setup: the device and the data, if they are set up already.
         anyway: go on with data that has changed since the checkpoint was written.
+        objects: what takes the place of the config's model, data and callbacks.
     """
     from fastrun.training.builders.loss import try_loss
     from fastrun.training.builders.metrics import try_metrics
@@ -172,7 +158,8 @@ def _prepare(
     from fastrun.tune.auto.choose import choose
 
     requested = settings
-    setup = setup or set_up(settings, load_learned(saved.path) if saved else None, anyway=anyway)
+    learned = load_learned(saved.path) if saved else None
+    setup = setup or set_up(settings, learned, anyway=anyway, objects=objects)
     try_loss(settings, setup)
     settings = try_metrics(settings, setup)
     if settings.batch.kind == "auto":

@@ -50,7 +50,7 @@ class Row:
         return asdict(self.verdict) | self.tests.plain() | {"test_metric_name": self.metric}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conclusion:
     """The end of a study.
 
@@ -77,9 +77,13 @@ class Conclusion:
     pairs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
+    def verdicts(self) -> list[dict[str, Any]]:
         """Return what verdicts.json says: the verdicts, the factors that were screened out, and the pairs."""
         return [*(row.plain() for row in self.rows), *_screened_out(self.plan.screening), *self.pairs]
+
+    def __repr__(self) -> str:
+        """Return its folder and what it comes to."""
+        return f"<Study {self.folder}: {self.sentence}>"
 
     @property
     def sentence(self) -> str:
@@ -133,7 +137,7 @@ def conclude(stage: Scored, explored: Explored | None = None) -> Conclusion:
     found = Conclusion(
         folder, stage.plan, rows, len(observations), failed | stage.failed, stage.stopped, timing, None, pairs
     )
-    write_atomic(folder / VERDICTS, json.dumps(found.lines, indent=2))
+    write_atomic(folder / VERDICTS, json.dumps(found.verdicts, indent=2))
     return replace(found, page=_write_page(folder))
 
 

@@ -1,4 +1,7 @@
-"""A job that one of Hydra's own launchers runs, on any machine: it writes its record in the ledger itself."""
+"""A job of a command line: a single run, or a job of a sweep that one of Hydra's own launchers runs on any machine.
+
+The latter writes its record in the ledger itself.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,16 @@ from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.resume import job_of
 from fastrun.sweep.runner import carry_out
+from fastrun.system.clock import process_start
+
+
+def run_job(job: Job) -> object:
+    """Run a single run, or a job of a sweep in a process that another launcher has started."""
+    from fastrun.run import runner
+
+    if is_sweep_job(job):
+        return run(job)
+    return runner.train(job.settings, job.folder, job.overrides, started=process_start())
 
 
 def is_sweep_job(job: Job) -> bool:

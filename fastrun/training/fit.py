@@ -75,7 +75,8 @@ def fit(
     monitor = monitor_for(settings.target.metric, parts.objective, "target.metric")
     with quiet():
         tracker = start_tracker(settings, run, resume, device.is_first, lambda: module.state.step)
-        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, tracker)
+        objects = setup.objects.callbacks
+        callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, tracker, objects)
         trainer = build_trainer(device, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker)
         trainer.fit(module, StepLoader(module), ValidationTrigger(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:

@@ -14,7 +14,7 @@ from fastrun import compose
 from fastrun.cli.main import main
 from fastrun.config import instantiate, trust
 from fastrun.errors import ConfigError, FastrunError
-from fastrun.run import runner
+from fastrun.report.run import Run
 from fastrun.storage.atomic import sha256_of
 
 TINY = ["data=synthetic", "data.shape=[4]", "data.samples=100", "model=mlp", "model.hidden=[4]", "steps=2"]
@@ -329,7 +329,7 @@ def test_a_hostile_checkpoint_is_refused_and_nothing_in_it_runs(folder: Path, ca
     assert newest.name in refused(["resume", str(run), "steps=4"], capfd, 6)
     assert newest.name in refused(["eval", str(run), "--ckpt", "last"], capfd, 6)
     with pytest.raises(FastrunError):
-        runner.Run(run, {}, compose.compose(TINY)).load_model(evil)
+        Run(run, {}, compose.compose(TINY)).load_model(evil)
     assert not (folder / "touched").exists()
     torch.load(evil, weights_only=False)
     assert (folder / "touched").exists()  # so there was something to refuse

@@ -12,6 +12,7 @@ import yaml
 import fastrun
 from fastrun.cli.main import main
 from fastrun.errors import ConfigError, UsageError
+from fastrun.report.run import Run
 
 QUICK = ["model=mlp", "model.hidden=[16]", "epochs=2", "amp=off"]
 
@@ -247,6 +248,6 @@ def test_real_clothes_train(folder: Path) -> None:
     assert run.summary["best"]["value"] > 0.7
 
 
-def weights_equal(one: fastrun.run.runner.Run, other: fastrun.run.runner.Run) -> bool:
+def weights_equal(one: Run, other: Run) -> bool:
     a, b = one.load_model("last").state_dict(), other.load_model("last").state_dict()
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)

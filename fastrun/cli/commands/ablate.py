@@ -48,8 +48,8 @@ def run(arguments: list[str]) -> int:
 def show(conclusion: Conclusion, *, as_json: bool = False) -> None:
     """Print the verdicts of a study."""
     if as_json:
-        lines = conclusion.lines
-        print(json.dumps({"study": str(conclusion.folder), "verdicts": lines, "sentence": conclusion.sentence}))
+        said = {"verdicts": conclusion.verdicts, "sentence": conclusion.sentence}
+        print(json.dumps({"study": str(conclusion.folder)} | said))
         return
     from fastrun.study import forest
 

@@ -6,9 +6,7 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from fastrun.cli.waiting import showing_progress, terminal_width
 from fastrun.errors import StorageError, UsageError
@@ -20,7 +18,6 @@ from fastrun.report.order import KEYS, ordered
 from fastrun.report.record import RunRecord
 from fastrun.report.study_record import with_studies
 from fastrun.report.sweep_record import with_sweeps
-from fastrun.storage.metrics_file import finite
 from fastrun.system import streams
 from fastrun.system.argument_parser import ArgumentParser
 
@@ -38,7 +35,7 @@ def run(arguments: list[str]) -> int:
     listed = ordered(wanted if is_each else with_sweeps(wanted, given.folder), given.sort)
     if given.json:
         for record in _limited(listed, given):
-            print(json.dumps(as_data(record), default=str))
+            print(json.dumps(record.plain(), default=str))
     elif listed:
         _print_table(listed, given)
     elif known:
@@ -104,14 +101,6 @@ def _read(folder: Path) -> Runs:
         raise StorageError(f"{folder} is not a folder", "name the folder that outputs=… named")
     with showing_progress() as progress:
         return read_runs(folder, progress)
-
-
-def as_data(record: RunRecord) -> dict[str, Any]:
-    """Return all that is known of a run as plain data."""
-    names = [entry.name for entry in fields(record) if entry.name != "path"]
-    sweep = None if record.sweep is None else str(record.sweep)
-    values = {name: getattr(record, name) for name in names}
-    return {"run": str(record.path)} | {name: finite(value) for name, value in values.items()} | {"sweep": sweep}
 
 
 def _print_table(listed: Sequence[RunRecord], given: Namespace) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastrun.config.settings import SweepConfig
-from fastrun.storage.job import Job, JobRecord, JobSource, Launch
+from fastrun.storage.job import JobRecord, JobSource, Launch
 
 if TYPE_CHECKING:
     from fastrun.sweep.client import Client
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def run(arguments: list[str]) -> int:
     """Train. The arguments may use the whole grammar of Hydra."""
     from fastrun import compose
+    from fastrun.sweep import external_job
 
     code = 0
     if any("transfer.source=" in text for text in arguments):
@@ -32,7 +33,7 @@ def run(arguments: list[str]) -> int:
         return records
 
     try:
-        compose.run(arguments, _run_job, run_sweep)
+        compose.run(arguments, external_job.run_job, run_sweep)
     finally:
         if client:
             client.close()
@@ -50,14 +51,3 @@ def _is_own_sweep(arguments: list[str]) -> bool:
     """Say whether a command line most likely runs a sweep by fastrun's own launcher."""
     has_other_launcher = any(text.startswith("hydra/launcher=") for text in arguments)
     return bool({"-m", "--multirun"} & set(arguments)) and not has_other_launcher
-
-
-def _run_job(job: Job) -> Any:
-    """Run a single run, or a job of a sweep in a process that another launcher has started."""
-    from fastrun.run import runner
-    from fastrun.sweep import external_job
-    from fastrun.system.clock import process_start
-
-    if external_job.is_sweep_job(job):
-        return external_job.run(job)
-    return runner.train(job.settings, job.folder, job.overrides, started=process_start())

@@ -61,15 +61,20 @@ def name_group(group: Group, keys: Sequence[str]) -> str:
 def _points(record: RunRecord, metric: str, over: str) -> Points:
     points = Points()
     for line in lines_with(record.path, metric):
-        points.add(_position(record, line, over), line[metric])
+        points.add(position(line, over, record.config.get("batch.size")), line[metric])
     return points
 
 
-def _position(record: RunRecord, line: dict[str, Any], over: str) -> Any:
-    """Return the place of a line along an axis; a step takes ``batch.size`` samples, over all devices."""
+def position(line: dict[str, Any], over: str, size: Any) -> Any:
+    """Return the place of a line of metrics.jsonl along an axis.
+
+    Args:
+        line: the line.
+        over: one of ``AXES``.
+        size: ``batch.size``, the samples that a step takes over all devices.
+    """
     if over == "seconds":
         return line.get("train_seconds")
     if over == "samples":
-        size = record.config.get("batch.size")
         return line["step"] * size if isinstance(size, int) else None
     return line["step"]

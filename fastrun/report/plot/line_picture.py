@@ -32,10 +32,15 @@ def _draw(chart: LineChart) -> Any:
     """Return matplotlib's figure."""
     from matplotlib.figure import Figure
 
-    names = chart.names
-    figure = Figure(figsize=(8.5, 4.4 + 0.18 * len(names)), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    colors = dict(zip(names, cycle(_COLORS), strict=False))
+    figure = Figure(figsize=(8.5, 4.4 + 0.18 * len(chart.names)), dpi=120, layout="constrained")
+    draw_on(figure.subplots(), chart)
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left", ncols=1)
+    return figure
+
+
+def draw_on(axes: Any, chart: LineChart) -> None:
+    """Draw a chart on axes of matplotlib, without a legend."""
+    colors = dict(zip(chart.names, cycle(_COLORS), strict=False))
     labeled = set[str]()
     for line in chart.lines:
         label = line.name if line.name not in labeled else None
@@ -53,8 +58,6 @@ def _draw(chart: LineChart) -> Any:
     axes.grid(color=_GRID, linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, color=_FAINT)
-    figure.legend(fontsize=8, frameon=False, loc="outside lower left", ncols=1)
-    return figure
 
 
 def _y_range(chart: LineChart) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytorch_lightning as pl
 from rich.console import Console
 
@@ -11,6 +13,7 @@ from fastrun.components.target.target import Target
 from fastrun.config import instantiate
 from fastrun.config.duration import to_minutes
 from fastrun.config.monitor import Monitor
+from fastrun.config.objects import is_object
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.storage.run_dir import RunDir
@@ -34,6 +37,7 @@ def build_callbacks(
     module: Training,
     monitor: Monitor,
     tracker: Tracking | None,
+    objects: Sequence[pl.Callback] | None = None,
 ) -> list[pl.Callback]:
     """Return the callbacks of a run.
 
@@ -48,6 +52,7 @@ def build_callbacks(
         module: the LightningModule.
         monitor: the metric that decides on the best checkpoint.
         tracker: where metrics are logged beside the run directory, or None.
+        objects: callbacks that are given as objects.
 
     Raises:
         ConfigError: a metric is not measured, or a user's callback is not a Lightning Callback.
@@ -61,7 +66,7 @@ def build_callbacks(
         callbacks.append(checkpoint)
     if is_first:
         callbacks.append(ProgressBar(console, monitor.name) if console else ProgressLines(recorder))
-    return [*callbacks, *build_user_callbacks(settings), Interrupt(checkpoint)]
+    return [*callbacks, *build_user_callbacks(settings, objects or ()), Interrupt(checkpoint)]
 
 
 def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Monitor) -> list[pl.Callback]:
@@ -81,21 +86,22 @@ def _build_deciding_callbacks(settings: Settings, module: Training, monitor: Mon
     return callbacks
 
 
-def build_user_callbacks(settings: Settings) -> list[pl.Callback]:
-    """Return the callbacks of the config key ``callbacks``, in its order.
+def build_user_callbacks(settings: Settings, objects: Sequence[pl.Callback]) -> list[pl.Callback]:
+    """Return the callbacks of the config key ``callbacks`` in its order, and then those that are given as objects.
 
     Raises:
         ConfigError: one cannot be built or is not a Lightning Callback.
     """
     callbacks = []
-    for name, config in settings.callbacks.items():
+    components = {name: config for name, config in settings.callbacks.items() if not (objects and is_object(config))}
+    for name, config in components.items():
         key = f"callbacks.{name}"
         bound = instantiate.bind(key, config)
         callback = _call(key, bound) if bound else None
         if not isinstance(callback, pl.Callback):
             raise ConfigError(f"{key} is not a Lightning Callback", f"+{key}._target_=mymod.MyCallback")
         callbacks.append(callback)
-    return callbacks
+    return [*callbacks, *objects]
 
 
 def _call(key: str, bound: instantiate.Bound) -> object:

@@ -15,6 +15,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, DataError, FastrunError
 from fastrun.system.seed import seeded
 from fastrun.training.builders.data_module import data_sets
+from fastrun.training.objects import NONE, Objects
 
 
 @contextmanager
@@ -30,19 +31,22 @@ def _blaming(function: Callable[..., Any], did: str) -> Iterator[None]:
         raise DataError(*instantiate.describe_error(function, error, did)) from error
 
 
-def load_splits(settings: Settings, learned: DataState | None = None, *, anyway: bool = False) -> Splits:
+def load_splits(
+    settings: Settings, learned: DataState | None = None, *, anyway: bool = False, objects: Objects = NONE
+) -> Splits:
     """Call the data factory and check the splits that it returns.
 
     Args:
         settings: the settings of the run.
         learned: what the run learned from its data before, which is used again; None for a new run.
         anyway: go on with data that has changed since then.
+        objects: what takes the place of the factory.
 
     Raises:
         ConfigError: the arguments of the factory do not fit, or ``views`` does not fit the data.
         DataError: the data cannot be read, cannot be trained on, or is not the data that the run learned from.
     """
-    factory = _bind_factory(settings)
+    factory = objects.bind_data() or _bind_factory(settings)
     with seeded(settings.seed, "data"):  # a user's data set may split itself at random, for one
         data = _call_factory(factory, learned)
         with _blaming(factory.func, "returned a set that raised"):

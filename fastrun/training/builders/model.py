@@ -15,12 +15,14 @@ from fastrun.components.data.stream import Stream
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config import instantiate
+from fastrun.config.objects import name_of
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, FastrunError
 from fastrun.system.seed import derive, seeded
 from fastrun.training.builders.setup import Setup, scaling_on
 from fastrun.training.objective.lightning_module import call_hook, has_own_loss
+from fastrun.training.objects import NONE, Objects
 
 INIT = "init"  # the key of the random numbers of a network's constructor and its initialization
 _EXAMPLES = 1000
@@ -45,11 +47,11 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
         ConfigError: the model cannot be built, or its outputs for this data have the wrong shape.
     """
     refusal = setup.splits.refusal
-    if refusal is not None and "." not in str(settings.model["_target_"]):  # no network of fastrun has its own loss
+    if refusal is not None and "." not in name_of(settings.model):  # no network of fastrun has its own loss
         raise refusal
     torch.manual_seed(derive(settings.seed, INIT))  # GPUs too, and whatever draws from torch after the block
     with seeded(settings.seed, INIT):
-        net = construct_network(settings, setup.learned, resolved)
+        net = construct_network(settings, setup.learned, resolved, setup.objects)
         init = instantiate.bind("init", settings.init) if initialize else None
         if init is not None:
             examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
@@ -61,13 +63,13 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
     return net
 
 
-def construct_network(settings: Settings, learned: DataState, resolved: Resolved) -> nn.Module:
+def construct_network(settings: Settings, learned: DataState, resolved: Resolved, objects: Objects = NONE) -> nn.Module:
     """Return the network for data as its constructor makes it, on the CPU.
 
     Raises:
         ConfigError: the model cannot be built.
     """
-    model = instantiate.bind("model", settings.model)
+    model = objects.bind_model() or instantiate.bind("model", settings.model)
     if model is None:
         raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
     norm, task = instantiate.bind("norm", settings.norm), learned.task
@@ -75,7 +77,7 @@ def construct_network(settings: Settings, learned: DataState, resolved: Resolved
     offered = instantiate.accepted(model, **data, norm=norm)
     instantiate.check_complete("model", model, *offered)
     if "norm" not in offered:
-        resolved.record("norm", "the model's own", f"model={settings.model['_target_']} takes no norm")
+        resolved.record("norm", "the model's own", f"model={name_of(settings.model)} takes no norm")
     return _call(model, **offered)
 
 

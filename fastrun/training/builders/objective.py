@@ -21,6 +21,7 @@ from fastrun.components.pipeline.structure import to_device
 from fastrun.components.task import Task
 from fastrun.config import instantiate
 from fastrun.config.monitor import directions_of
+from fastrun.config.objects import name_of
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
@@ -63,7 +64,7 @@ def build_objective(
     """
     if not has_own_loss(net):
         return build_supervised(settings, setup.splits.task, precision)
-    name = f"model={settings.model['_target_']}"
+    name = f"model={name_of(settings.model)}"
     if settings.views != "none":
         raise ConfigError(f"views={settings.views}: {name} has a validation_step of its own", "views=none")
     if settings.metrics:

@@ -13,6 +13,7 @@ from fastrun.components.pipeline.standardize import Standardize, fit_standardize
 from fastrun.config.settings import Settings
 from fastrun.system.seed import seeded
 from fastrun.training.builders.data import load_splits
+from fastrun.training.objects import NONE, Objects
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Setup:
         device: the device of this process.
         splits: the data, on the host.
         learned: what the run learned from its data, the input scaling included.
+        objects: the model and the callbacks that are given as objects.
     """
 
     device: Device
     splits: Splits
     learned: DataState
+    objects: Objects = NONE
 
 
 def scaling_on(device: torch.device, learned: DataState) -> Standardize:
@@ -35,7 +38,9 @@ def scaling_on(device: torch.device, learned: DataState) -> Standardize:
     return Standardize(learned.mean, learned.scale).to(device)
 
 
-def set_up(settings: Settings, learned: DataState | None = None, *, anyway: bool = False) -> Setup:
+def set_up(
+    settings: Settings, learned: DataState | None = None, *, anyway: bool = False, objects: Objects = NONE
+) -> Setup:
     """Choose the device, load the data, and fit the input scaling to the training set.
 
     What a user's data draws at random meanwhile depends on the seed of the run alone.
@@ -44,15 +49,16 @@ def set_up(settings: Settings, learned: DataState | None = None, *, anyway: bool
         settings: the settings of the run.
         learned: what the run learned from its data before, which is used again; None for a new run.
         anyway: go on with data that has changed since then.
+        objects: what takes the place of the config's model, data and callbacks.
 
     Raises:
         ConfigError: the device is not available, or the arguments of the data factory do not fit.
         DataError: the data cannot be read, cannot be trained on, or is not the data that the run learned from.
     """
     device = choose_device(settings.device)
-    splits = load_splits(settings, learned, anyway=anyway)
+    splits = load_splits(settings, learned, anyway=anyway, objects=objects)
     with seeded(settings.seed, "scaling"):  # a user's data set may draw its samples at random
-        return Setup(device, splits, learned or learn(splits))
+        return Setup(device, splits, learned or learn(splits), objects)
 
 
 def learn(splits: Splits) -> DataState:

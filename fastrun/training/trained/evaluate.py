@@ -24,6 +24,7 @@ from fastrun.training.builders.loss import build_loss
 from fastrun.training.builders.metrics import build_extra
 from fastrun.training.objective.lightning_module import has_own_loss
 from fastrun.training.objective.own_steps import OwnSteps
+from fastrun.training.objects import NONE, Objects
 from fastrun.training.trained.findings import Collector, Findings
 from fastrun.training.trained.forward import Forward, in_one_process
 from fastrun.training.trained.model import TrainedNetwork, load_network
@@ -67,6 +68,7 @@ def examine(
     is_new_data: bool = False,
     anyway: bool = False,
     watch: Watch | None = None,
+    objects: Objects = NONE,
 ) -> Evaluation:
     """Measure the network of a checkpoint on the whole of a split, also where the run had several processes.
 
@@ -78,6 +80,7 @@ def examine(
             unless its factory splits it, all of its samples are measured, as the split ``new``.
         anyway: measure the run's own data even if it has changed since the run was trained.
         watch: is given the network, the samples, and the batches of outputs and targets; yields these as they are.
+        objects: the model and the data, where the run was given them as objects.
 
     Raises:
         ConfigError: the data has no such split.
@@ -86,12 +89,12 @@ def examine(
         OutOfMemory: the device is full.
     """
     settings = in_one_process(settings)
-    trained = load_network(checkpoint, settings)
+    trained = load_network(checkpoint, settings, objects)
     if is_new_data:
         split, samples = load_new_samples(settings, trained.learned, split)
     else:
         split = split or "test"
-        samples = getattr(load_splits(settings, trained.learned, anyway=anyway), split)
+        samples = getattr(load_splits(settings, trained.learned, anyway=anyway, objects=objects), split)
         if samples is None:
             raise ConfigError(f"this data has no {split} split", "use --split val")
     if has_own_loss(trained.net):

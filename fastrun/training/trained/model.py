@@ -21,6 +21,7 @@ from fastrun.storage.checkpoint.state import CheckpointState, network_weights
 from fastrun.system.seed import seeded
 from fastrun.training.builders.model import INIT, construct_network
 from fastrun.training.objective.lightning_module import has_own_loss
+from fastrun.training.objects import NONE, Objects
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class TrainedNetwork:
     settings: Settings
 
 
-def load_network(checkpoint: Path, settings: Settings | None = None) -> TrainedNetwork:
+def load_network(checkpoint: Path, settings: Settings | None = None, objects: Objects = NONE) -> TrainedNetwork:
     """Load the network of a checkpoint.
 
     Args:
         checkpoint: the path of the checkpoint.
         settings: the settings of the run; None to take those that the checkpoint holds.
+        objects: the model, where the run was given it as an object.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, is damaged, or holds another network.
@@ -57,10 +59,13 @@ def load_network(checkpoint: Path, settings: Settings | None = None) -> TrainedN
             settings = from_dict(state.config)
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint} is damaged: {error}", "use another checkpoint") from error
-    return rebuild(settings, learned, network_weights(content, str(checkpoint)), str(checkpoint))
+    objects.fitted(settings)
+    return rebuild(settings, learned, network_weights(content, str(checkpoint)), str(checkpoint), objects)
 
 
-def rebuild(settings: Settings, learned: DataState, weights: Mapping[str, Tensor], origin: str) -> TrainedNetwork:
+def rebuild(
+    settings: Settings, learned: DataState, weights: Mapping[str, Tensor], origin: str, objects: Objects = NONE
+) -> TrainedNetwork:
     """Build a network and give it its trained weights.
 
     Args:
@@ -68,13 +73,14 @@ def rebuild(settings: Settings, learned: DataState, weights: Mapping[str, Tensor
         learned: what the run learned from its data.
         weights: the weights by their names in the network.
         origin: the file that they were read from, for messages.
+        objects: the model, where the run was given it as an object.
 
     Raises:
         CheckpointError: the weights are those of another network.
         ConfigError: the model cannot be built.
     """
     with seeded(settings.seed, INIT):  # what the constructor draws and keeps outside of its state dict, as in the run
-        net = construct_network(settings, learned, Resolved({}))
+        net = construct_network(settings, learned, Resolved({}), objects)
     difference = _difference(net.state_dict(), weights)
     if difference:
         hint = "a run goes on with the network that it began with, and data of the same shape"
@@ -173,6 +179,6 @@ class TrainedModel(nn.Module):
         return outputs
 
 
-def load_model(checkpoint: Path, settings: Settings | None = None) -> TrainedModel:
+def load_model(checkpoint: Path, settings: Settings | None = None, objects: Objects = NONE) -> TrainedModel:
     """Load the model of a checkpoint, on the CPU and in evaluation mode; see :func:`load_network`."""
-    return TrainedModel(load_network(checkpoint, settings))
+    return TrainedModel(load_network(checkpoint, settings, objects))

@@ -15,7 +15,7 @@ from torch import nn
 import fastrun
 from fastrun.components.transfer.source import read_weights, weights_in
 from fastrun.errors import CheckpointError, ConfigError
-from fastrun.run.runner import Run
+from fastrun.report.run import Run
 from fastrun.storage.run_dir import RunDir
 
 WEIGHTS = {"0.weight": torch.arange(6.0).reshape(2, 3), "0.bias": torch.ones(2)}

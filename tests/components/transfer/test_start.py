@@ -12,7 +12,7 @@ import fastrun
 from fastrun.cli.main import main
 from fastrun.components.transfer.source import weights_in
 from fastrun.config import registry
-from fastrun.run.runner import Run
+from fastrun.report.run import Run
 
 pytestmark = pytest.mark.slow
 
