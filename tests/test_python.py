@@ -355,6 +355,7 @@ def test_a_sweep_or_study_that_does_not_compose_is_refused(folder: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.first
 def test_a_study_has_its_verdicts(folder: Path, capfd) -> None:
     own = [*MLP, "epochs=3", "target.value=0.5", "study.factors=[optimizer]", "study.plain=false"]
