@@ -77,7 +77,7 @@ def test_a_factor_that_fails_without_itself_is_kept_and_said_to_have_failed(lab:
 
 
 def test_a_screening_through_the_command_line(folder: Path, monkeypatch, capfd) -> None:
-    monkeypatch.setattr("fastrun.sweep.client.Client", lambda: FakeClient(PHYSICS))
+    monkeypatch.setattr(client, "Client", lambda: FakeClient(PHYSICS))
     assert main(["ablate", "+recipe=mlp_fast", "study.factors=[norm,init]", "study.keep=1", *FEW[2:]]) == 0
     shown = " ".join(capfd.readouterr().out.split())
     assert "screening 2 factors by 8 runs, which are not scored" in shown
@@ -88,7 +88,7 @@ def test_a_screening_through_the_command_line(folder: Path, monkeypatch, capfd) 
 
 @pytest.mark.slow
 def test_a_plan_says_what_is_screened(folder: Path, monkeypatch, capfd) -> None:
-    monkeypatch.setattr("fastrun.sweep.client.Client", lambda: FakeClient(PHYSICS))
+    monkeypatch.setattr(client, "Client", lambda: FakeClient(PHYSICS))
     run = ["ablate", "+recipe=mlp_fast", *FEW, "--plan"]
     assert main(run) == 0
     planned = capfd.readouterr().out
