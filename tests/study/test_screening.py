@@ -10,6 +10,7 @@ from simulated import Config, FakeClient, Killed, Lab, Physics
 
 from fastrun.cli.main import main
 from fastrun.errors import ConfigError
+from fastrun.sweep import client
 
 MANY = "study.factors=[norm,optimizer,schedule,init,pipeline,amp,model.dropout=0.5,batch.size=32,optimizer.lr=0.1]"
 FEW = ("study.factors=[norm,optimizer,init,pipeline]", "study.keep=2", "study.plain=false", "target.value=0.8")
