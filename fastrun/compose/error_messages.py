@@ -210,6 +210,8 @@ def _read_key(error: BaseException, overrides: Sequence[str]) -> ConfigError | N
     key = str(error.full_key or error.key)
     written = [override.lstrip("+~").partition("=")[0].partition("@")[0] for override in overrides]
     name = next((name for name in written if f".{key}." in f".{name}."), key)
+    if f"{name.partition('.')[0]}._target_" in written:
+        return ConfigError(f"no key {name}", f"add an argument of a target of yours with a plus: +{name}=…")
     return unknown_key(name, _value_of(name, overrides))
 
 

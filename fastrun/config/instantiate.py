@@ -131,6 +131,8 @@ def _line_in_user_code(error: BaseException) -> str | None:
 
 def _install_hint(package: str) -> str | None:
     """Return how to install an optional package of fastrun's, or None for any other package."""
+    if package == "lightning":
+        return "import pytorch_lightning as pl: the same classes, in the package that fastrun uses"
     extra = _EXTRAS.get(package)
     return f"pip install 'fastrun[{extra}]'" if extra else None
 

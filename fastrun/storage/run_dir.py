@@ -196,6 +196,8 @@ class RunDir:
             self.path.rmdir()
         except OSError:
             return False
+        with suppress(OSError):  # the folder of the name, unless it has other runs
+            self.path.parent.rmdir()
         return True
 
     def write_data(self, data: Mapping[str, Any]) -> None:

@@ -29,6 +29,11 @@ def run(arguments: list[str]) -> int:
     _check_group(given.group)
     if given.plot:
         _plot(given.group, given.overrides, given.png)
+    elif given.overrides and given.overrides[0] in registry.options(given.group):
+        option = given.overrides[0]
+        raise UsageError(
+            f"{option}: options lists a whole group", f"`fastrun options {given.group}` describes {option}"
+        )
     elif given.overrides or given.png:
         raise UsageError(f"{(given.overrides or ['--png'])[0]} goes with --plot", _PLOT)
     elif given.group is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from dataclasses import replace
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,12 @@ def _check(given: Namespace, files: dict[str, Path]) -> None:
             raise UsageError(f"--{name} {value} is too small or no number", f"use {least} or more")
     for path in files.values():
         check_new(path)
+    if given.inputs and all(_is_missing(word) for word in given.inputs):
+        raise DataError(f"{given.inputs[0]} does not exist", "give files, folders, patterns, or - for standard input")
+
+
+def _is_missing(word: str) -> bool:
+    return word != "-" and not has_magic(word) and not Path(word).exists()
 
 
 def _load(directory: RunDir, given: Namespace) -> TrainedNetwork:

@@ -10,7 +10,9 @@ from typing import Any
 from fastrun.components.data import frame, listing
 from fastrun.components.data.text_file import TEXT_HINT, check_is_file, empty_error
 from fastrun.config import registry
-from fastrun.errors import DataError
+from fastrun.errors import ConfigError, DataError
+
+_NEED_ROOT = {"image_folder": listing.LAYOUT, "table": frame.ROOT_HINT, "text": TEXT_HINT}
 
 
 def check_early(config: Mapping[str, Any]) -> None:
@@ -20,12 +22,16 @@ def check_early(config: Mapping[str, Any]) -> None:
         config: the group ``data``, whose arguments have the right types.
 
     Raises:
-        ConfigError: a column is not in the table.
+        ConfigError: ``data.root`` is not set where there is no default, or a column is not in the table.
         DataError: there is no such file or folder, or it is empty or of another layout.
     """
     name, root = str(config.get("_target_")), config.get("root")
     code = registry.target_of("data", name)
-    if code is None or root is None:
+    if code is None:
+        return
+    if root is None:
+        if name in _NEED_ROOT:
+            raise ConfigError("data.root is not set", _NEED_ROOT[name])
         return
     path = Path(root).expanduser()
     try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PARQUET, _TEXT = (".parquet", ".pq"), (".csv", ".tsv", ".txt")
 _SEPARATORS = ",;\t|"
 _LISTED = 8  # columns that a line names at most
+ROOT_HINT = "data.root must be a table: .csv, .tsv or .parquet"
 _HINT = "data.root must be a table whose first line has the names: .csv, .tsv or .parquet"
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fastrun.components.data.columns import ColumnEncoding, FittedColumn, fit_column, is_row_number
 from fastrun.components.data.fingerprint import file_fingerprint
-from fastrun.components.data.frame import abbreviate, as_words, check_columns, read_table
+from fastrun.components.data.frame import ROOT_HINT, abbreviate, as_words, check_columns, read_table
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.sample_names import NamedSamples, RowNames
 from fastrun.components.data.stratified_split import split_indices
@@ -65,7 +65,7 @@ def table(
         DataError: the file cannot be read, its target is the same in every row, or no column is useful.
     """
     if root is None:
-        raise ConfigError("data.root is not set", "data.root must be a table: .csv, .tsv or .parquet")
+        raise ConfigError("data.root is not set", ROOT_HINT)
     path = Path(root).expanduser()
     frame, name = _select_columns(read_table(path, missing), target, drop, categories)
     found = {"fingerprint": file_fingerprint(path) | {"rows": len(frame)}}
