@@ -20,7 +20,11 @@ def output() -> str:
     environ = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "100", "TERM": "xterm-256color"}
     command = [sys.executable, "-m", *COMMAND.split()]
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+        printed = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True).stdout
+        lines = printed.replace(f"{folder}/", "").splitlines()
+    # A terminal shows the last state of the bar, which is drawn over those before.
+    bars = [line for line in lines if Text.from_ansi(line).plain.startswith("steps ")]
+    return "\n".join(line for line in lines if line not in bars[:-1])
 
 
 def draw(printed: str) -> str:
