@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # Types are those of the tested versions: the stubs of others differ.
 TYPES := $(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy,@echo "types are checked with constraints.txt alone")
 
-.PHONY: train test test-slow test-all check docs install
+.PHONY: train test test-slow test-all check docs site install
 
 train: $(VENV)/installed
 	$(BIN)/fastrun train +recipe=resnet_amp
@@ -29,6 +29,9 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(TYPES)
+
+site: $(VENV)/installed
+	$(BIN)/mkdocs build --strict
 
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py

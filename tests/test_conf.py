@@ -1,6 +1,7 @@
 """What every file of conf/ holds, and what starts without torch."""
 
 import inspect
+import shlex
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 import fastrun
+from fastrun.cli.main import main
 from fastrun.config import instantiate, registry
 from fastrun.config.settings import OPEN, SEVERAL, Settings
 
@@ -130,3 +132,14 @@ def test_code_of_our_own_is_named_in_the_comment_and_lies_in_the_folder_of_the_g
     if code is not None:
         assert target == path.stem
         assert code.startswith(f"fastrun.components.{path.parent.name}.")
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    ("group", "option"), [(group, option) for group in registry.groups() for option in registry.options(group)]
+)
+def test_the_command_to_try_an_option_composes(group: str, option: str, folder: Path, capfd) -> None:
+    tried = registry.options(group)[option].notes().get("try", f"fastrun train {group}={option}")
+    program, verb, *arguments = shlex.split(tried)
+    assert (program, verb) == ("fastrun", "train")
+    assert main(["train", "--cfg", "job", *arguments]) == 0, capfd.readouterr().err

@@ -37,7 +37,7 @@ def test_every_verb_has_help_of_its_own(capfd, verb: str) -> None:
 
 
 def test_train_help_is_ours_and_lists_the_groups(shell) -> None:
-    done = shell("train", "--help")
+    done = shell("train", "--help-all")
     assert done.returncode == 0
     assert "fastrun train:" in done.stdout
     assert "Powered by Hydra" not in done.stdout
@@ -153,3 +153,12 @@ def test_bash_completes(folder: Path, capfd) -> None:
     }
     done = subprocess.run(["bash", "-c", stand_in + asked], capture_output=True, text=True, env=environ, check=True)
     assert set(done.stdout.split()) == {name for name in registry.options("optimizer") if name.startswith("ada")}
+
+
+def test_the_help_of_train_fits_a_screen_and_names_every_recipe_and_group(shell) -> None:
+    done = shell("train", "--help")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 26
+    assert max(map(len, lines)) <= 80
+    assert set(done.stdout.split()) >= {*registry.recipes(), *registry.groups()}
