@@ -42,10 +42,10 @@ def takes_minutes(arguments: list[str]) -> bool:
 
 
 def train_what_is_named(shown: list[list[str]]) -> None:
-    """Train a run or a sweep where a page names one before it trains one."""
+    """Train a run or a sweep where a page names or compares some and trains none."""
     words = {word for line in shown for word in line if word in WORDS}
     trains = [line for line in shown if line[1] == "train" and "+recipe=mlp_fast" in line]
-    if words and not trains:
+    if (words or any(line[1] == "compare" for line in shown)) and not trains:
         assert main(["train", "+recipe=mlp_fast", "epochs=1"]) == 0
     if "SWEEP" in words and not any("-m" in line for line in trains):
         assert main(["train", "+recipe=mlp_fast", "epochs=1", "-m", "optimizer=sgd,adamw"]) == 0
