@@ -96,7 +96,7 @@ def test_a_sweep_names_no_folder_and_no_file_by_a_secret(spied: Path, capfd) -> 
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize("flags", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--cfg", "all"], ["--help"]])
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--cfg", "all"], ["--help-all"]])
 def test_a_config_that_is_shown_has_no_secret(spied: Path, capfd, flags: list[str]) -> None:
     with suppress(SystemExit):  # how Hydra ends its help
         assert main(["train", *TINY, *SECRETS, *flags]) == 0

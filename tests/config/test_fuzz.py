@@ -31,7 +31,7 @@ from fastrun.components.optimizer.rates import rate_factors
 from fastrun.components.schedule.build import build_curve
 from fastrun.compose import compose, from_config
 from fastrun.config import instantiate, registry
-from fastrun.config.settings import CLOSED, OPEN, known_keys
+from fastrun.config.settings import CLOSED, OPEN, SEVERAL, known_keys
 from fastrun.errors import FastrunError
 
 SEED = 20
@@ -77,7 +77,8 @@ def keys() -> list[tuple[str, str | None]]:
     for group in registry.groups():
         for option in registry.shipped_options(group):
             names = registry.shipped_option(group, option).content().keys() - {"_target_", "kind"}
-            found += [(f"{group}.{name}", f"{group}={option}") for name in sorted(names)]
+            place = f"{group}.{option}" if group in SEVERAL else group
+            found += [(f"{place}.{name}", f"{group}={option}") for name in sorted(names)]
     plain = [key for key in known_keys() if key.partition(".")[0] not in registry.groups()]
     return found + [(key, None) for key in plain if key not in SKIPPED]
 
@@ -133,7 +134,8 @@ def composed(overrides: list[str]) -> list[str]:
             values.append(override)
             continue
         content: Any = OmegaConf.to_container(OmegaConf.load(registry.shipped_option(group, option).path))
-        config[group] = asdict(CLOSED[group]()) | content if group in CLOSED else content
+        content = asdict(CLOSED[group]()) | content if group in CLOSED else content
+        config[group] = {option: content} if group in SEVERAL else content
         config["choices"][group] = option
     settings = from_config(config, values)
     bind(settings, groups_of(overrides))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from fastrun.components.data.collated import collate_of
 from fastrun.components.data.splits import Samples
 from fastrun.components.data.stream import Stream
 from fastrun.components.pipeline.shared_memory import NoRoom
@@ -32,6 +33,16 @@ def read_samples(samples: Samples, indices: Sequence[int], *place: int | str) ->
         return samples.read(indices, *place[:2])
     with seeded("samples", *place):
         return [samples[index] for index in indices]
+
+
+def read_first(samples: Samples, count: int) -> Any:
+    """Return a batch of the first samples of a data set, as for a trial.
+
+    Raises:
+        DataError: a sample cannot be read, or cannot be put into a batch with others.
+    """
+    with _blaming("a sample"):
+        return collate_of(samples)(read_samples(samples, range(count), "trial"))
 
 
 def read_batches(loader: Iterable[Any]) -> Iterator[Any]:

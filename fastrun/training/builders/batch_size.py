@@ -17,7 +17,6 @@ from fastrun.components.pipeline.structure import map_tensors
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
 from fastrun.system import memory
-from fastrun.system.seed import seeded
 from fastrun.training.builders.model import build_network
 from fastrun.training.builders.objective import batch_of, untried_objective
 from fastrun.training.builders.optimizer import build_optimizer
@@ -71,8 +70,7 @@ def _search(settings: Settings, setup: Setup, most: int, to_the_limit: bool) -> 
 def _build_trial(settings: Settings, setup: Setup) -> Trial:
     """Return a function that takes a step with a number of samples: the first ones of the training set, repeated."""
     train = setup.splits.train
-    with seeded(settings.seed, "trial"):
-        batch = batch_of(train, min(size_of(train), SMALLEST), setup)
+    batch = batch_of(train, min(size_of(train), SMALLEST), setup)
     step = _build_step(settings, setup)
 
     def trial(size: int) -> None:

@@ -62,12 +62,14 @@ def _build(name: str, config: Mapping[str, Any], task: Task) -> Metric:
     assert bound is not None  # checked with the settings
     offered = instantiate.accepted(bound, **_facts(task))
     instantiate.check_complete(key, bound, *offered)
-    try:
-        metric = bound(**offered)
-    except FastrunError:
-        raise
-    except Exception as error:
-        raise _does_not_fit(name, task, error) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the memory that some take, which one number for each sample is
+        try:
+            metric = bound(**offered)
+        except FastrunError:
+            raise
+        except Exception as error:
+            raise _does_not_fit(name, task, error) from error
     if not isinstance(metric, Metric):
         message = f"{key}._target_={config['_target_']} makes a {type(metric).__name__}, not a torchmetrics.Metric"
         raise ConfigError(message, "derive it from torchmetrics.Metric, with update(predictions, y) and compute()")

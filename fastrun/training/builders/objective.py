@@ -10,12 +10,11 @@ from torch import nn
 
 from fastrun.components.amp.precision import Precision, choose_precision
 from fastrun.components.amp.single_pixel import keep_in_float32, single_pixel_convolutions
-from fastrun.components.data.collated import collate_of
 from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.model.buffers import keep_buffers
 from fastrun.components.pipeline import Batch
 from fastrun.components.pipeline.preparation import Preparation
-from fastrun.components.pipeline.reading import read_samples
+from fastrun.components.pipeline.reading import read_first
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.pipeline.structure import to_device
 from fastrun.components.task import Task
@@ -127,8 +126,7 @@ def forward_pass(settings: Settings, setup: Setup, net: nn.Module, samples: int)
     """
     precision = choose_precision("off", torch.device("cpu"))
     host = replace(setup, device=replace(setup.device, torch_device=torch.device("cpu")))
-    with seeded(settings.seed, "trial"):
-        batch = batch_of(setup.splits.train, samples, host)
+    batch = batch_of(setup.splits.train, samples, host)
     objective = untried_objective(settings, setup, net, precision)
     return lambda: objective.forward(net, batch)
 
@@ -137,7 +135,7 @@ def batch_of(samples: Samples, size: int, setup: Setup) -> Batch:
     """Return a batch of the first samples of a set, on the device."""
     device = setup.device.torch_device
     learned = setup.learned
-    batch = collate_of(samples)(read_samples(samples, range(min(size, size_of(samples))), "trial"))
+    batch = read_first(samples, min(size, size_of(samples)))
     return Preparation(scaling_on(device, learned) if learned.is_paired else None)(to_device(batch, device))
 
 
