@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import importlib.util
 import inspect
 import os
@@ -223,6 +224,7 @@ def _files_of(top: str) -> list[Path]:
         module = sys.modules[top]
         file = getattr(module, "__file__", None)
         return [Path(file)] if file else [Path(folder) for folder in getattr(module, "__path__", ())]
+    importlib.invalidate_caches()  # a file may have been written a moment ago, in a notebook for one
     try:
         spec = importlib.util.find_spec(top) if top else None
     except (ImportError, ValueError):
