@@ -21,6 +21,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"RUN": "2*/summary.json", "SWEEP": "sweep-*/sweep.json"}
 
 
+LONG = ("rate",)  # whose commands take most of a minute
+REST = [pytest.param(ROOT / f"docs/{stem}.md", marks=pytest.mark.full) for stem in LONG]
+
+
+def name(page: Path) -> str:
+    return page.stem
+
+
 def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
 
@@ -53,7 +61,7 @@ def train_what_is_named(shown: list[list[str]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.first
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page) and page.stem not in LONG] + REST, ids=name)
 def test_every_command_works_in_the_order_it_is_shown(folder: Path, capfd, page: Path) -> None:
     write_files(page, folder)
     shown = commands(page)

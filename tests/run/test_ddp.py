@@ -15,6 +15,7 @@ from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
 
 pytestmark = pytest.mark.slow
+FULL = pytest.mark.full
 
 SPY = """
 import os
@@ -216,8 +217,8 @@ def is_alive(pid: int) -> bool:
     ("how", "code", "said"),
     [
         ("killed", 137, "was killed by SIGKILL, exit code 137"),
-        ("stopped", 137, "was killed by SIGKILL, exit code 137"),
-        ("bug", 1, "ended with exit code 1: ValueError: a bug of mine"),
+        pytest.param("stopped", 137, "was killed by SIGKILL, exit code 137", marks=FULL),
+        pytest.param("bug", 1, "ended with exit code 1: ValueError: a bug of mine", marks=FULL),
     ],
 )
 def test_a_process_that_dies_in_mid_training_ends_the_run_with_its_own_error(
@@ -240,7 +241,7 @@ def test_a_process_that_dies_in_mid_training_ends_the_run_with_its_own_error(
     ("how", "code", "said"),
     [
         ("killed", 137, "was killed by SIGKILL, exit code 137"),
-        ("bug", 3, "ended with exit code 3: losing.bug raised ValueError: a bug of mine"),
+        pytest.param("bug", 3, "ended with exit code 3: losing.bug raised ValueError: a bug of mine", marks=FULL),
     ],
 )
 def test_a_process_that_dies_before_all_have_met_ends_the_run(

@@ -104,7 +104,7 @@ def test_a_plan_says_what_is_screened(folder: Path, monkeypatch, capfd) -> None:
     assert (whole["screening"], whole["confirmed"], whole["comparisons"]) == (0, 4, 4)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_pairs_are_explored_after_the_verdicts_and_change_none(lab: Lab) -> None:
     def shared(config: Config) -> float:
         """Either of the two is enough."""

@@ -99,6 +99,7 @@ def test_trials_worse_than_the_median_are_stopped_and_not_run_again(
     assert [row["attempts"] for row in rows(sweep)] == [1, 1, 1]
 
 
+@pytest.mark.full
 def test_trials_that_diverge_are_failed_ones_and_count(faults: Path, tiny: Any, rows: Any, capfd: Any) -> None:
     search = "hydra.sweeper.n_trials=2", "+callbacks.fault.kind=diverges"
     assert main(["train", *tiny, *OPTUNA, *search]) == 4

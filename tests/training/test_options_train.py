@@ -48,8 +48,10 @@ def applies(group: str, option: str, kind: str) -> bool:
     never = {"loss=bce": ["numbers"], "loss=cross_entropy": ["numbers"], "norm=instance": ["vectors", "numbers"]}
     never["init=whiten"] = ["vectors", "numbers", "text"]
     of_numbers = ("loss=l1", "metrics=mape", "metrics=pearson", "metrics=spearman")
-    never |= dict.fromkeys(of_numbers, [other for other in KINDS if other != "numbers"])
-    never |= dict.fromkeys(("metrics=ssim", "optimizer=own"), list(KINDS))  # of images as targets, of a LightningModule
+    never |= {key: [other for other in KINDS if other != "numbers"] for key in of_numbers}
+    never |= {
+        key: list(KINDS) for key in ("metrics=ssim", "optimizer=own")
+    }  # of images as targets, of a LightningModule
     of_classes = ("auroc", "average_precision", "calibration_error", "f1_macro", "kappa", "mcc", "precision", "recall")
     never |= {f"metrics={name}": ["numbers"] for name in of_classes}
     return kind not in never.get(f"{group}={option}", [])
