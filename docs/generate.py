@@ -86,7 +86,7 @@ def option_section(group: str, entry: registry.Entry, meanings: dict[str, str]) 
     if arguments:
         lines += ["- **Arguments**:"]
         lines += [
-            f"  - `{prefix_of(group, entry)}.{key}={value}`{f': {meanings[key]}' if key in meanings else ''}"
+            f"    - `{prefix_of(group, entry)}.{key}={value}`{f': {meanings[key]}' if key in meanings else ''}"
             for key, value in arguments.items()
         ]
     return "\n".join([*lines, f"- **Try**: `{notes.get('try', f'fastrun train {group}={entry.name}')}`"])

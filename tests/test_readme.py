@@ -40,7 +40,7 @@ def commands(page: Path) -> list[list[str]]:
 
 def write_files(page: Path, folder: Path) -> None:
     np.save(folder / "digits.npy", load_digits().images[:5].astype(np.uint8))
-    for name, text in re.findall(r"^```\w+ file=(\S+)\n(.*?)^```", page.read_text(), re.M | re.S):
+    for name, text in re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```', page.read_text(), re.M | re.S):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
@@ -91,6 +91,7 @@ def test_the_site_is_built_without_a_broken_link(tmp_path: Path) -> None:
     assert len(pages) > 15
     loaded = re.compile(r"<(?:script|img|link rel=.(?:stylesheet|icon|preconnect).)[^>]*(?:src|href)=.https?://")
     assert [page.name for page in pages if loaded.search(page.read_text())] == []
+    assert [page.name for page in pages if "```" in page.read_text()] == []  # a fence that is not one
 
 
 def test_the_python_works(folder: Path, capfd) -> None:

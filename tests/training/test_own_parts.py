@@ -67,7 +67,7 @@ FAST = ["model=mlp", "model.hidden=[16]", "epochs=3", "speed.trial_seconds=0"]
 @pytest.fixture
 def own(folder: Path) -> None:
     """The example of each part in docs/own.md, in mymod.py as it says, and a few more."""
-    (code,) = re.findall(r"^```python file=mymod.py\n(.*?)^```", PAGE, re.M | re.S)
+    (code,) = re.findall(r'^```python title="mymod.py"\n(.*?)^```', PAGE, re.M | re.S)
     more = MORE.replace("metrics_own.Metric", "Metric")
     (folder / "mymod.py").write_text(code + more)
 
