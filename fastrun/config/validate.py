@@ -9,7 +9,7 @@ from typing import Any
 
 from fastrun.config import constraints, registry
 from fastrun.config.monitor import KNOWN, NAMES, Monitor, directions_of
-from fastrun.config.settings import CLOSED, OPEN, Settings, domains
+from fastrun.config.settings import CLOSED, OPEN, SEVERAL, Settings, domains
 from fastrun.errors import ConfigError
 
 
@@ -26,7 +26,7 @@ def check(settings: Settings) -> None:
     for key, domain in domains().items():
         if key in ("target.metric", "early_stopping.metric"):
             _check_metric(key, settings)
-        elif key not in OPEN:
+        elif key not in (*OPEN, *SEVERAL):
             constraints.check(key, attrgetter(key)(settings), domain)
     for group, closed in CLOSED.items():
         if any(entry.name == "kind" for entry in fields(closed)):
@@ -41,6 +41,8 @@ def _check_metrics(settings: Settings) -> None:
             raise ConfigError(f"metrics.{name}: val/{name} is a metric of fastrun's own", "choose another name")
         if not isinstance(config, Mapping) or config.get("_target_") is None:
             raise ConfigError(f"metrics.{name} has no _target_", f"+metrics.{name}._target_=mymod.MyMetric")
+        for part, value in config.items():
+            constraints.check(f"metrics.{name}.{part}", value)
         direction = config.get("higher_is_better")
         if direction not in (None, True, False):
             raise ConfigError(f"metrics.{name}.higher_is_better={direction} is not known", "write true or false")

@@ -229,6 +229,7 @@ def complaint(one: Outcome) -> str | None:
     """What is wrong with an outcome, or None."""
     typed = [override.partition("=")[0] for override in one.overrides]
     given = [key for key in typed if key not in registry.groups()] or typed
+    given += [key.rpartition(".")[0] for key in given if key.startswith("metrics.")]  # one is refused as a whole
     if one.code == 0:
         return "; ".join(one.odd) or None
     if one.code not in (2, 3, 4, 5, 6, 7):
