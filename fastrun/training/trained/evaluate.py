@@ -117,7 +117,7 @@ def _measure_own(trained: TrainedNetwork, split: str, samples: Samples) -> Evalu
     precision = choose_precision(trained.settings.amp.kind, device.torch_device)
     loader = build_eval_loader(trained.settings, device, trained.learned, samples)
     with torch.inference_mode(), evaluating(loader.size):
-        values = OwnSteps(net, precision, is_test=split != "val").measure(net, loader)
+        values = OwnSteps(net, precision, is_test=split not in ("train", "val")).measure(net, loader)
     named = {f"{split}/{name}": value for name, value in values.items()}
     return Evaluation(split, size_of(samples), named, Findings())
 
