@@ -1,7 +1,5 @@
 """``python -m fastrun`` is ``fastrun``."""
 
-import sys
+from fastrun.cli.main import script
 
-from fastrun.cli.main import main
-
-sys.exit(main())
+script()

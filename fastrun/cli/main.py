@@ -7,15 +7,18 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import fastrun
 from fastrun import redaction
 from fastrun.cli.commands import load_verb, summary, verbs
 from fastrun.config import trust
 from fastrun.config.synonyms import VERBS
-from fastrun.errors import FastrunError, StorageError, UsageError, nearest
+from fastrun.errors import ConfigError, FastrunError, StorageError, UsageError, nearest
 from fastrun.system import streams
 from fastrun.system.cores import wait_briefly
+from fastrun.system.place import find_place
 
 _BUG, _USAGE, _INTERRUPTED, _BROKEN_PIPE = 1, 2, 130, 141  # exit codes beside those of the errors
 
@@ -25,6 +28,16 @@ _EXAMPLES = """
   fastrun train +recipe=resnet_amp -m optimizer=sgd,adamw clip=none,norm   a sweep: a run for each combination
 
 --debug shows the traceback of an error. `fastrun COMMAND --help` describes a command."""
+
+
+def script() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    code = main()
+    with suppress(ConfigError):  # which has been told
+        if find_place() is not None:  # connections to processes that are gone do not bear that the interpreter ends
+            sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +95,17 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0].removeprefix("--") if arguments[0] == "--version" else arguments[0]
     if verb not in verbs():
         raise UsageError(f"no command {verb}", _verb_hint(verb))
-    return int(load_verb(verb).run(arguments[1:]))
+    place = find_place()
+    if place is not None:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # of lost connections fastrun tells
+        from fastrun.run.launched import run_command
+
+        return run_command(place, verb, arguments[1:], _run_verb)
+    return _run_verb(verb, arguments[1:])
+
+
+def _run_verb(verb: str, arguments: list[str]) -> int:
+    return int(load_verb(verb).run(arguments))
 
 
 def _verb_hint(verb: str) -> str:

@@ -180,7 +180,13 @@ class DeviceConfig:
 
     kind: str = "auto"  # the chosen option
     accelerator: Annotated[str, Words(("auto", "cpu", "gpu"))] = "auto"
-    count: Processes = 1  # devices, or processes on CPUs
+    count: Processes = 1  # devices of each node, or processes on its CPUs
+    nodes: Processes = 1  # machines; torchrun or srun starts the processes on them
+
+    @property
+    def world_size(self) -> int:
+        """Return the number of processes."""
+        return self.count * self.nodes
 
 
 @dataclass

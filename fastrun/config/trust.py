@@ -245,3 +245,13 @@ def is_user_code(files: Sequence[Path]) -> bool:
     if not all(file.is_relative_to(here) for file in absolute):
         return False
     return not any(_INSTALLED & set(file.relative_to(here).parts) for file in absolute)
+
+
+def user_files(top: str) -> list[Path]:
+    """Return the source files of a module or package of the user's, in order; none if it is not the user's."""
+    places = _files_of(top)
+    if not is_user_code(places):
+        return []
+    packages = [path.parent if path.is_file() else path for path in places if path.name in ("__init__.py", top)]
+    modules = [path for path in places if path.is_file() and path.name != "__init__.py"]
+    return sorted([*modules, *(file for package in packages for file in package.rglob("*.py"))])

@@ -23,7 +23,7 @@ from fastrun.errors import FastrunError, ProcessEnded
 
 LOST = 75  # exit code of a process whose connection to another one broke, which that one is to be blamed for
 _SECONDS = 15.0  # for a process whose connection broke to end, and for the first one to see that one has
-_TEXT = 20_000  # characters of a traceback that are kept
+TEXT = 20_000  # characters of a traceback that are kept
 
 log = logging.getLogger("fastrun")
 
@@ -78,7 +78,7 @@ def write_report(handle: int, error: BaseException) -> None:
     report = {
         "message": message,
         "hint": getattr(error, "hint", None),
-        "traceback": "".join(traceback.format_exception(error))[-_TEXT:],
+        "traceback": "".join(traceback.format_exception(error))[-TEXT:],
     }
     with open(handle, "w") as file:
         json.dump(report, file)

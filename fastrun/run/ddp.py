@@ -14,16 +14,20 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastrun import redaction
 from fastrun.config.settings import Settings
 from fastrun.errors import FastrunError, OutOfMemory, ProcessEnded
 from fastrun.run.children import LOST, Child, Children, write_report
 from fastrun.system.cores import allowed_cores
+from fastrun.system.place import Place, find_place
 from fastrun.system.process import end_with_parent
+
+if TYPE_CHECKING:
+    from fastrun.training.builders.setup import Setup
 
 _SECONDS = 15.0  # for a process whose connection broke to end
 _LAST_SECONDS = 60.0  # for the others to end once the first one has trained
@@ -32,12 +36,13 @@ log = logging.getLogger("fastrun")
 
 
 @contextmanager
-def other_processes(run: Path, settings: Settings, resume: Path | None) -> Iterator[None]:
-    """Start the processes but the first for the duration of a block; none is left after it.
+def other_processes(run: Path, settings: Settings, setup: Setup, resume: Path | None) -> Iterator[None]:
+    """Have the other processes of a run for the duration of a block: those of a launcher, or ones that are started.
 
     Args:
         run: the run directory.
         settings: the run, whole.
+        setup: device and data.
         resume: the checkpoint to go on from, or None.
 
     Raises:
@@ -45,31 +50,39 @@ def other_processes(run: Path, settings: Settings, resume: Path | None) -> Itera
         ProcessEnded: one of them has ended with another error, or was killed.
     """
     count = settings.device.count
-    if count == 1 or "LOCAL_RANK" in os.environ:
+    place = find_place()
+    if place is not None:
+        from fastrun.run.launched import taking_part
+        from fastrun.run.world import world_at
+
+        with taking_part(world_at(place), run, settings, setup, resume):
+            yield
+        return
+    if count == 1:
         yield
         return
     from fastrun.system.connection import is_broken
 
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count), "NODE_RANK": "0"}
-    children = _start(run, settings, resume, shared)
+    first = Place("fastrun", 0, 0, count, count, "127.0.0.1", _free_port())
+    children = _start(run, settings, resume, first)
     try:
-        with _environment(shared | {"LOCAL_RANK": "0"}), children.watched(lambda error: _give_up(error, run, children)):
+        with _environment(first.environment()), children.watched(lambda error: _give_up(error, run, children)):
             yield
             children.wait(_LAST_SECONDS)
     except RuntimeError as error:
         if not is_broken(error):
             raise
-        first = children.first_error(_SECONDS)
-        if first is None:
+        ended = children.first_error(_SECONDS)
+        if ended is None:
             raise
-        if first.exit_code == OutOfMemory.exit_code:
+        if ended.exit_code == OutOfMemory.exit_code:
             raise MemoryError("another process of the run has no memory left") from error
-        raise first from error
+        raise ended from error
     finally:
         children.kill()
 
 
-def _start(run: Path, settings: Settings, resume: Path | None, shared: dict[str, str]) -> Children:
+def _start(run: Path, settings: Settings, resume: Path | None, first: Place) -> Children:
     """Start the processes, each with its share of the cores."""
     count = settings.device.count
     order = {
@@ -78,9 +91,10 @@ def _start(run: Path, settings: Settings, resume: Path | None, shared: dict[str,
         "settings": asdict(settings),
         "secrets": redaction.known_secrets(),
     }
-    environ = os.environ | shared | {"OMP_NUM_THREADS": str(max(1, allowed_cores() // count))}
+    environ = os.environ | {"OMP_NUM_THREADS": str(max(1, allowed_cores() // count))}
+    places = [replace(first, rank=rank, local_rank=rank) for rank in range(1, count)]
     hint = None if settings.checkpoint.kind == "none" else f"go on with: fastrun resume {run}"
-    return Children([Child(order, rank, environ | {"LOCAL_RANK": str(rank)}) for rank in range(1, count)], hint)
+    return Children([Child(order, place.rank, environ | place.environment()) for place in places], hint)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from fastrun.config import instantiate, objects
 from fastrun.config.plan import total_steps
 from fastrun.config.settings import OPEN, Settings
 from fastrun.errors import ConfigError
+from fastrun.system.place import find_place
 
 _NOT_ARGUMENTS = {"optimizer": ("layer_decay", "lr_scale")}  # keys of a component that its target does not get
 
@@ -36,10 +37,12 @@ def check_early(settings: Settings, *, loads_weights: bool = True, given: Collec
         CheckpointError: the weights are not where ``transfer.source`` says.
     """
     objects.check_present(settings, given)
-    if given and settings.device.count > 1:
-        message = f"device.count={settings.device.count}: the other processes cannot be given the {' and '.join(given)}"
+    if given and settings.device.world_size > 1:
+        count = settings.device.world_size
+        message = f"device.count={count}: the other processes cannot be given the {' and '.join(given)}"
         raise ConfigError(message, "device.count=1, or name the code in the config: model._target_=mymod.Net")
     check_device(settings.device)
+    check_launched(settings)
     check_fp16(settings.amp.kind, settings.device.accelerator != "cpu" and not has_no_gpu())
     for group in OPEN:
         if group != "schedule" and group not in given:
@@ -55,3 +58,16 @@ def check_early(settings: Settings, *, loads_weights: bool = True, given: Collec
     check_data(settings.data)
     if loads_weights and settings.transfer.kind != "none":
         find_source(settings.transfer.source)
+
+
+def check_launched(settings: Settings) -> None:
+    """Check that a launcher has started the processes of a run on several machines.
+
+    Raises:
+        ConfigError: none has.
+    """
+    nodes, count = settings.device.nodes, settings.device.count
+    if nodes > 1 and find_place() is None:
+        message = f"device.nodes={nodes}: no launcher has started the processes"
+        hint = f"on each of the nodes: torchrun --nnodes {nodes} --nproc-per-node {count} … -m fastrun train …; or srun"
+        raise ConfigError(message, hint)

@@ -65,7 +65,7 @@ def fit_with_recovery(
     while True:
         path = saved.path if saved else None
         try:
-            with explained(settings, clock), ddp.other_processes(run.path, settings, path):
+            with explained(settings, clock), ddp.other_processes(run.path, settings, setup, path):
                 return settings, fit(settings, run, setup, path, clock, console)
         except (Diverged, OutOfMemory) as error:
             saved = _newest(run)
@@ -118,7 +118,7 @@ def _parted(settings: Settings, error: OutOfMemory) -> Settings | None:
         log.warning(f"{error.message}: on with batch.eval_size={smaller}")
         return replace(settings, batch=replace(batch, eval_size=smaller))
     parts = 2 * batch.accumulate
-    if not batch.found or parts > batch.size // settings.device.count:
+    if not batch.found or parts > batch.size // settings.device.world_size:
         return None
     log.warning(f"{error.message}: on with batch.accumulate={parts}, the same batch in smaller parts")
     found = f"{batch.found.partition('; out of memory')[0]}; out of memory until accumulate={parts}"
@@ -208,7 +208,7 @@ def _full(settings: Settings, phase: str) -> OutOfMemory:
         return OutOfMemory(f"out of memory in a validation{memory.describe_peak()}", "try a smaller batch.eval_size")
     parts = f" in {batch.accumulate} parts" if batch.accumulate > 1 else ""
     smaller = f"batch.accumulate={2 * batch.accumulate} needs about half the memory and changes no result"
-    if 2 * batch.accumulate > batch.size // settings.device.count:
+    if 2 * batch.accumulate > batch.size // settings.device.world_size:
         smaller = "a smaller model"
     halved = "" if settings.amp.kind in ("bf16", "fp16") else ", or amp=bf16 on a device that has it"
     return OutOfMemory(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
+from fastrun.run import launched
 from fastrun.run.early import check_early
 from fastrun.run.runner import Ended, attempt
 from fastrun.storage.checkpoint.files import SavedCheckpoint
 from fastrun.storage.links import check_no_links
 from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
+from fastrun.system.place import find_place
 from fastrun.system.versions import computed_by
 from fastrun.training.objects import NONE, Objects
 
@@ -29,7 +31,6 @@ def resume(
     *,
     started: float,
     quiet: bool = False,
-    inexact: bool = False,
     anyway: bool = False,
     objects: Objects = NONE,
 ) -> Ended:
@@ -43,26 +44,30 @@ def resume(
         overrides: what the command line said beside it.
         started: when it was asked for, in seconds since the epoch.
         quiet: print nothing.
-        inexact: go on with another number of processes, too, though its steps are others then.
         anyway: go on with data that has changed, too.
         objects: what takes the place of the config's model, data and callbacks.
 
     Raises:
         CheckpointError: no checkpoint is whole, none is kept, or it is of another network, or something in the
             directory is a link; nothing is changed then.
-        ConfigError: the run is past its last step already, or had another number of processes.
+        ConfigError: the run is past its last step already, or cannot go on with this number of processes.
         InUse: another process has the run.
         FastrunError: what ended the run.
     """
+    place = find_place()
+    before = settings.device
+    settings = launched.fit_to_place(settings, overrides, place)
+    if place is not None and place.rank:
+        return Ended(*launched.follow(place, None))
     check_no_links(run.path, run.checkpoints)
     check_early(settings, loads_weights=False, given=objects.given)
-    with locked(run.path) as notes:
+    with launched.leading(place, None), locked(run.path) as notes:
         setup = None
         saved, more = _newest_checkpoint(run, settings)
         notes += more
-        if overrides:
+        if overrides or settings.device != before:
             if saved is not None:
-                settings, setup, more = _fit_to_checkpoint(settings, saved, inexact, anyway, objects)
+                settings, setup, more = _fit_to_checkpoint(settings, saved, anyway, objects)
                 notes += more
             run.change(settings, overrides)
         run.forget_after(saved.step if saved else 0)
@@ -91,22 +96,23 @@ def _computed_by_others(saved: SavedCheckpoint) -> list[str]:
 
 
 def _fit_to_checkpoint(
-    settings: Settings, saved: SavedCheckpoint, inexact: bool, anyway: bool, objects: Objects
+    settings: Settings, saved: SavedCheckpoint, anyway: bool, objects: Objects
 ) -> tuple[Settings, Setup, list[str]]:
     """Check that a run with these settings can go on from a checkpoint, and fit its schedule to a new length.
 
     Returns:
-        The settings, which say where the schedule warms up again; the device and the data; and a note if the learning
-        rate jumps or warms up.
+        The settings, which say where the schedule warms up again; the device and the data; and notes if the learning
+        rate jumps or warms up, and on another number of processes.
 
     Raises:
         CheckpointError: it is of another network.
-        ConfigError: it is past the last step already, or, unless ``inexact``, of another number of processes.
+        ConfigError: it is past the last step already, or its batches cannot be shared by so many processes.
         DataError: unless ``anyway``, the data has changed.
     """
     from fastrun.components.amp.precision import choose_precision
     from fastrun.config.plan import make_plan
     from fastrun.config.resolved import Resolved
+    from fastrun.run.elastic import describe, keep_batches
     from fastrun.run.new_length import fit_schedule
     from fastrun.storage.checkpoint.io import load
     from fastrun.storage.checkpoint.state import CheckpointState
@@ -117,12 +123,8 @@ def _fit_to_checkpoint(
 
     content = load(saved.path)
     world_size = CheckpointState.of(content, str(saved.path)).world_size
-    if world_size != settings.device.count and not inexact:
-        raise ConfigError(
-            f"device.count={settings.device.count}: the run had {world_size}, and would take other steps from here",
-            "--inexact goes on all the same",
-        )
     setup = set_up(settings, load_learned(saved.path), anyway=anyway, objects=objects)
+    settings = keep_batches(settings, setup.splits, world_size)
     sampler = build_sampler(settings, setup.splits, setup.device, Resolved({}))
     plan = make_plan(settings, sampler.steps_per_epoch)
     total = plan.total_steps
@@ -134,4 +136,6 @@ def _fit_to_checkpoint(
     net = load_network(saved.path, settings, objects).net
     precision = choose_precision(settings.amp.kind, setup.device.torch_device)
     settings, notes = fit_schedule(settings, build_update_rule(settings, net, precision, plan), plan, content)
+    if world_size != settings.device.world_size:
+        notes = [describe(world_size, settings, net), *notes]
     return settings, setup, notes

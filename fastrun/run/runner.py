@@ -19,6 +19,7 @@ from fastrun.errors import (
     ProcessEnded,
     StorageError,
 )
+from fastrun.run import launched
 from fastrun.run.early import check_early
 from fastrun.run.log import Screen, logging_to, show
 from fastrun.storage.checkpoint.files import SavedCheckpoint
@@ -26,6 +27,7 @@ from fastrun.storage.lock import locked
 from fastrun.storage.run_dir import RunDir
 from fastrun.system import signals
 from fastrun.system.clock import Clock
+from fastrun.system.place import find_place
 from fastrun.training.objects import NONE, Objects
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Ended(NamedTuple):
 
     Attributes:
         directory: the run directory.
-        summary: the content of summary.json.
+        summary: the content of summary.json; empty in a process that a launcher started and that is not the first.
         settings: the settings of the run.
     """
 
@@ -75,11 +77,18 @@ def train(
     Raises:
         FastrunError: the run was refused, or ended with an error, which is also in its directory.
     """
+    place = find_place()
+    settings = launched.fit_to_place(settings, overrides, place)
+    if place is not None and place.rank:
+        with suppress(OSError):
+            folder.rmdir()  # the first process has one of its own
+        return Ended(*launched.follow(place, settings))
     if not keeps_refused:
         check_early(settings, given=objects.given)
     try:
-        with locked(folder) as notes:
+        with launched.leading(place, settings), locked(folder) as notes:
             run = RunDir.create(folder, settings, overrides)
+            launched.note_run(place, run.path)
             return attempt(settings, run, None, notes, started=started, quiet=quiet, objects=objects)
     except _REFUSALS:
         if not keeps_refused and RunDir(folder).discard_if_unused():

@@ -11,6 +11,9 @@ from fastrun.storage.run_dir import RunDir
 from fastrun.system.memory import peak_memory, peak_of_device
 from fastrun.system.versions import versions
 from fastrun.training.fit import FitResult
+from fastrun.training.module import Training
+
+_LEAST_STEPS = 8  # whose time is told
 
 
 def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -> dict[str, Any]:
@@ -40,6 +43,7 @@ def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -
         "clock": seconds | {"total": clock.wall_seconds},
         "throughput": {
             "samples_per_second": state.samples / max(clock.train_seconds, 1e-9),
+            "step_seconds": _step_seconds(module),
             "cpu_share": None if module.cpu_share is None else round(module.cpu_share, 4),
         },
         "memory": {"process": peak_memory(), "device": peak_of_device(result.device.torch_device)},  # peaks, in bytes
@@ -48,6 +52,16 @@ def summarize(settings: Settings, run: RunDir, result: FitResult, status: str) -
         "hardware": describe_hardware(result.device),
         "versions": versions(),
     }
+
+
+def _step_seconds(module: Training) -> float | None:
+    """Return the seconds of a step after the first quarter, with all that callbacks do; None for a few steps only.
+
+    It is measured from one call of steps to the end of another, since some costs are those of a call.
+    """
+    step, seconds = module.steady_since or (module.state.step, 0.0)
+    steps = module.state.step - step
+    return (module.clock.train_seconds - seconds) / steps if steps >= _LEAST_STEPS else None
 
 
 def _best(run: RunDir, best: dict[str, Any] | None) -> dict[str, Any] | None:

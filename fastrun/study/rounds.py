@@ -95,8 +95,12 @@ class Rounds:
 def seconds_per_step(outcome: Outcome) -> float | None:
     """Return the seconds of a step of a timed run without its first steps; None where it has too few.
 
-    The last line is that of the validation at its end, before which the device has done all its steps.
+    A run that diverged has no summary. The last line is that of its last validation, before which the device has done
+    all its steps.
     """
+    measured = (outcome.summary.get("throughput") or {}).get("step_seconds")
+    if measured:
+        return float(measured)
     lines = [line for line in RunDir(outcome.path).lines() if line.get("train_seconds") is not None]
     if not lines:
         return None

@@ -8,7 +8,9 @@ fastrun itself reads neither property.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytorch_lightning as pl
 
@@ -25,3 +27,15 @@ def set_global_step(trainer: pl.Trainer, step: int) -> None:
     """Set ``trainer.global_step`` to the number of optimizer steps that a run has taken."""
     with suppress(AttributeError):
         trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = step
+
+
+def save_alone(trainer: pl.Trainer, path: Path, then: Callable[[], None]) -> None:
+    """Save a checkpoint as ``trainer.save_checkpoint`` does, without waiting for other processes, which are gone.
+
+    Args:
+        trainer: the trainer.
+        path: the file.
+        then: called once the checkpoint is there.
+    """
+    checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    trainer.strategy.save_checkpoint(checkpoint, path, storage_options=then)

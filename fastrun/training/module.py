@@ -32,7 +32,9 @@ from fastrun.components.transfer.frozen import FrozenBody
 from fastrun.redaction import redact
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 from fastrun.system.clock import Clock
+from fastrun.system.connection import is_broken
 from fastrun.system.cpu_share import CpuShare
+from fastrun.system.torch_internals import foreach_copy_
 from fastrun.training.builders.parts import Parts
 from fastrun.training.lightning_internals import set_current_epoch, set_global_step
 from fastrun.training.objective.lightning_module import attach_trainer, call_hook
@@ -40,6 +42,7 @@ from fastrun.training.step import Stepper, StepResult
 from fastrun.training.validator import Validator
 
 _NEVER = 1 << 62
+_WARMUP = 0.25  # of the steps: allocations, and the choice of steps per call
 log = logging.getLogger("fastrun")
 
 
@@ -60,6 +63,8 @@ class Training(pl.LightningModule):
         cpu_share: the share of CPU time that this process got while it trained; None before the end, or if not known.
         watching: the schedule, if it depends on validations, else None.
         compile_failure: the error of the compiler, or None.
+        is_between_steps: whether all weights and buffers are those after ``state.step`` steps.
+        steady_since: the step and the seconds of training at the first call after a quarter of the steps, or None.
         stepper: takes the steps; it exists from the start of training on.
     """
 
@@ -84,6 +89,8 @@ class Training(pl.LightningModule):
         self.measured: dict[str, float] = {}
         self.watching = update.curve if isinstance(update.curve, Watching) else None
         self.compile_failure: str | None = None
+        self.is_between_steps = False
+        self.steady_since: tuple[int, float] | None = None
         self._validator, self._sampler = Validator(parts), parts.sampler
         self._is_config_changed = is_config_changed
         self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
@@ -115,6 +122,9 @@ class Training(pl.LightningModule):
             backward=self.manual_backward if world_size > 1 else Tensor.backward,
             no_sync=wrapped.no_sync if isinstance(wrapped, DistributedDataParallel) else nullcontext,
         )
+        if world_size > 1:
+            self._live_buffers = list(self.net.buffers())
+            self._kept_buffers = [buffer.clone() for buffer in self._live_buffers]
         attach_trainer(self.net, self.trainer)
         self.objective.start(lambda step: set_global_step(self.trainer, step))
         if self.update.frozen is not None and self.state.step < self.update.frozen.until:
@@ -185,12 +195,14 @@ class Training(pl.LightningModule):
         frozen, budget = self.update.frozen, self.update.budget
         if frozen is not None and frozen.is_frozen and steps.start >= frozen.until:
             self._unfreeze_body(frozen)
+        if self.steady_since is None and steps.start >= _WARMUP * self.plan.total_steps:
+            self.steady_since = steps.start, self.clock.train_seconds
         begin = perf_counter()
         if budget is not None:
             budget.begin(steps.start, self._agreed_train_seconds())
         waited = self._take_steps(steps)
         self.clock.add_data_wait(waited)
-        self.state.step = steps.stop
+        self.state.step, self.is_between_steps = steps.stop, True
         seconds = perf_counter() - begin
         self.tuner.update(len(steps), seconds)
         if line := self._pace.update(len(steps), seconds - waited):
@@ -208,6 +220,9 @@ class Training(pl.LightningModule):
         """Take optimizer steps, and return the seconds spent waiting for data."""
         batches, take, waited = self._batches, self.stepper.step, 0.0
         assert batches is not None
+        self.is_between_steps = False
+        if self.trainer.world_size > 1:
+            take = self._take_or_undo
         for step in steps:
             begin = perf_counter()
             batch = next(batches)
@@ -215,6 +230,22 @@ class Training(pl.LightningModule):
             self.results.append(take(step, batch))
             self.state.samples += self._sampler.samples_in(step)
         return waited
+
+    def _take_or_undo(self, step: int, batch: Batch) -> StepResult:
+        """Take a step; if another process has gone meanwhile, leave all as it was after the step before.
+
+        Gradients are averaged before any weight changes. By then the network has changed its buffers.
+        """
+        if self._live_buffers:
+            foreach_copy_(self._kept_buffers, self._live_buffers)
+        try:
+            return self.stepper.step(step, batch)
+        except RuntimeError as error:
+            if is_broken(error) and not self.stepper.needs_closure:  # a closure changes weights between its gradients
+                for buffer, kept in zip(self._live_buffers, self._kept_buffers, strict=True):
+                    buffer.copy_(kept)
+                self.state.step, self.is_between_steps = step, True
+            raise
 
     def _agreed_train_seconds(self) -> float:
         """Return the seconds of training so far, including queued work; all processes get the first one's value."""

@@ -142,6 +142,7 @@ class Stepper:
 
     Attributes:
         memory_format: the memory format that the network takes batches in; None for the default one.
+        needs_closure: whether the optimizer takes several gradients a step.
         weights: the parameters that train.
         saved_tensors: the tensors that must be finite before they are saved: weights and running statistics.
         nan_guard: checks each loss and its gradients before the optimizer uses them.
@@ -167,15 +168,13 @@ class Stepper:
         for group, values in zip(update.optimizer.param_groups, update.group_values, strict=True):
             group.update(values)
         lay_out_state(update.optimizer)
-        self._needs_closure = needs_closure(update.optimizer)
+        self.needs_closure = needs_closure(update.optimizer)
         self._momentum = update.curve.momentum if isinstance(update.curve, Cycling) else None
         self.weights = [parameter for parameter in net.parameters() if parameter.requires_grad]
         statistics = [buffer for name, buffer in net.named_buffers() if name.rpartition(".")[2] in _STATISTICS]
         self.saved_tensors = [*self.weights, *statistics]
         scaler = update.precision.scaler
-        at_once = scaler is None and (
-            can_raise_at_once(device, world_size) or (self._needs_closure and world_size == 1)
-        )
+        at_once = scaler is None and (can_raise_at_once(device, world_size) or (self.needs_closure and world_size == 1))
         self.nan_guard = NanGuard(device, at_once, scaler)
         self._advance = build_step(update.optimizer, None if at_once or scaler else self.nan_guard.found_inf)
 
@@ -208,7 +207,7 @@ class Stepper:
         update = self.update
         optimizer, scaler = update.optimizer, update.precision.scaler
         factor = self._set_rates(step)
-        if self._needs_closure:
+        if self.needs_closure:
             loss, norm = self._step_with_closure(step, batch)
         else:
             loss = self._compute_gradients(step, batch)

@@ -252,7 +252,7 @@ def test_an_override_that_is_not_a_value_is_refused(folder: Path, capfd, overrid
 
 
 @pytest.mark.sampled
-@pytest.mark.parametrize(("override", "code"), [("model.hidden=[9]", 6), ("epochs=1", 2), ("device.count=2", 2)])
+@pytest.mark.parametrize(("override", "code"), [("model.hidden=[9]", 6), ("epochs=1", 2), ("device.count=3", 2)])
 def test_a_value_that_the_run_cannot_go_on_with_leaves_it_as_it_was(
     folder: Path, capfd, override: str, code: int
 ) -> None:

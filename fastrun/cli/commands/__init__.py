@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 _ORDER = (
     "train", "watch", "resume", "eval", "predict", "export", "runs", "compare", "report", "prune", "tune", "find",
-    "diagnose", "ablate", "race", "recipes", "options", "completion", "version",
+    "diagnose", "ablate", "race", "slurm", "recipes", "options", "completion", "version",
 )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ def run(arguments: list[str]) -> int:
     parser = ArgumentParser("fastrun resume", __doc__)
     parser.add_argument("run", metavar="RUN", help="a run or a sweep: its directory, `latest`, an id …")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="other values, such as epochs=20")
-    parser.add_argument("--inexact", action="store_true", help="allow another number of processes (device.count)")
     parser.add_argument(
         "--failed", action="store_true", help="of a sweep or a study: run jobs that failed or diverged again"
     )
@@ -54,8 +53,8 @@ def _resume_study(path: Path, given: Namespace) -> int:
     """
     may = () if is_race(path) else ("study.budget=",)
     other = [text for text in given.overrides if not text.startswith(may)]
-    if other or given.inexact or given.anyway:
-        what = next(iter(other), "--inexact or --anyway")
+    if other or given.anyway:
+        what = next(iter(other), "--anyway")
         hint = "leave it out, or start another" + ("; only study.budget may change" if may else "")
         raise UsageError(f"{what}: a {'study' if may else 'race'} goes on as it was planned", hint)
     with locked_ahead(path):
@@ -85,5 +84,5 @@ def _resume_run(path: Path, given: Namespace) -> int:
 
         settings = compose.from_config(directory.config(), given.overrides)
         started = process_start()
-        resume(settings, directory, given.overrides, started=started, inexact=given.inexact, anyway=given.anyway)
+        resume(settings, directory, given.overrides, started=started, anyway=given.anyway)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from fastrun.components.device.presence import no_gpu_error
 from fastrun.config.settings import DeviceConfig
 from fastrun.errors import ConfigError
 from fastrun.system.cores import allowed_cores
+from fastrun.system.place import find_place
 from fastrun.system.processor import cpu_name
 
 
@@ -24,6 +24,7 @@ class Device:
         torch_device: the device.
         rank: the number of this process, from 0.
         world_size: the number of processes.
+        local_size: the number of processes on this machine.
         strategy: Lightning's name for the way in which the processes work together.
         model_name: the name of the processor or GPU.
     """
@@ -31,6 +32,7 @@ class Device:
     torch_device: torch.device
     rank: int
     world_size: int
+    local_size: int
     strategy: str
     model_name: str
 
@@ -38,6 +40,11 @@ class Device:
     def name(self) -> str:
         """Return ``cpu`` or ``cuda``, preceded by their number if there are several: ``2 x cuda``."""
         return self.torch_device.type if self.world_size == 1 else f"{self.world_size} x {self.torch_device.type}"
+
+    @property
+    def nodes(self) -> int:
+        """Return the number of machines."""
+        return self.world_size // self.local_size
 
     @property
     def is_first(self) -> bool:
@@ -60,11 +67,12 @@ def choose_device(config: DeviceConfig) -> Device:
         raise no_gpu_error()
     if use_gpu and config.count > gpus:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
-    rank = int(os.environ.get("LOCAL_RANK", 0)) if config.count > 1 else 0
-    strategy = "ddp" if config.count > 1 else "auto"
-    torch_device = torch.device("cuda", rank) if use_gpu else torch.device("cpu")
-    model_name = torch.cuda.get_device_name(rank) if use_gpu else cpu_name()
-    return Device(torch_device, rank, config.count, strategy, model_name)
+    place = find_place() if config.world_size > 1 else None
+    rank, local_rank = (place.rank, place.local_rank) if place else (0, 0)
+    strategy = "ddp" if config.world_size > 1 else "auto"
+    torch_device = torch.device("cuda", local_rank) if use_gpu else torch.device("cpu")
+    model_name = torch.cuda.get_device_name(local_rank) if use_gpu else cpu_name()
+    return Device(torch_device, rank, config.world_size, config.count, strategy, model_name)
 
 
 def set_threads(threads: int | None, device: Device) -> None:
@@ -72,7 +80,7 @@ def set_threads(threads: int | None, device: Device) -> None:
 
     The number decides the last bits of a result, since threads add up parts of a sum.
     """
-    count = threads or max(1, allowed_cores() // device.world_size)
+    count = threads or max(1, allowed_cores() // device.local_size)
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
 
@@ -88,6 +96,7 @@ def describe_hardware(device: Device) -> dict[str, Any]:
         "device": str(device.torch_device),
         "name": device.model_name,
         "count": device.world_size,
+        "nodes": device.nodes,
         "cpu": cpu_name(),
         "cores": allowed_cores(),
         "threads": torch.get_num_threads(),

@@ -13,6 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from fastrun.components.device.device import Device
 from fastrun.storage.checkpoint.io import AtomicCheckpointIO
+from fastrun.system.place import Place, find_place
 
 
 def build_trainer(
@@ -35,19 +36,17 @@ def build_trainer(
     """
     return pl.Trainer(
         accelerator="gpu" if device.torch_device.type == "cuda" else "cpu",
-        devices=device.world_size
+        devices=device.local_size
         if device.world_size > 1 or device.torch_device.type == "cpu"
         else [device.torch_device.index or 0],
+        num_nodes=device.nodes,
         strategy="ddp" if device.strategy == "ddp" else "auto",
         precision="32-true",  # the module enters autocast itself for each step
         max_epochs=epochs,
         deterministic=deterministic,
         benchmark=False if deterministic else None,
         callbacks=callbacks,
-        plugins=[
-            AtomicCheckpointIO(),
-            LightningEnvironment(),
-        ],  # fastrun.run.ddp starts the processes, also under SLURM
+        plugins=[AtomicCheckpointIO(), _Environment(find_place())],
         default_root_dir=folder,
         logger=False if logger is None else logger,
         log_every_n_steps=None if logger is None else 1,  # in calls; some of Lightning's callbacks log
@@ -57,6 +56,41 @@ def build_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+class _Environment(LightningEnvironment):
+    """The processes of a run as Lightning is told of them, which would look for a launcher by itself.
+
+    Args:
+        place: the place of this process; None if it is alone.
+    """
+
+    def __init__(self, place: Place | None) -> None:
+        super().__init__()
+        self._place = place
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """Say that Lightning is to start no process: fastrun has, or the launcher."""
+        return True
+
+    def global_rank(self) -> int:
+        """Return the number of this process."""
+        return self._place.rank if self._place else 0
+
+    def local_rank(self) -> int:
+        """Return the number of this process on its node."""
+        return self._place.local_rank if self._place else 0
+
+    def node_rank(self) -> int:
+        """Return the number of this node."""
+        return self._place.rank // self._place.local_size if self._place else 0
+
+    def set_global_rank(self, rank: int) -> None:
+        """Set nothing: Lightning assumes that the processes of a node have consecutive numbers."""
+
+    def teardown(self) -> None:
+        """Change nothing: Lightning would forget an environment variable that another attempt needs."""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,12 @@ from fastrun.components.checkpoint.timer import SaveTimer
 from fastrun.storage.checkpoint.files import checkpoint_path
 from fastrun.storage.checkpoint.io import AtomicCheckpointIO
 from fastrun.storage.run_dir import RunDir
+from fastrun.system.connection import is_broken
 from fastrun.training.callbacks.metrics_recorder import MetricsRecorder
+from fastrun.training.lightning_internals import save_alone
 from fastrun.training.module import Training
+
+log = logging.getLogger("fastrun")
 
 
 class Checkpoint(pl.Callback):
@@ -61,6 +66,20 @@ class Checkpoint(pl.Callback):
         """Save at the end of the run, if a user's callback ended it at a step where nothing was due."""
         assert isinstance(pl_module, Training)
         self.save(trainer, pl_module)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Save the steps that are done if another process has gone: a step that fails then has changed no weight."""
+        assert isinstance(pl_module, Training)
+        module, step = pl_module, pl_module.state.step
+        if not (is_broken(exception) and module.is_between_steps and step > self.saved_at and trainer.is_global_zero):
+            return
+        if module.plan.validates(step):  # a run that goes on would not validate again
+            return
+        first = module.results[0].step if module.results else step
+        self.recorder.read(module, alone=True)
+        save_alone(trainer, checkpoint_path(self.run.checkpoints, step), partial(self._prune, step, _best_step(module)))
+        _writer(trainer).wait()
+        log.warning(f"saved at step {step}; train/loss from step {first} on is that of the first process's part")
 
     def _is_due(self, trainer: pl.Trainer, module: Training) -> bool:
         """Say whether a checkpoint is due; if minutes decide, the first process decides for all."""

@@ -51,8 +51,12 @@ class MetricsRecorder(pl.Callback):
         if pauses or (alone and perf_counter() - self._read_at >= _SECONDS):
             self.read(pl_module)
 
-    def read(self, module: Training) -> None:
+    def read(self, module: Training, *, alone: bool = False) -> None:
         """Transfer the results of finished steps to the host at once, and write their lines.
+
+        Args:
+            module: the training.
+            alone: whether this process reads without the others, which are gone: losses are of its part of a batch.
 
         Raises:
             Diverged: a step was bad; the lines of those before it are written.
@@ -65,7 +69,7 @@ class MetricsRecorder(pl.Callback):
         norms = [result.grad_norm for result in results if result.grad_norm is not None]
         flags = module.stepper.nan_guard.flags(module.stepper.saved_tensors)
         unread = torch.cat([losses, *([torch.stack(norms).float()] if norms else []), flags])
-        if module.trainer.world_size > 1:
+        if module.trainer.world_size > 1 and not alone:
             torch.distributed.all_reduce(unread)
             unread /= module.trainer.world_size
         values = unread.tolist()

@@ -62,7 +62,7 @@ def choose(settings: Settings, setup: Setup) -> Settings:
     if not keys:
         return settings
     if keys == ["speed.threads"] and not _is_tuned(settings, setup.device):
-        return with_choice(settings, {"speed.threads": max(1, allowed_cores() // setup.device.world_size)})
+        return with_choice(settings, {"speed.threads": max(1, allowed_cores() // setup.device.local_size)})
     answer, is_known = find_answer(settings, setup)
     return _with_answer(settings, answer, is_known)
 
@@ -133,7 +133,7 @@ class _Run:
     @property
     def _cores(self) -> int:
         """Return the cores of each process of the run."""
-        return max(1, allowed_cores() // self.setup.device.world_size)
+        return max(1, allowed_cores() // self.setup.device.local_size)
 
     def _threads_by_size(self) -> dict[str, int]:
         """Return the threads that the rule gives a step on a CPU, if they are open."""
@@ -197,7 +197,7 @@ class _Run:
 
     def _dimensions(self) -> list[Dimension]:
         device = self.setup.device
-        return dimensions(self.settings, self.net, device.torch_device, device.world_size)
+        return dimensions(self.settings, self.net, device.torch_device, device.local_size)
 
     def _is_worth_compiling(self, step_seconds: float) -> bool:
         """Say whether a run is so long that trying to compile takes a small part of it."""

@@ -62,18 +62,18 @@ def open_keys(settings: Settings) -> list[str]:
     return keys
 
 
-def dimensions(settings: Settings, net: nn.Module, device: torch.device, world_size: int) -> list[Dimension]:
+def dimensions(settings: Settings, net: nn.Module, device: torch.device, processes: int) -> list[Dimension]:
     """Return what there is to choose for a network, the most important first.
 
     Args:
         settings: the settings of the run.
         net: its network.
         device: the device.
-        world_size: the number of processes, which share the cores.
+        processes: the number of processes that share the cores.
     """
     keys, found = open_keys(settings), []
     if "speed.threads" in keys:
-        found.append(Dimension("speed.threads", _threads(settings, device, world_size), _THREADS_GAIN))
+        found.append(Dimension("speed.threads", _threads(settings, device, processes), _THREADS_GAIN))
     if "amp.kind" in keys:
         found.append(Dimension("amp.kind", _precisions(device)))
     if "speed.channels_last" in keys and has_convolutions(net):
@@ -84,9 +84,9 @@ def dimensions(settings: Settings, net: nn.Module, device: torch.device, world_s
     return found
 
 
-def _threads(settings: Settings, device: torch.device, world_size: int) -> tuple[int, ...]:
+def _threads(settings: Settings, device: torch.device, processes: int) -> tuple[int, ...]:
     """Return one, half and all of the cores of a process; all of them only where the CPU does not train."""
-    cores = max(1, allowed_cores() // world_size)
+    cores = max(1, allowed_cores() // processes)
     if device.type != "cpu" or settings.speed.kind != "auto":
         return (cores,)
     return tuple(sorted({1, max(1, cores // 2), cores}))

@@ -85,7 +85,7 @@ def diagnose(settings: Settings, seconds: float = 30.0, say: Say = lambda text: 
         DataError: the data cannot be read or trained on.
         OutOfMemory: the training does not fit the device.
     """
-    processes = settings.device.count
+    processes = settings.device.world_size
     settings, notes = _in_one_process(settings)
     with _state_kept(settings), _explained(settings):
         say("loading the data")
@@ -145,14 +145,14 @@ def _count(trial: Trial) -> Flops | None:
 def _in_one_process(settings: Settings) -> tuple[Settings, list[str]]:
     """Return settings for one process without a budget of time, and notes on what is left out."""
     notes = []
-    count = settings.device.count
+    count = settings.device.world_size
     if count > 1:
         share = max(1, settings.batch.size // count)
         notes.append(
             f"one process is measured, with its share of the batch, {share} samples; "
             f"what {count} of them wait for one another is not"
         )
-        batch, device = replace(settings.batch, size=share), replace(settings.device, count=1)
+        batch, device = replace(settings.batch, size=share), replace(settings.device, count=1, nodes=1)
         settings = replace(settings, batch=batch, device=device)
     if settings.early_stopping.kind == "budget":
         notes.append("validations and checkpoints count as in a run of all epochs, not of the budget")

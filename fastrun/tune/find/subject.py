@@ -65,7 +65,7 @@ def _check(settings: Settings) -> None:
     Raises:
         ConfigError: it does.
     """
-    if settings.device.count > 1:
+    if settings.device.world_size > 1:
         raise ConfigError(
             f"device.count={settings.device.count}: a search takes its steps in one process",
             "device.count=1; what it finds holds for several processes, since batch.size counts the samples of all",

@@ -19,7 +19,7 @@ from fastrun.config.resolved import Resolved
 from fastrun.training.builders.loaders import build_loaders, build_sampler
 from fastrun.training.builders.setup import scaling_on, set_up
 
-ELSEWHERE = Device(torch.device("meta"), 0, 1, "auto", "a device other than the host's")
+ELSEWHERE = Device(torch.device("meta"), 0, 1, 1, "auto", "a device other than the host's")
 IMAGES = ["data=synthetic", "data.shape=[1,4,4]", "data.samples=64", "augment=randaugment", "batch.size=8"]
 
 
