@@ -1,8 +1,8 @@
-"""What a step costs in two processes on the CPU: fastrun beside plain DistributedDataParallel.
+"""What a step costs in several processes on the CPU: fastrun under torchrun beside plain DistributedDataParallel.
 
-    python benchmarks/ddp.py [--steps N] [--rounds N]
+    python benchmarks/ddp.py [--processes N] [--steps N] [--rounds N]
 
-resnet8 on synthetic 3x32x32, a batch of 128 shared by two processes that talk by gloo, each with half of the cores.
+resnet8 on synthetic 3x32x32, a batch of 128 shared by the processes, which talk by gloo and share the cores.
 Both train the same network with the same optimizer settings and schedule, in fresh processes each round; of twice the
 steps the second half counts.
 
@@ -34,36 +34,39 @@ from fastrun.compose import compose
 from fastrun.storage.run_dir import RunDir
 from fastrun.training.builders import data
 
-WORLD = 2
 DATA = ("data=synthetic", "data.val_fraction=0.02", "data.test_fraction=0.01", "batch.size=128", "amp=off")
 NETWORK = ("model=resnet", "model.depth=8", "model.width=16", "optimizer=nesterov", "schedule=onecycle")
 FIXED = (*DATA, *NETWORK, "checkpoint=none")
 
 
-def fastrun(steps: int) -> float:
-    """Return milliseconds a step of ``fastrun train``."""
-    plan = (f"steps={2 * steps}", f"val_every={steps}", "device=ddp", "device.accelerator=cpu", f"device.count={WORLD}")
+def fastrun(steps: int, processes: int) -> float:
+    """Return milliseconds a step of ``fastrun train`` under torchrun."""
+    plan = (f"steps={2 * steps}", f"val_every={steps}", "device=ddp", "device.accelerator=cpu")
+    launch = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", f"--master-port={free_port()}"]
     with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as outputs:
-        command = [sys.executable, "-m", "fastrun", "train", *FIXED, *plan, f"outputs={outputs}"]
+        command = [sys.executable, *launch, "-m", "fastrun", "train", *FIXED, *plan, f"outputs={outputs}"]
         subprocess.run(command, check=True, capture_output=True)
         (run,) = Path(outputs).glob("*/*")
         return 1e3 * seconds_of_second_half(RunDir(run).lines()) / steps
 
 
-def plain(steps: int) -> float:
-    """Return milliseconds a step of the loop below."""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def plain(steps: int, processes: int) -> float:
+    """Return milliseconds a step of the loop below."""
     with tempfile.NamedTemporaryFile() as result:
-        spawn(loop, (steps, port, result.name), nprocs=WORLD)
+        spawn(loop, (steps, processes, free_port(), result.name), nprocs=processes)
         return 1e3 * float(json.loads(Path(result.name).read_text())) / steps
 
 
-def loop(rank: int, steps: int, port: int, result: str) -> None:
+def loop(rank: int, steps: int, processes: int, port: int, result: str) -> None:
     """Train as one of the processes; the first writes the seconds of the second half down."""
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // WORLD))
-    distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=WORLD)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=processes)
     settings = halves(compose([*FIXED, "device=cpu"]), steps)
     parts = twin(settings, data.load_splits(settings))
     net = DistributedDataParallel(parts.net)
@@ -72,7 +75,7 @@ def loop(rank: int, steps: int, port: int, result: str) -> None:
         if step == steps:
             distributed.barrier()
             start = perf_counter()
-        mine = chosen.chunk(WORLD)[rank]
+        mine = chosen.chunk(processes)[rank]
         x, y = parts.data.floats(parts.data.x.index_select(0, mine)), parts.data.y.index_select(0, mine)
         for group in parts.optimizer.param_groups:
             group["lr"] = parts.rate * parts.curve(step)
@@ -87,6 +90,7 @@ def loop(rank: int, steps: int, port: int, result: str) -> None:
 
 def options() -> argparse.Namespace:
     made = parser(__doc__)
+    made.add_argument("--processes", type=int, default=2, help="(%(default)s)")
     made.add_argument("--steps", type=int, default=30, help="timed a round (%(default)s)")
     return made.parse_args()
 
@@ -94,9 +98,10 @@ def options() -> argparse.Namespace:
 def main() -> None:
     asked = options()
     machine(torch.device("cpu"))
-    contestants = {"fastrun": partial(fastrun, asked.steps), "plain": partial(plain, asked.steps)}
+    how = asked.steps, asked.processes
+    contestants = {"fastrun": partial(fastrun, *how), "plain": partial(plain, *how)}
     values = in_turn(contestants, asked.rounds)
-    show(f"step of resnet8 in {WORLD} processes, batch 128", values, "plain", "ms a step")
+    show(f"step of resnet8 in {asked.processes} processes, batch 128", values, "plain", "ms a step")
     claim(values, "fastrun", "plain", "at most 1.03")
 
 

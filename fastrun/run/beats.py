@@ -27,14 +27,17 @@ class Beats:
         place: the place of this process.
         connect: returns a connection to the store, of this object alone: one that waits blocks all that share it.
         lose: called with the number of a process that gives no beat any more, and the seconds since its last.
+        leave: called in a process that goes on although the first one has told that the run has ended.
 
     Attributes:
         silence: the seconds without a beat after which a process is given up.
     """
 
-    def __init__(self, place: Place, connect: Callable[[], Store], lose: Callable[[int, float], None]) -> None:
+    def __init__(
+        self, place: Place, connect: Callable[[], Store], lose: Callable[[int, float], None], leave: Callable[[], None]
+    ) -> None:
         self.silence = _SILENCE
-        self._rank, self._lose = place.rank, lose
+        self._rank, self._lose, self._leave = place.rank, lose, leave
         self._is_over = threading.Event()
         now = time.monotonic()
         others = range(1, place.world_size) if place.rank == 0 else [0]
@@ -65,6 +68,10 @@ class Beats:
                     if beat != self._last[rank][0]:
                         self._last[rank] = beat, now
                 self._answered = now
+                if self._rank and store.check(["end"]):
+                    if not self._is_over.wait(_HURRIED):
+                        self._leave()
+                    return
 
     def _watch(self) -> None:
         while not self._is_over.wait(_PERIOD):

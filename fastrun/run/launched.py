@@ -146,8 +146,10 @@ def _run_in_another(world: World, verb: str, arguments: list[str], run: Callable
     except FirstEnded as error:
         return error.exit_code
     except FastrunError as error:
-        if isinstance(error, ProcessEnded) and world.place.rank == 1:
-            raise
+        if isinstance(error, ProcessEnded):  # the first process has gone and tells nothing
+            if world.place.rank == 1 or world.place.local_rank == 0:
+                raise
+            return error.exit_code
         world.attempt = max(1, world.attempt)
         with suppress(RuntimeError):
             world.report(error)

@@ -222,8 +222,11 @@ def _end(run: RunDir, status: str, exit_code: int, text: str) -> None:
 
 
 def _is_told(error: BaseException) -> bool:
-    """Say whether an error is not due to a signal; a process that ended may have received the same signal."""
-    return isinstance(error, FastrunError) and not isinstance(error, ProcessEnded)
+    """Say whether an error is not due to a signal.
+
+    A process that ended may have received the same signal, unless a launcher started it, which sends one afterwards.
+    """
+    return isinstance(error, FastrunError) and not (isinstance(error, ProcessEnded) and find_place() is None)
 
 
 @contextmanager

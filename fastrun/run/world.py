@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class World:
         self._group: Group | None = None
         self._lost: ProcessEnded | None = None
         self._has_ended = False
-        self._beats = Beats(place, lambda: _connect(place), self._lose)
+        self._beats = Beats(place, lambda: _connect(place), self._lose, self._break_off)
 
     def tell(self, key: str, **content: Any) -> None:
         """Write a message for the other processes."""
@@ -71,10 +72,10 @@ class World:
         """
         try:
             while True:
+                self.check()
                 for key in keys:
                     if (content := self.read(key)) is not None:
                         return key, content
-                self.check()
                 time.sleep(_PAUSE)
         except RuntimeError as error:  # nobody serves the store any more
             raise ProcessEnded("process 0 has ended or cannot be reached", None, _GONE) from error
@@ -85,6 +86,8 @@ class World:
         Raises:
             FastrunError: it has ended with an error, or cannot be reached.
         """
+        if self._lost is not None and self.place.rank:
+            raise self._lost  # the store may have gone as well, and would be waited for
         if self.place.rank == 0 and (report := self.read(f"error/{self.attempt}")):
             raise _error_of(report)
         if self._lost is not None:
@@ -156,12 +159,16 @@ class World:
         if self._has_ended:
             return
         self._has_ended = True
+        teller = threading.Thread(target=self._tell_end, args=(code,), daemon=True)
+        teller.start()
+        teller.join(_HEARD)  # a store whose node is cut off does not answer
+        self._beats.stop()
+
+    def _tell_end(self, code: int) -> None:
         with suppress(RuntimeError):  # nobody may be left to be told
             self.tell("end", exit_code=code)
-            deadline = time.monotonic() + (0 if self.place.has_store else _HEARD)
-            while self._store.add("heard", 0) < self.place.world_size - 1 and time.monotonic() < deadline:
+            while not self.place.has_store and self._store.add("heard", 0) < self.place.world_size - 1:
                 time.sleep(_PAUSE)
-        self._beats.stop()
 
     def heard(self) -> None:
         """Tell the first process that this one has read that the run has ended."""
@@ -173,6 +180,9 @@ class World:
         """Give up another process: end what this one waits in for it."""
         message = f"process {rank} has ended or cannot be reached: nothing was heard of it for {seconds:.0f} s"
         self._lost = self._lost or ProcessEnded(message, None, _GONE)
+        self._break_off()
+
+    def _break_off(self) -> None:
         if self._group is not None:
             self._group.break_off()
 

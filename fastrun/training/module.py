@@ -125,6 +125,7 @@ class Training(pl.LightningModule):
         if world_size > 1:
             self._live_buffers = list(self.net.buffers())
             self._kept_buffers = [buffer.clone() for buffer in self._live_buffers]
+            self._settle_gradient_order()
         attach_trainer(self.net, self.trainer)
         self.objective.start(lambda step: set_global_step(self.trainer, step))
         if self.update.frozen is not None and self.state.step < self.update.frozen.until:
@@ -137,6 +138,17 @@ class Training(pl.LightningModule):
             call_hook(self.net, name)
         step_ms = self.speed.found.get("step_ms")
         self._pace, self._cpu = Pace(step_ms / 1e3 if step_ms else None, torch.get_num_threads()), CpuShare()
+
+    def _settle_gradient_order(self) -> None:
+        """Let DistributedDataParallel choose now in which order it sums gradients, by a backward pass of zeros.
+
+        It chooses once, after a backward pass, when Lightning calls it again. Which step that is depends on time, and
+        the order decides on the last bits of sums over three processes or more.
+        """
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        self.manual_backward(_Zero.apply(*reversed(weights)))
+        for weight in weights:
+            weight.grad = None
 
     def _compile_if_enabled(self) -> None:
         """Compile the network if ``speed.compile`` is set, and count the time as the clock's phase ``compile``."""
@@ -343,3 +355,16 @@ class Training(pl.LightningModule):
         """Set ``trainer.current_epoch`` to the epoch of the step that comes next."""
         last = self.plan.total_steps - 1
         set_current_epoch(self.trainer, min(self.state.step, last) // self.plan.steps_per_epoch)
+
+
+class _Zero(torch.autograd.Function):
+    """Zero as a function of weights. Its gradients have the memory layout of the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(*weights)
+        return weights[0].new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> tuple[Tensor, ...]:
+        return tuple(map(torch.zeros_like, ctx.saved_tensors))

@@ -289,17 +289,18 @@ class Die(pl.Callback):
 """
 
 
-def test_what_is_done_is_saved_when_another_process_dies_in_a_step(folder: Path) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.full)])
+def test_what_is_done_is_saved_when_another_process_dies_in_a_step(folder: Path, count: int) -> None:
     (folder / "mine.py").write_text(DYING)
     run = [*RUN, "model=resnet", "model.depth=8", "norm=batch", "checkpoint.every=1ep", "speed.steps_per_call=4"]
     run.remove("model.hidden=[16]")
-    first, _ = ended(srun(folder, "train", *run, "name=died", "+callbacks.die._target_=mine.Die"))
+    first, *_ = ended(srun(folder, "train", *run, "name=died", "+callbacks.die._target_=mine.Die", count=count))
     assert first[0] == 137
     assert "saved at step 6; train/loss from step 1 on is that of the first process's part" in first[1]
     died = the_run(folder, "died")
     assert first[2].endswith(f"hint: go on with: fastrun resume {died}\n")
-    assert [code for code, _, _ in ended(srun(folder, "resume", str(died)))] == [0, 0]
-    assert [code for code, _, _ in ended(srun(folder, "train", *run, "name=whole"))] == [0, 0]
+    for command in (["resume", str(died)], ["train", *run, "name=whole"]):
+        assert [code for code, _, _ in ended(srun(folder, *command, count=count))] == [0] * count
     whole = the_run(folder, "whole")
     ours, theirs = weights(died), weights(whole)
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
