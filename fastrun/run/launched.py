@@ -6,7 +6,6 @@ code, config and data, and take part.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, replace
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from fastrun.config.settings import Settings, from_dict
 from fastrun.errors import (
     ConfigError,
-    DataError,
     Diverged,
     FastrunError,
     Interrupted,
@@ -25,7 +23,7 @@ from fastrun.errors import (
     ProcessEnded,
     UsageError,
 )
-from fastrun.redaction import redact
+from fastrun.run.agreement import check_data, check_same, description, requested
 from fastrun.system.place import Place
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class FirstEnded(ProcessEnded):
 
 
 def fit_to_place(settings: Settings, overrides: Sequence[str], place: Place | None) -> Settings:
-    """Return the settings of a run with as many processes as the launcher started; without one, on this machine alone.
+    """Return the settings of a run with as many processes as the launcher started.
 
     Args:
         settings: the settings of the run.
@@ -51,8 +49,7 @@ def fit_to_place(settings: Settings, overrides: Sequence[str], place: Place | No
         ConfigError: the command line asks for another number of processes, or for a single one.
     """
     if place is None:
-        asked = any(override.startswith("device.nodes=") for override in overrides)
-        return settings if asked else replace(settings, device=replace(settings.device, nodes=1))
+        return settings
     started = {
         "device.count": (place.local_size, f"{place.local_size} processes on each node"),
         "device.nodes": (place.nodes, f"processes on {place.nodes} node{'s' * (place.nodes > 1)}"),
@@ -199,10 +196,10 @@ def _take_part(world: World, order: Mapping[str, Any], composed: Settings | None
 
     settings = from_dict(order["settings"])
     try:
-        _check_same(order, description(settings), composed)
+        check_same(order, description(settings), composed)
         resume = Path(order["resume"]) if order["resume"] else None
         setup = set_up(settings, load_learned(resume) if resume else None, anyway=True)
-        _check_data(order["fingerprint"], setup.splits.fingerprint)
+        check_data(order["fingerprint"], setup.splits.fingerprint)
         world.tell(f"ready/{world.attempt}/{world.place.rank}")
         if world.ask("end", f"go/{world.attempt}")[0] == "end":
             return
@@ -266,72 +263,3 @@ def taking_part(world: World, run: Path, settings: Settings, setup: Setup, resum
 def backend_of(setup: Setup) -> str:
     """Return the name of what the processes of a run send each other tensors by."""
     return "nccl" if setup.device.torch_device.type == "cuda" else "gloo"
-
-
-def requested(settings: Settings) -> dict[str, Any]:
-    """Return the settings of a run by their dotted keys, without secrets."""
-
-    def flat(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(node, Mapping) and node:
-            for name, value in node.items():
-                yield from flat(value, f"{key}.{name}".lstrip("."))
-        else:
-            yield key, node
-
-    return dict(flat(redact(asdict(settings)), ""))
-
-
-def description(settings: Settings) -> dict[str, Any]:
-    """Return what all processes of a run must have in common: the versions of packages, and the user's own code."""
-    from fastrun.config.trust import user_files
-    from fastrun.system.versions import versions
-
-    modules = sorted({target.partition(".")[0] for target in _targets(asdict(settings))})
-    code = {module: _digest(files) for module in modules if (files := user_files(module))}
-    return {"versions": versions(), "code": code}
-
-
-def _targets(node: Any) -> Iterator[str]:
-    if isinstance(node, Mapping):
-        if isinstance(node.get("_target_"), str):
-            yield node["_target_"]
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
-
-
-def _digest(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _check_same(order: Mapping[str, Any], own: Mapping[str, Any], composed: Settings | None) -> None:
-    """Check that this process has the versions, the code and the config of the first one.
-
-    Raises:
-        ConfigError: it has others.
-    """
-    for name, version in order["versions"].items():
-        if own["versions"][name] != version:
-            raise ConfigError(f"it has {name} {own['versions'][name]}, and the first process {version}")
-    for module, digest in order["code"].items():
-        if own["code"].get(module) != digest:
-            raise ConfigError(f"its {module} is not that of the first process", "copy the code to all nodes")
-    theirs, ours = order.get("requested"), requested(composed) if composed else None
-    if theirs is None or ours is None:
-        return
-    for key in dict.fromkeys([*theirs, *ours]):
-        if theirs.get(key) != ours.get(key):
-            message = f"it has {key}={ours.get(key)}, and the first process {theirs.get(key)}"
-            raise ConfigError(message, "start all processes by the same command line, with the same conf/")
-
-
-def _check_data(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    from fastrun.components.data.fingerprint import describe_change
-
-    if change := describe_change(theirs, ours):
-        raise DataError(f"it has other data than the first process: {change}", "copy the data to all nodes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastrun.config.settings import Settings
@@ -56,6 +57,8 @@ def resume(
     """
     place = find_place()
     before = settings.device
+    if place is None and not any(override.startswith("device.nodes=") for override in overrides):
+        settings = replace(settings, device=replace(settings.device, nodes=1))  # this machine alone goes on
     settings = launched.fit_to_place(settings, overrides, place)
     if place is not None and place.rank:
         return Ended(*launched.follow(place, None))

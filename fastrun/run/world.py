@@ -37,24 +37,26 @@ class World:
 
     Args:
         place: the place of this one.
+        number: how many runs these processes have trained before.
 
     Attributes:
         place: the place of this one.
         attempt: the number of the attempt at training that is under way, from 1; 0 before the first.
         requested: the settings that were asked for, by their dotted keys; None for a run that goes on.
+        has_ended: whether the run has ended.
 
     Raises:
         ConfigError: the first process cannot be reached, or its port is in use.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, number: int = 0) -> None:
         self.place, self.attempt = place, 0
         self.requested: dict[str, Any] | None = None
-        self._store = _connect(place)
+        self._store = _connect(place, number)
         self._group: Group | None = None
         self._lost: ProcessEnded | None = None
-        self._has_ended = False
-        self._beats = Beats(place, lambda: _connect(place), self._lose, self._break_off)
+        self.has_ended = False
+        self._beats = Beats(place, lambda: _connect(place, number), self._lose, self._break_off)
 
     def tell(self, key: str, **content: Any) -> None:
         """Write a message for the other processes."""
@@ -156,9 +158,9 @@ class World:
 
     def _end(self, code: int) -> None:
         """Tell all other processes that the run has ended, and let those read it whose store ends with this one."""
-        if self._has_ended:
+        if self.has_ended:
             return
-        self._has_ended = True
+        self.has_ended = True
         teller = threading.Thread(target=self._tell_end, args=(code,), daemon=True)
         teller.start()
         teller.join(_HEARD)  # a store whose node is cut off does not answer
@@ -172,6 +174,7 @@ class World:
 
     def heard(self) -> None:
         """Tell the first process that this one has read that the run has ended."""
+        self.has_ended = True
         with suppress(RuntimeError):
             self._store.add("heard", 1)
         self._beats.stop()
@@ -187,29 +190,41 @@ class World:
             self._group.break_off()
 
 
-@functools.cache
+_worlds: dict[Place, list[World]] = {}  # of this process, which trains one run after the other
+
+
 def world_at(place: Place) -> World:
-    """Return the processes of the run that this one, at its place, belongs to. They are connected once."""
-    return World(place)
+    """Return the processes of the run that this one belongs to now. They are connected once for a run."""
+    worlds = _worlds.setdefault(place, [])
+    if not worlds or worlds[-1].has_ended:
+        worlds.append(World(place, len(worlds)))
+    return worlds[-1]
 
 
-def _connect(place: Place) -> PrefixStore:
-    serves = place.rank == 0 and not place.has_store
+def _connect(place: Place, number: int) -> PrefixStore:
     where = f"{place.address}:{place.port}"
+    serves = place.rank == 0 and not place.has_store
     try:
-        store = _store(place, serves=serves)
+        if serves:
+            _serve(place)
+        store = _store(place, serves=False)
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().partition("\n")[0][:200]
         if serves:
             raise ConfigError(f"{where} cannot be served: {reason}", "set MASTER_PORT to a free port") from error
         message = f"process {place.rank} cannot reach the first one at {where}: {reason}"
         raise ConfigError(message, "MASTER_ADDR and MASTER_PORT say where it is") from error
-    return PrefixStore(f"fastrun/{place.restart}", store)
+    return PrefixStore(f"fastrun/{place.restart}/{number}", store)
+
+
+@functools.cache
+def _serve(place: Place) -> TCPStore:
+    """Serve the store for as long as this process lives."""
+    return _store(place, serves=True)
 
 
 def _store(place: Place, *, serves: bool) -> TCPStore:
-    """Return a connection to the store; those of one process share the server that the first one starts."""
-    how: dict[str, Any] = {"wait_for_workers": False, "timeout": timedelta(seconds=_CONNECT), "multi_tenant": True}
+    how: dict[str, Any] = {"wait_for_workers": False, "timeout": timedelta(seconds=_CONNECT)}
     return TCPStore(place.address, place.port, None, serves, **how)
 
 

@@ -40,12 +40,18 @@ def torchrun(folder: Path, *arguments: str, count: int = 2, options: Sequence[st
     return started(command, folder, environment(folder))
 
 
-def srun(folder: Path, *arguments: str, count: int = 2, folders: Sequence[Path] = ()) -> list[subprocess.Popen[str]]:
+def srun(
+    folder: Path,
+    *arguments: str,
+    count: int = 2,
+    folders: Sequence[Path] = (),
+    program: Sequence[str] = ("-m", "fastrun"),
+) -> list[subprocess.Popen[str]]:
     """The processes of a job step with the environment that srun gives them, each in a folder of its own if asked."""
     step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": str(count), "SLURM_STEP_NUM_NODES": "1",
             "SLURM_STEP_NODELIST": "localhost", "MASTER_PORT": str(free_port())}  # fmt: skip
     places = [{"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(count)]
-    command = [sys.executable, "-m", "fastrun", *arguments]
+    command = [sys.executable, *program, *arguments]
     where = folders or [folder] * count
     return [started(command, path, environment(path) | step | place) for path, place in zip(where, places, strict=True)]
 
@@ -305,3 +311,34 @@ def test_what_is_done_is_saved_when_another_process_dies_in_a_step(folder: Path,
     ours, theirs = weights(died), weights(whole)
     assert all(torch.equal(value, theirs[key]) for key, value in ours.items())
     assert losses(died)[6:] == losses(whole)[6:]
+
+
+SCRIPT = """
+import os, fastrun
+for seed in range(2):
+    run = fastrun.train([*{}, f"seed={{seed}}", f"name=mine{{seed}}"], quiet=True)
+    print(os.environ["SLURM_PROCID"], run.directory.name, run.summary.get("steps"))
+"""
+
+
+@pytest.mark.full
+def test_a_script_trains_one_run_after_the_other(folder: Path) -> None:
+    (folder / "script.py").write_text(SCRIPT.format(RUN))
+    first, second = ended(srun(folder, program=["script.py"]))
+    assert (first[0], second[0]) == (0, 0), (first, second)
+    names = [path.name for seed in range(2) for path in folder.glob(f"outputs/mine{seed}/*")]
+    assert first[1].split() == ["0", names[0], "24", "0", names[1], "24"]
+    assert second[1].split() == ["1", names[0], "None", "1", names[1], "None"]
+
+
+@pytest.mark.full
+def test_a_port_in_use_is_told(folder: Path, new_process) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        alone = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "MASTER_ADDR": "127.0.0.1"}
+        done = new_process("train", *RUN, **alone, MASTER_PORT=str(port))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: 127.0.0.1:{port} cannot be served: ")
+    assert done.stderr.endswith("hint: set MASTER_PORT to a free port\n")
