@@ -86,7 +86,10 @@ def test_an_open_end_is_an_arrow_and_the_blocks_that_would_decide_are_named_belo
     assert "◂" in line
     assert "▸" in line
     assert "1.10 (0 to 30.00)  undecided  " in line
-    assert "Undecided: ema (a new study with 16 to 32 blocks, on new seeds" in " ".join(drawn(OPEN).split())
+    assert (
+        "Undecided: ema (a new study would decide it with even odds with 16 blocks, in about 80 % of cases with 32)"
+        in " ".join(drawn(OPEN).split())
+    )
 
 
 def test_a_full_run_that_is_told_from_itself_is_said_to_be() -> None:

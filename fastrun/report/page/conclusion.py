@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fastrun.config.monitor import Monitor
 from fastrun.report.page.forest import interval
 from fastrun.report.page.number_format import enumerate_words, percent, ratio
 from fastrun.report.page.study_files import VerdictRow
@@ -47,7 +48,13 @@ def conclude(verdicts: Sequence[VerdictRow], *, is_tuned: bool = False) -> Concl
 
     more = [row.more_blocks for factor in of("undecided") for row in rows[factor].values() if row.more_blocks]
     sentences = [
-        *_sentence("Keep", [f"{factor} ({_gain(rows[factor])}{_caveat(factor, is_tuned)})" for factor in of("keep")]),
+        *_sentence(
+            "Keep",
+            [
+                f"{factor} ({_gain(rows[factor])}{_cost(rows[factor])}{_caveat(factor, is_tuned)})"
+                for factor in of("keep")
+            ],
+        ),
         *_sentence("Drop", [f"{factor} ({_loss(rows[factor])})" for factor in of("drop")]),
         *_sentence("It depends on the others:", of("mixed")),
         *_sentence("Undecided:", [f"{factor} ({_wants(rows[factor])})" for factor in of("undecided")]),
@@ -55,9 +62,24 @@ def conclude(verdicts: Sequence[VerdictRow], *, is_tuned: bool = False) -> Concl
     return Conclusion(of("keep"), of("drop"), of("undecided"), sentences, max(more) if more else None)
 
 
+def is_worse_on_test(row: VerdictRow) -> bool:
+    """Say whether the side with the heuristic is worse on test data, by an interval that leaves out no difference."""
+    low, high = row.test_difference_low, row.test_difference_high
+    if low is None or high is None or row.kind == "same":
+        return False
+    if row.kind == "without":  # the interval is that of the arm less its baseline, which has the heuristic here
+        low, high = -high, -low
+    name = (row.test_metric_name or "").rpartition("/")[2]
+    return high < 0 if Monitor.of(f"val/{name}").higher_is_better else low > 0
+
+
 def is_untuned(factor: str, *, is_tuned: bool) -> bool:
     """Say whether what replaces a factor has a learning rate that nobody has looked for: that of another optimizer."""
     return not is_tuned and factor.partition("=")[0] == "optimizer"
+
+
+def _cost(rows: Mapping[str, VerdictRow]) -> str:
+    return "; on test data it ends worse with it" if any(map(is_worse_on_test, rows.values())) else ""
 
 
 def _caveat(factor: str, is_tuned: bool) -> str:
@@ -79,7 +101,10 @@ def describe_check(row: VerdictRow | None) -> tuple[bool | None, str]:
     holds = not is_apart and (row.low or 0) <= 1 <= (row.high or float("inf"))
     against = f"The recipe against itself came out as {ratio(row.ratio)} ({interval(row)})"
     if holds:
-        return True, f"{against}: not told apart, for the interval holds 1. Its width is how far chance goes here."
+        return (
+            True,
+            f"{against}: not told apart, for the interval holds 1. Its width is how far chance goes from seed to seed.",
+        )
     return False, f"{against}: told apart, so the other ratios cannot be trusted on this machine."
 
 
@@ -132,8 +157,9 @@ def _loss(rows: Mapping[str, VerdictRow]) -> str:
 def _wants(rows: Mapping[str, VerdictRow]) -> str:
     enough = [row.blocks + row.more_blocks for row in rows.values() if row.more_blocks]
     if not enough:
-        return "these blocks do not tell how many would decide"
-    return f"a new study with {span(max(enough))} blocks, on new seeds, would decide if the ratio stays"
+        return "these blocks do not tell how many more it needs"
+    blocks = max(enough)
+    return f"a new study would decide it with even odds with {blocks} blocks, in about 80 % of cases with {2 * blocks}"
 
 
 def span(blocks: int) -> str:

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastrun.config.monitor import Monitor
 from fastrun.report.location import is_race
-from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, is_untuned, span
+from fastrun.report.page.conclusion import Conclusion, conclude, describe_check, is_untuned, is_worse_on_test, span
 from fastrun.report.page.forest import draw_forest, interval
 from fastrun.report.page.number_format import enumerate_words, number, percent, plural
 from fastrun.report.page.pair import describe_pair
@@ -80,17 +79,6 @@ def study_context(folder: Path) -> dict[str, Any]:
             _commands(study, rows, conclusion, progress, is_trusted=holds is not False, is_busy=is_quiet is False)
         ),
     }
-
-
-def is_worse_on_test(row: VerdictRow) -> bool:
-    """Say whether the side with the heuristic is worse on test data, by an interval that leaves out no difference."""
-    low, high = row.test_difference_low, row.test_difference_high
-    if low is None or high is None or row.kind == "same":
-        return False
-    if row.kind == "without":  # the interval is that of the arm less its baseline, which has the heuristic here
-        low, high = -high, -low
-    name = (row.test_metric_name or "").rpartition("/")[2]
-    return high < 0 if Monitor.of(f"val/{name}").higher_is_better else low > 0
 
 
 def describe_target(plan: dict[str, Any]) -> str:
@@ -217,8 +205,9 @@ def _commands(
         yield f"Train with {enumerate_words(conclusion.keep)}{rest}", train
     if conclusion.more_blocks:
         total = max(row.blocks for row in rows) + conclusion.more_blocks
+        names = enumerate_words(list(dict.fromkeys(row.factor for row in rows if row.more_blocks)))
         words = (
-            f"Decide the rest in a new study, which has seeds of its own: {total} blocks decide it with even odds, "
+            f"Decide {names} in a new study, which has seeds of its own: {total} blocks decide with even odds, "
             f"{2 * total} in about 80 % of cases"
         )
         yield words, _typed_command(study, [f"study.blocks={2 * total}"])

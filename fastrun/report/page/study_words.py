@@ -22,19 +22,23 @@ def explain_words(study: StudyFiles) -> Iterator[tuple[str, str]]:
     """Yield each word that the page of a study with verdicts uses, and what it means there; together a sentence."""
     name, arms = study.folder.parent.name, {row.kind: row.arm for row in reversed(study.verdicts)}
     if is_race(study.folder):
-        yield "Full", f"is {name} as it was typed; the other arm is the best that the search found."
+        yield "Full", f"is the recipe as it was typed, {name}; the other arm is the best that the search found."
     else:
         without = arms.get("without", "full - norm")
-        yield "Full", f"is {name} as it was typed; “{without}” is full without a heuristic."
+        yield "Full", f"is the recipe as it was typed, {name}; “{without}” is full without a heuristic."
         if "added" in arms:
             yield "Plain", f"is the run without all of the heuristics; “{arms['added']}” has one of them."
     yield "A block", "is one seed: every arm is trained with it, and arms are compared within it."
     yield (
         "Pilot runs",
-        "came first, on seeds of their own: they set the target, where none is given, and do not count.",
+        "came first, on seeds of their own, and do not count: they set how long runs may become, and the target where "
+        "none is given.",
     )
     if "same" in arms:
-        yield "A/A", "is full beside itself on other seeds: what it shows is chance."
+        yield (
+            "A/A",
+            "is full beside itself on other seeds: what it shows is chance, and more of it than within a block.",
+        )
 
 
 def describe_least_p(rows: Sequence[VerdictRow], confidence: float) -> str:
