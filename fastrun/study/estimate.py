@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from fastrun.config.duration import to_steps
+from fastrun.config.duration import to_seconds, to_steps
 from fastrun.config.settings import CheckpointConfig, Settings, SweepConfig, TargetConfig
 from fastrun.errors import ConfigError
 from fastrun.storage.job import Job, JobList
@@ -112,6 +112,9 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
     comparisons = counted(found.comparisons, "comparison")
     enough = f"{found.least_blocks} blocks are the least that can decide {comparisons}"
     print(f"{enough}; small differences take more")
+    budget = definition.config.budget
+    if budget is not None and found.seconds > to_seconds(budget, "study.budget"):
+        print(f"study.budget={budget} is shorter: the study would most likely end before it can decide anything")
 
 
 def format_time(seconds: float) -> str:

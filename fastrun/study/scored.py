@@ -218,13 +218,12 @@ class Scored:
         Raises:
             ConfigError: not one block has fitted.
         """
-        budget = f"study.budget={self.definition.config.budget}"
+        budget, blocks = f"study.budget={self.definition.config.budget}", len(self.plan.seeds)
+        needed = self.budget.spent() + (blocks - block) * (self._block_seconds() + self._round_seconds())
+        hint = f"about {needed / 60:.0f}min for all {blocks}: fastrun resume {self.definition.folder} study.budget=…"
         if block == 0:
-            blocks = len(self.plan.seeds)
-            needed = self.budget.spent() + blocks * (self._block_seconds() + self._round_seconds())
-            hint = f"about {needed / 60:.0f}min for all: fastrun resume {self.definition.folder} study.budget=…"
             raise ConfigError(f"{budget} has no time for a block after the pilot", hint)
-        self.stopped = f"{budget} has no time for block {block + 1}"
+        self.stopped = f"{budget} has no time for block {block + 1}; {hint}"
 
     def _has_time(self) -> bool:
         """Say whether another block and its rounds fit, if it takes as long as those so far."""

@@ -244,7 +244,7 @@ def test_a_budget_ends_a_study_after_a_whole_block_and_may_be_raised(lab: Lab, m
     with pytest.raises(ConfigError) as raised:
         lab.study(ONE, "target.value=0.8", "study.blocks=12", "study.budget=8min", physics=NORM)
     assert raised.value.message == "study.budget=8min has no time for a block after the pilot"
-    assert "min for all: fastrun resume " in str(raised.value.hint)
+    assert "min for all 12: fastrun resume " in str(raised.value.hint)
     some = lab.go_on("study.budget=30min", physics=NORM)
     assert 0 < some.blocks < 12
     assert some.stopped.startswith("study.budget=30min has no time for block ")
