@@ -14,7 +14,7 @@ from fastrun.system.place import Place
 _PERIOD = 1.0  # seconds between two beats
 _SILENCE = 30.0  # seconds without a beat after which a process is given up
 _HURRIED = 5.0  # the same once a connection is known to be broken
-_START = 120.0  # seconds for a process to give its first beat
+_START = 300.0  # seconds for a process to give its first beat
 
 
 class Beats:

@@ -161,7 +161,7 @@ def follow(place: Place, composed: Settings | None) -> tuple[Path, dict[str, Any
         composed: the settings that this process composed from its own files; None where it composed none.
 
     Returns:
-        The run directory, no summary, and the settings.
+        The run directory, no summary, and the settings; empty ones if nothing was left to train.
 
     Raises:
         FirstEnded: the run ended with an error.
@@ -179,7 +179,7 @@ def follow(place: Place, composed: Settings | None) -> tuple[Path, dict[str, Any
                 world.heard()
                 if told["exit_code"]:
                     raise FirstEnded("the first process has ended the run", None, told["exit_code"])
-                return Path(order["run"]), {}, from_dict(order["settings"])
+                return Path(order.get("run", "")), {}, from_dict(order.get("settings", {}))
             order = told
             _take_part(world, order, composed)
             memory.release_unused()

@@ -81,7 +81,8 @@ def train(
     settings = launched.fit_to_place(settings, overrides, place)
     if place is not None and place.rank:
         with suppress(OSError):
-            folder.rmdir()  # the first process has one of its own
+            if not keeps_refused:  # jobs of a sweep share theirs
+                folder.rmdir()  # the first process has one of its own
         return Ended(*launched.follow(place, settings))
     if not keeps_refused:
         check_early(settings, given=objects.given)

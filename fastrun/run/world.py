@@ -25,7 +25,7 @@ from fastrun.run.children import TEXT
 from fastrun.system.connection import Group
 from fastrun.system.place import Place
 
-_CONNECT = 120.0  # seconds for the first process to start
+_CONNECT = 300.0  # seconds for the first process to start
 _PAUSE = 0.05  # seconds between two looks at a message
 _HEARD = 5.0  # seconds for the others to read that the run has ended
 _REFUSALS = {error.exit_code: error for error in (ConfigError, DataError, CheckpointError)}  # before the first step
@@ -80,7 +80,8 @@ class World:
                         return key, content
                 time.sleep(_PAUSE)
         except RuntimeError as error:  # nobody serves the store any more
-            raise ProcessEnded("process 0 has ended or cannot be reached", None, _GONE) from error
+            who = "process 0" if self.place.rank or not self.place.has_store else self.place.launcher
+            raise ProcessEnded(f"{who} has ended or cannot be reached", None, _GONE) from error
 
     def check(self) -> None:
         """Raise the error of another process, if there is one.

@@ -14,15 +14,20 @@ from fastrun.sweep.ledger import Ledger, is_sweep
 from fastrun.sweep.resume import job_of
 from fastrun.sweep.runner import carry_out
 from fastrun.system.clock import process_start
+from fastrun.system.place import find_place
 
 
 def run_job(job: Job) -> object:
-    """Run a single run, or a job of a sweep in a process that another launcher has started."""
+    """Run a single run, or a job of a sweep in a process that another launcher has started.
+
+    Where it has started several processes for the job, the first one notes what becomes of it; the others take part.
+    """
     from fastrun.run import runner
 
-    if is_sweep_job(job):
+    place, of_sweep = find_place(), is_sweep_job(job)
+    if of_sweep and (place is None or place.rank == 0):
         return run(job)
-    return runner.train(job.settings, job.folder, job.overrides, started=process_start())
+    return runner.train(job.settings, job.folder, job.overrides, started=process_start(), keeps_refused=of_sweep)
 
 
 def is_sweep_job(job: Job) -> bool:

@@ -21,7 +21,8 @@ class Place:
     """The place of a process among the processes of a run.
 
     Attributes:
-        launcher: what started the processes: ``torchrun``, ``srun``, ``mpirun`` or ``fastrun``.
+        launcher: what started the processes: ``torchrun``, ``srun``, ``mpirun``, ``submitit``,
+            ``the caller`` where each was started by hand, or ``fastrun``.
         rank: the number of this process, from 0.
         local_rank: its number among those on this node, from 0.
         world_size: the number of processes.
@@ -69,7 +70,7 @@ def find_place(environment: Mapping[str, str] = os.environ) -> Place | None:
     Raises:
         ConfigError: a variable is missing or no number, or the nodes have different numbers of processes.
     """
-    for find in (_of_torchrun, _of_srun, _of_open_mpi, _of_mpich):
+    for find in (_of_torchrun, _of_lightning, _of_srun, _of_open_mpi, _of_mpich, _of_submitit):
         place = find(environment)
         if place is not None and place.world_size > 1:
             _check(place)
@@ -103,6 +104,19 @@ def _of_torchrun(found: Mapping[str, str]) -> Place | None:
     )
 
 
+def _of_lightning(found: Mapping[str, str]) -> Place | None:
+    """Return the place of a process that was started by hand, with the variables that Lightning reads."""
+    if not {"NODE_RANK", "LOCAL_RANK", "WORLD_SIZE"} <= found.keys():
+        return None
+    number = _Numbers(found, "whoever started this process")
+    size, local_rank = number("WORLD_SIZE"), number("LOCAL_RANK")
+    if size > 1 and not found.get("LOCAL_WORLD_SIZE"):
+        raise ConfigError("LOCAL_WORLD_SIZE is not set", "set it to the number of processes on each node")
+    local_size = number("LOCAL_WORLD_SIZE", size)
+    rank, address = number("NODE_RANK") * local_size + local_rank, found.get("MASTER_ADDR", "127.0.0.1")
+    return Place("the caller", rank, local_rank, size, local_size, address, number("MASTER_PORT", _PORT))
+
+
 def _of_srun(found: Mapping[str, str]) -> Place | None:
     """Return the place in a step of SLURM; srun alone sets these names, while sbatch sets SLURM_NTASKS and more."""
     if not {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"} <= found.keys():
@@ -132,6 +146,17 @@ def _of_mpich(found: Mapping[str, str]) -> Place | None:
     return _of_mpi(found, ("PMI_RANK", "MPI_LOCALRANKID", "PMI_SIZE", "MPI_LOCALNRANKS"))
 
 
+def _of_submitit(found: Mapping[str, str]) -> Place | None:
+    """Return the place among the tasks of submitit on this machine; on a cluster submitit uses srun."""
+    names = "SUBMITIT_LOCAL_GLOBALID", "SUBMITIT_LOCAL_LOCALID", "SUBMITIT_LOCAL_NTASKS"
+    if not set(names) <= found.keys():
+        return None
+    number = _Numbers(found, "submitit")
+    rank, local_rank, size = map(number, names)
+    job = "".join(filter(str.isdigit, found.get("SUBMITIT_LOCAL_JOB_ID", ""))) or "0"
+    return Place("submitit", rank, local_rank, size, size, "127.0.0.1", _SLURM_PORTS[int(job) % len(_SLURM_PORTS)])
+
+
 def _of_mpi(found: Mapping[str, str], names: tuple[str, str, str, str]) -> Place | None:
     if not set(names) <= found.keys():
         return None
@@ -151,7 +176,7 @@ class _Numbers:
     def text(self, name: str) -> str:
         value = self.found.get(name)
         if not value:
-            raise ConfigError(f"{self.launcher} has not set {name}", f"set {name}, the node of the first process")
+            raise ConfigError(f"{self.launcher} has not set {name}", f"set {name}")
         return value
 
     def __call__(self, name: str, default: int | None = None) -> int:

@@ -106,6 +106,11 @@ class Training(pl.LightningModule):
         """Return the range of steps unchanged: the training loader yields batches that are on the device already."""
         return batch
 
+    def on_fit_start(self) -> None:
+        """Settle how several processes sum gradients, before a callback begins to watch them."""
+        if self.trainer.world_size > 1:
+            self._settle_gradient_order()
+
     def on_train_start(self) -> None:
         """Build the stepper, compile the network if asked to, and open the data at the step that comes next."""
         if self.device.type == "cuda":
@@ -125,7 +130,6 @@ class Training(pl.LightningModule):
         if world_size > 1:
             self._live_buffers = list(self.net.buffers())
             self._kept_buffers = [buffer.clone() for buffer in self._live_buffers]
-            self._settle_gradient_order()
         attach_trainer(self.net, self.trainer)
         self.objective.start(lambda step: set_global_step(self.trainer, step))
         if self.update.frozen is not None and self.state.step < self.update.frozen.until:

@@ -96,7 +96,9 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     ("ranks", "more", "said"),
     [
         ([1], "at: 99, first: setup", "stopped at step 2, all of it saved"),
-        ([0, 1], "at: 99, first: setup, number: 10", "stopped by a signal while nothing was trained"),
+        pytest.param(
+            [0, 1], "at: 99, first: setup, number: 10", "stopped by a signal while nothing was trained", marks=FULL
+        ),
     ],
     ids=["the second", "both"],
 )
@@ -239,7 +241,7 @@ def test_a_process_that_dies_in_mid_training_ends_the_run_with_its_own_error(
 @pytest.mark.parametrize(
     ("how", "code", "said"),
     [
-        ("killed", 137, "was killed by SIGKILL, exit code 137"),
+        pytest.param("killed", 137, "was killed by SIGKILL, exit code 137", marks=FULL),
         pytest.param("bug", 3, "ended with exit code 3: losing.bug raised ValueError: a bug of mine", marks=FULL),
     ],
 )
@@ -255,7 +257,8 @@ def test_a_process_that_dies_before_all_have_met_ends_the_run(
     assert RunDir(run).status() == "failed"
 
 
-@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.full), 1])
+@pytest.mark.full
+@pytest.mark.parametrize("rank", [0, 1])
 def test_nothing_stays_behind_of_a_run_whose_process_is_killed(new_process, folder: Path, rank: int) -> None:
     (folder / "losing.py").write_text(LOSING.replace("global_rank == 1", f"global_rank == {rank}"))
     lose = ["pipeline=workers", "+callbacks.lose={_target_: losing.Lose, how: killed}"]

@@ -135,6 +135,19 @@ def test_a_worker_that_is_killed_ends_the_sweep_and_its_job_has_saved(
 
 @pytest.mark.full
 @pytest.mark.slow
+def test_each_job_may_have_several_processes(faults: Path, new_process: Any, tiny: Any, rows: Any) -> None:
+    (faults / "armed").unlink()
+    several = "hydra.launcher.tasks_per_node=2", "device=ddp", "device.accelerator=cpu", "+callbacks.fault.kind=fine"
+    done = new_process("train", *tiny, "-m", *SUBMITIT, *several, "seed=1,2")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = faults.glob("outputs/train/sweep-*")
+    assert [row["state"] for row in rows(sweep)] == ["finished", "finished"]
+    runs = [json.loads(path.read_text()) for path in sweep.glob("*/summary.json")]
+    assert [run["hardware"]["count"] for run in runs] == [2, 2]
+
+
+@pytest.mark.full
+@pytest.mark.slow
 def test_ctrl_c_lets_jobs_on_ray_save(faults: Path, start: Any, rows: Any) -> None:
     sweep = start(*RAY, "+callbacks.fault.kind=waits", "seed=1,2,3", HOME=str(faults))
     written(faults / "pid-waits")

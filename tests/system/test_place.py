@@ -22,6 +22,13 @@ OPEN_MPI = {
     "OMPI_COMM_WORLD_LOCAL_SIZE": "2", "MASTER_ADDR": "10.0.0.1",
 }  # fmt: skip
 MPICH = {"PMI_RANK": "1", "PMI_SIZE": "2", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "2"}
+BY_HAND = {
+    "NODE_RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "10.0.0.1",
+}  # fmt: skip
+SUBMITIT = {
+    "SUBMITIT_LOCAL_JOB_ID": "4321", "SUBMITIT_LOCAL_NTASKS": "2", "SUBMITIT_LOCAL_GLOBALID": "1",
+    "SUBMITIT_LOCAL_LOCALID": "1",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -32,9 +39,20 @@ MPICH = {"PMI_RANK": "1", "PMI_SIZE": "2", "MPI_LOCALRANKID": "1", "MPI_LOCALNRA
         (SRUN | {"MASTER_ADDR": "a", "MASTER_PORT": "7"}, Place("srun", 3, 1, 4, 2, "a", 7)),
         (OPEN_MPI, Place("mpirun", 3, 1, 4, 2, "10.0.0.1", 29500)),
         (MPICH, Place("mpirun", 1, 1, 2, 2, "127.0.0.1", 29500)),
+        (BY_HAND, Place("the caller", 3, 1, 4, 2, "10.0.0.1", 29500)),
+        (SUBMITIT, Place("submitit", 1, 1, 2, 2, "127.0.0.1", 15_000 + 4321)),
         (TORCHRUN | SRUN, Place("torchrun", 5, 1, 8, 4, "node-a", 29400, has_store=True, restart=2)),
     ],
-    ids=["torchrun", "srun", "srun with an address", "mpirun", "one node of mpich", "torchrun under srun"],
+    ids=[
+        "torchrun",
+        "srun",
+        "srun with an address",
+        "mpirun",
+        "one node of mpich",
+        "by hand",
+        "submitit",
+        "torchrun under srun",
+    ],
 )
 def test_each_launcher_tells_a_process_its_place(environment, place: Place) -> None:
     assert find_place(environment) == place
@@ -55,6 +73,7 @@ def test_a_process_that_is_alone_has_no_place(environment) -> None:
     [
         (TORCHRUN | {"RANK": "first"}, "RANK=first is not a number"),
         ({**TORCHRUN, "MASTER_ADDR": ""}, "torchrun has not set MASTER_ADDR"),
+        ({key: value for key, value in BY_HAND.items() if key != "LOCAL_WORLD_SIZE"}, "LOCAL_WORLD_SIZE is not set"),
         (TORCHRUN | {"LOCAL_WORLD_SIZE": "3"}, "torchrun started 8 processes, 3 of them on this node"),
         (SRUN | {"SLURM_STEP_NUM_TASKS": "5"}, "srun started 5 processes on 2 nodes"),
         ({key: value for key, value in OPEN_MPI.items() if key != "MASTER_ADDR"}, "mpirun has not set MASTER_ADDR"),

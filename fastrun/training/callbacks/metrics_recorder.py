@@ -70,8 +70,7 @@ class MetricsRecorder(pl.Callback):
         flags = module.stepper.nan_guard.flags(module.stepper.saved_tensors)
         unread = torch.cat([losses, *([torch.stack(norms).float()] if norms else []), flags])
         if module.trainer.world_size > 1 and not alone:
-            torch.distributed.all_reduce(unread)
-            unread /= module.trainer.world_size
+            unread = _mean_over_processes(unread, module.trainer.world_size)
         values = unread.tolist()
         good, trouble = module.stepper.nan_guard.judge(results[-1].step, values[: len(results)], *values[-2:])
         lines = []
@@ -134,3 +133,10 @@ class MetricsRecorder(pl.Callback):
             self.run.append(lines)
         if self.tracker is not None and lines:
             self.tracker.append(lines)
+
+
+def _mean_over_processes(values: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the mean of each value, in an order that does not depend on its place, as that of ``all_reduce`` does."""
+    gathered = [torch.empty_like(values) for _ in range(count)]
+    torch.distributed.all_gather(gathered, values)
+    return sum(gathered[1:], gathered[0]) / count
