@@ -217,7 +217,7 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("how", "code", "said"),
     [
-        ("killed", 137, "was killed by SIGKILL, exit code 137"),
+        pytest.param("killed", 137, "was killed by SIGKILL, exit code 137", marks=FULL),
         pytest.param("stopped", 137, "was killed by SIGKILL, exit code 137", marks=FULL),
         pytest.param("bug", 1, "ended with exit code 1: ValueError: a bug of mine", marks=FULL),
     ],
