@@ -90,7 +90,8 @@ def run_command(place: Place, verb: str, arguments: list[str], run: Callable[[st
     world = world_at(place)
     if place.rank:
         return _run_in_another(world, verb, arguments, run)
-    if place.restart and verb == "train" and (begun := world.noted_run()):
+    begun = world.noted_run() if place.restart and verb == "train" else None
+    if begun and Path(begun, "config.yaml").is_file():  # a run that was refused is not there any more
         verb, arguments = "resume", [begun]
     with world.ending():
         return run(verb, arguments)

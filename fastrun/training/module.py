@@ -250,14 +250,16 @@ class Training(pl.LightningModule):
     def _take_or_undo(self, step: int, batch: Batch) -> StepResult:
         """Take a step; if another process has gone meanwhile, leave all as it was after the step before.
 
-        Gradients are averaged before any weight changes. By then the network has changed its buffers.
+        Gradients are averaged before any weight changes. By then the network has changed its buffers. A LightningModule
+        may have changed more, which is not known, so its step is not undone.
         """
         if self._live_buffers:
             foreach_copy_(self._kept_buffers, self._live_buffers)
         try:
             return self.stepper.step(step, batch)
         except RuntimeError as error:
-            if is_broken(error) and not self.stepper.needs_closure:  # a closure changes weights between its gradients
+            has_own_step = self.stepper.needs_closure or isinstance(self.net, pl.LightningModule)
+            if is_broken(error) and not has_own_step:  # a closure changes weights between its gradients
                 for buffer, kept in zip(self._live_buffers, self._kept_buffers, strict=True):
                     buffer.copy_(kept)
                 self.state.step, self.is_between_steps = step, True
