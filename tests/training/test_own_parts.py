@@ -73,8 +73,8 @@ def own(folder: Path) -> None:
 
 
 def commands() -> list[str]:
-    (block,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
-    return [line.partition("#")[0].strip() for line in block.splitlines()]
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
+    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if "mymod" in line]
 
 
 @pytest.mark.usefixtures("own")
