@@ -155,6 +155,9 @@ class SpeedConfig:
     malloc: bool | None = None  # keep freed memory for the next step; null: true on CPUs
     compile: bool | None = None  # use torch.compile, timed as clock.compile; null: if it saves more than it takes
     compile_mode: CompileMode = "default"  # reduce-overhead: CUDA graphs
+    checkpointing: bool = (
+        False  # compute activations again in the backward pass instead of keeping them, to save memory
+    )
     trial_seconds: NotNegative = 10.0  # to measure candidates for at most, and 3 % of the run; 0: no trial
     found: dict[str, Any] = field(default_factory=dict)  # the outcome of the trial, written by fastrun
 
@@ -182,6 +185,7 @@ class DeviceConfig:
     accelerator: Annotated[str, Words(("auto", "cpu", "gpu"))] = "auto"
     count: Processes = 1  # devices of each node, or processes on its CPUs
     nodes: Processes = 1  # machines; torchrun or srun starts the processes on them
+    offload: bool = False  # fsdp: keep weights and the optimizer's state in the memory of the host
 
     @property
     def world_size(self) -> int:

@@ -45,7 +45,8 @@ KEYS = {  # another name of a key or group: fastrun's
 }  # fmt: skip
 
 OPTIONS = {  # another name of a group's option: fastrun's
-    "device": {"cuda": "gpu", "cuda:0": "gpu", "nvidia": "gpu", "multi": "ddp", "distributed": "ddp"},
+    "device": {"cuda": "gpu", "cuda:0": "gpu", "nvidia": "gpu", "multi": "ddp", "distributed": "ddp",
+               "fsdp2": "fsdp", "sharded": "fsdp", "zero": "fsdp", "zero3": "fsdp"},
     "amp": {
         "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "16": "fp16", "bf16-mixed": "bf16", "16-mixed": "fp16",
         "true": "auto", "on": "auto", "32": "off", "fp32": "off", "float32": "off", "none": "off", "false": "off",

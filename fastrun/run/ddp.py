@@ -66,7 +66,8 @@ def other_processes(run: Path, settings: Settings, setup: Setup, resume: Path | 
     first = Place("fastrun", 0, 0, count, count, "127.0.0.1", _free_port())
     children = _start(run, settings, resume, first)
     try:
-        with _environment(first.environment()), children.watched(lambda error: _give_up(error, run, children)):
+        watched = children.watched(lambda error: _give_up(error, run, children))
+        with _environment(first.environment()), watched, _connected(first, setup):
             yield
             children.wait(_LAST_SECONDS)
     except RuntimeError as error:
@@ -109,6 +110,27 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@contextmanager
+def _connected(place: Place, setup: Setup) -> Iterator[None]:
+    """Connect the processes for the duration of a block if they divide the network's weights before they train.
+
+    Otherwise Lightning connects them when training starts.
+    """
+    if not setup.device.is_sharded:
+        yield
+        return
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+    from fastrun.system.connection import Group, backend_for
+
+    store = TCPStore(place.address, place.port, place.world_size, place.rank == 0)
+    group = Group(backend_for(setup.device.torch_device.type), store, place)
+    try:
+        yield
+    finally:
+        group.leave()
 
 
 def _give_up(error: ProcessEnded, run: Path, children: Children) -> NoReturn:
@@ -159,7 +181,10 @@ def _train(order: dict[str, Any]) -> None:
     settings, run = from_dict(order["settings"]), RunDir(Path(order["run"]))
     resume = Path(order["resume"]) if order["resume"] else None
     learned = load_learned(resume) if resume else None  # compared with the data by the first process
-    fit(settings, run, set_up(settings, learned, anyway=True), resume, Clock(process_start()), None)
+    setup, place = set_up(settings, learned, anyway=True), find_place()
+    assert place is not None
+    with _connected(place, setup):
+        fit(settings, run, setup, resume, Clock(process_start()), None)
 
 
 def _exit_code(error: BaseException, report: int) -> int:

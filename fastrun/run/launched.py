@@ -62,8 +62,9 @@ def fit_to_place(settings: Settings, overrides: Sequence[str], place: Place | No
     if device.kind in ("cpu", "gpu"):
         message = f"device={device.kind} is for one process, and {place.launcher} started {place.world_size}"
         raise ConfigError(message, f"device=ddp device.accelerator={device.kind}")
-    device = replace(device, kind="ddp", count=place.local_size, nodes=place.nodes)
-    return replace(settings, device=device, choices=settings.choices | {"device": "ddp"})
+    kind = "fsdp" if device.kind == "fsdp" else "ddp"
+    device = replace(device, kind=kind, count=place.local_size, nodes=place.nodes)
+    return replace(settings, device=device, choices=settings.choices | {"device": kind})
 
 
 def run_command(place: Place, verb: str, arguments: list[str], run: Callable[[str, list[str]], int]) -> int:
@@ -190,7 +191,7 @@ def _take_part(world: World, order: Mapping[str, Any], composed: Settings | None
     """Train as one of the processes of an attempt; report an error of this process."""
     from fastrun.storage.run_dir import RunDir
     from fastrun.system.clock import Clock, process_start
-    from fastrun.system.connection import is_broken
+    from fastrun.system.connection import backend_for, is_broken
     from fastrun.training.builders.setup import set_up
     from fastrun.training.fit import fit
     from fastrun.training.trained.model import load_learned
@@ -204,7 +205,7 @@ def _take_part(world: World, order: Mapping[str, Any], composed: Settings | None
         world.tell(f"ready/{world.attempt}/{world.place.rank}")
         if world.ask("end", f"go/{world.attempt}")[0] == "end":
             return
-        world.join(backend_of(setup))
+        world.join(backend_for(setup.device.torch_device.type))
         fit(settings, RunDir(Path(order["run"])), setup, resume, Clock(process_start()), None)
     except (Interrupted, Diverged):
         pass  # all processes end at the same step
@@ -230,7 +231,7 @@ def taking_part(world: World, run: Path, settings: Settings, setup: Setup, resum
         MemoryError: one of them has no memory left.
         FastrunError: one of them has other code, config or data, has ended with an error, or cannot be reached.
     """
-    from fastrun.system.connection import is_broken
+    from fastrun.system.connection import backend_for, is_broken
 
     world.attempt += 1
     world.tell(
@@ -246,7 +247,7 @@ def taking_part(world: World, run: Path, settings: Settings, setup: Setup, resum
         world.ask(f"ready/{world.attempt}/{rank}")
     world.tell(f"go/{world.attempt}")
     try:
-        world.join(backend_of(setup))
+        world.join(backend_for(setup.device.torch_device.type))
         yield
     except RuntimeError as error:
         first = world.why_broken() if is_broken(error) else None
@@ -259,8 +260,3 @@ def taking_part(world: World, run: Path, settings: Settings, setup: Setup, resum
         raise first from error
     finally:
         world.leave()
-
-
-def backend_of(setup: Setup) -> str:
-    """Return the name of what the processes of a run send each other tensors by."""
-    return "nccl" if setup.device.torch_device.type == "cuda" else "gloo"

@@ -23,7 +23,7 @@ from fastrun.config.settings import Settings
 from fastrun.errors import CheckpointError, ConfigError, Diverged, OutOfMemory
 from fastrun.run import ddp
 from fastrun.storage.checkpoint.files import SavedCheckpoint
-from fastrun.storage.checkpoint.io import load
+from fastrun.storage.checkpoint.load import load_small
 from fastrun.storage.checkpoint.state import CheckpointState
 from fastrun.storage.run_dir import RunDir
 from fastrun.system import memory
@@ -168,7 +168,7 @@ def _usual_rate(option: str) -> float:
 
 def carry_clock(clock: Clock, path: Path | None) -> Clock:
     """Return a clock that has counted the whole run once the time in the checkpoint is added to it."""
-    kept = CheckpointState.of(load(path), str(path)).clock if path else {}
+    kept = CheckpointState.of(load_small(path), str(path)).clock if path else {}
     spent = {phase: seconds - kept.get(phase, 0.0) for phase, seconds in clock.state().items()}
     return Clock(time.time(), spent)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fastrun.components.device.all_gpus import with_all_gpus
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.run import launched
@@ -60,6 +61,8 @@ def resume(
     if place is None and not any(override.startswith("device.nodes=") for override in overrides):
         settings = replace(settings, device=replace(settings.device, nodes=1))  # this machine alone goes on
     settings = launched.fit_to_place(settings, overrides, place)
+    if place is None and not objects.given:
+        settings = with_all_gpus(settings, overrides)
     if place is not None and place.rank:
         return Ended(*launched.follow(place, None))
     check_no_links(run.path, run.checkpoints)
@@ -117,7 +120,7 @@ def _fit_to_checkpoint(
     from fastrun.config.resolved import Resolved
     from fastrun.run.elastic import describe, keep_batches
     from fastrun.run.new_length import fit_schedule
-    from fastrun.storage.checkpoint.io import load
+    from fastrun.storage.checkpoint.load import load
     from fastrun.storage.checkpoint.state import CheckpointState
     from fastrun.training.builders.loaders import build_sampler
     from fastrun.training.builders.optimizer import build_update_rule

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastrun.components.device.all_gpus import with_all_gpus
 from fastrun.config.settings import Settings
 from fastrun.errors import (
     CheckpointError,
@@ -79,6 +80,8 @@ def train(
     """
     place = find_place()
     settings = launched.fit_to_place(settings, overrides, place)
+    if place is None and not objects.given:  # other processes could not be given the objects
+        settings = with_all_gpus(settings, overrides)
     if place is not None and place.rank:
         with suppress(OSError):
             if not keeps_refused:  # jobs of a sweep share theirs

@@ -28,6 +28,15 @@ def is_broken(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _MESSAGES)
 
 
+def backend_for(device: str) -> str:
+    """Return the name of what processes send each other tensors by.
+
+    Args:
+        device: the type of their device.
+    """
+    return "nccl" if device == "cuda" else "gloo"
+
+
 class Group:
     """The process group in which the processes of a run compute together.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytorch_lightning.strategies import Strategy
 from rich.console import Console
 
 from fastrun.components.device.device import Device, set_threads
@@ -18,7 +19,7 @@ from fastrun.storage.run_dir import RunDir
 from fastrun.system.clock import Clock
 from fastrun.training.builders.callbacks import build_callbacks
 from fastrun.training.builders.logger import Tracking, start_tracker
-from fastrun.training.builders.parts import build_parts
+from fastrun.training.builders.parts import Parts, build_parts
 from fastrun.training.builders.setup import Setup
 from fastrun.training.builders.trainer import build_trainer, quiet
 from fastrun.training.module import Training
@@ -64,7 +65,7 @@ def fit(
     device = setup.device
     resolved = _resolve_groups(settings, device)
     set_threads(settings.speed.threads, device)
-    parts = build_parts(settings, setup, resolved, load_weights=resume is None)
+    parts = build_parts(settings, setup, resolved, load_weights=resume is None, divide=True)
     settings, plan = parts.settings, parts.plan
     resolved.record("speed", *describe(parts.optimizations), is_long=True)
     if device.is_first:
@@ -77,11 +78,23 @@ def fit(
         tracker = start_tracker(settings, run, resume, device.is_first, lambda: module.state.step)
         objects = setup.objects.callbacks
         callbacks = build_callbacks(settings, run, console, device.is_first, module, monitor, tracker, objects)
-        trainer = build_trainer(device, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker)
+        strategy = _strategy(parts)
+        trainer = build_trainer(
+            device, plan.epochs, settings.deterministic, callbacks, str(run.path), tracker, strategy
+        )
         trainer.fit(module, StepLoader(module), ValidationTrigger(), ckpt_path=resume, weights_only=True)
     if module.compile_failure:
         resolved.record("speed", *describe(parts.optimizations | {"compile": module.compile_failure}), is_long=True)
     return FitResult(module, monitor, resolved, device, tracker)
+
+
+def _strategy(parts: Parts) -> Strategy | None:
+    """Return the strategy of processes that divide the weights among them; None for any other run."""
+    if parts.update.shards is None:
+        return None
+    from fastrun.training.sharded_strategy import ShardedStrategy  # imports much of torch.distributed
+
+    return ShardedStrategy(parts.update.shards)
 
 
 def _resolve_groups(settings: Settings, device: Device) -> Resolved:

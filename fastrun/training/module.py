@@ -63,7 +63,7 @@ class Training(pl.LightningModule):
         cpu_share: the share of CPU time that this process got while it trained; None before the end, or if not known.
         watching: the schedule, if it depends on validations, else None.
         compile_failure: the error of the compiler, or None.
-        is_between_steps: whether all weights and buffers are those after ``state.step`` steps.
+        is_between_steps: whether all weights and buffers are those after ``state.step`` steps, and in this process.
         steady_since: the step and the seconds of training at the first call after a quarter of the steps, or None.
         stepper: takes the steps; it exists from the start of training on.
     """
@@ -108,7 +108,7 @@ class Training(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Settle how several processes sum gradients, before a callback begins to watch them."""
-        if self.trainer.world_size > 1:
+        if isinstance(self.trainer.model, DistributedDataParallel):
             self._settle_gradient_order()
 
     def on_train_start(self) -> None:
@@ -116,6 +116,7 @@ class Training(pl.LightningModule):
         if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
         world_size, wrapped = self.trainer.world_size, self.trainer.model
+        is_wrapped = isinstance(wrapped, DistributedDataParallel)
         self.stepper = Stepper(
             self.net,
             self.objective,
@@ -124,10 +125,10 @@ class Training(pl.LightningModule):
             rank=self.global_rank,
             world_size=world_size,
             clock=self.clock,
-            backward=self.manual_backward if world_size > 1 else Tensor.backward,
+            backward=self.manual_backward if is_wrapped else Tensor.backward,
             no_sync=wrapped.no_sync if isinstance(wrapped, DistributedDataParallel) else nullcontext,
         )
-        if world_size > 1:
+        if is_wrapped:
             self._live_buffers = list(self.net.buffers())
             self._kept_buffers = [buffer.clone() for buffer in self._live_buffers]
         attach_trainer(self.net, self.trainer)
@@ -218,7 +219,7 @@ class Training(pl.LightningModule):
             budget.begin(steps.start, self._agreed_train_seconds())
         waited = self._take_steps(steps)
         self.clock.add_data_wait(waited)
-        self.state.step, self.is_between_steps = steps.stop, True
+        self.state.step, self.is_between_steps = steps.stop, self.update.shards is None
         seconds = perf_counter() - begin
         self.tuner.update(len(steps), seconds)
         if line := self._pace.update(len(steps), seconds - waited):
@@ -237,12 +238,14 @@ class Training(pl.LightningModule):
         batches, take, waited = self._batches, self.stepper.step, 0.0
         assert batches is not None
         self.is_between_steps = False
-        if self.trainer.world_size > 1:
+        if isinstance(self.trainer.model, DistributedDataParallel):
             take = self._take_or_undo
         for step in steps:
             begin = perf_counter()
             batch = next(batches)
             waited += perf_counter() - begin
+            if self.update.shards is not None:
+                self.update.shards.share_buffers()
             self.results.append(take(step, batch))
             self.state.samples += self._sampler.samples_in(step)
         return waited

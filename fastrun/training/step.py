@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ from fastrun.config.settings import OnDivergenceConfig
 from fastrun.system.clock import Clock
 from fastrun.system.seed import derive, seed_torch
 from fastrun.training.objective import Objective
+
+if TYPE_CHECKING:
+    from fastrun.components.device.shards import Shards  # takes a while to import, and few runs need it
 
 _STATISTICS = ("running_mean", "running_var")  # of norms; other buffers, such as masks, may be infinite
 
@@ -71,6 +74,7 @@ class UpdateRule:
         budget: the time budget of the run, or None.
         frozen: the part of the network that does not train at first, or None.
         on_divergence: lowers the learning rates after rewinds; None if the run was not rewound.
+        shards: the parts of weights that this process updates; None where it updates whole ones.
     """
 
     optimizer: torch.optim.Optimizer
@@ -85,6 +89,7 @@ class UpdateRule:
     budget: Budget | None = None
     frozen: FrozenBody | None = None
     on_divergence: OnDivergenceConfig | None = None
+    shards: Shards | None = None
 
     def position(self, step: int) -> int:
         """Return the step of the schedule that applies to a step of the run."""
@@ -170,12 +175,14 @@ class Stepper:
         lay_out_state(update.optimizer)
         self.needs_closure = needs_closure(update.optimizer)
         self._momentum = update.curve.momentum if isinstance(update.curve, Cycling) else None
-        self.weights = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        shards = update.shards
+        parameters = net.parameters() if shards is None else shards.parts
+        self.weights = [parameter for parameter in parameters if parameter.requires_grad]
         statistics = [buffer for name, buffer in net.named_buffers() if name.rpartition(".")[2] in _STATISTICS]
         self.saved_tensors = [*self.weights, *statistics]
-        scaler = update.precision.scaler
+        scaler, has_norm = update.precision.scaler, update.clip is not None and update.clip.has_norm
         at_once = scaler is None and (can_raise_at_once(device, world_size) or (self.needs_closure and world_size == 1))
-        self.nan_guard = NanGuard(device, at_once, scaler)
+        self.nan_guard = NanGuard(device, at_once, scaler, None if shards is None or has_norm else shards.agree)
         self._advance = build_step(update.optimizer, None if at_once or scaler else self.nan_guard.found_inf)
 
     def forward(self, batch: Batch, step: int = 0) -> Tensor:
@@ -211,6 +218,8 @@ class Stepper:
             loss, norm = self._step_with_closure(step, batch)
         else:
             loss = self._compute_gradients(step, batch)
+            if update.shards is not None:
+                update.shards.collect_gradients()
             norm = self._clip(step, loss)
             if scaler is None:
                 self._advance()

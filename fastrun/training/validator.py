@@ -67,6 +67,8 @@ class Validator:
                 for buffer in self._net.buffers():
                     torch.distributed.broadcast(buffer, 0)
             yield
+            if self._update.shards is not None:
+                self._update.shards.take_apart()
 
     def _forward(self, batch: Batch) -> None:
         """Run the network on a training batch."""

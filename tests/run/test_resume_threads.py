@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fastrun.storage.checkpoint.files import checkpoint_path
-from fastrun.storage.checkpoint.io import load
+from fastrun.storage.checkpoint.load import load
 
 pytestmark = pytest.mark.slow
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor, nn
 
 from fastrun.components.clip.agc import by_unit, head
 from fastrun.config.settings import ClipConfig
+from fastrun.errors import ConfigError
+
+
+class Shards(Protocol):
+    """Weights that are divided among processes."""
+
+    def clip_by_norm(self, parts: Iterable[nn.Parameter], limit: float) -> Tensor:
+        """Scale all gradients together to a norm of ``limit`` at most; return the norm before."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +37,28 @@ class Clipper:
         return self.clip(parameters)
 
 
-def build_clipper(config: ClipConfig, net: nn.Module | None = None) -> Clipper | None:
+def build_clipper(config: ClipConfig, net: nn.Module | None = None, shards: Shards | None = None) -> Clipper | None:
     """Return the clipper of a run; None for ``clip=none``.
 
     Args:
         config: the settings of the group.
         net: the network; ``agc`` does not clip its last linear layer, as in the paper.
+        shards: the parts of weights, if they are divided among processes.
+
+    Raises:
+        ConfigError: weights are divided, and the option takes them whole.
     """
     if config.kind == "none":
         return None
+    if config.kind == "norm" and shards is not None:
+        return Clipper(lambda parts: shards.clip_by_norm(parts, config.max))
     if config.kind == "norm":
         return Clipper(lambda parameters: by_norm(parameters, config.max))
     if config.kind == "value":
         return Clipper(lambda parameters: by_value(parameters, config.max), has_norm=False)
+    if shards is not None:
+        message = "clip=agc takes the norms of whole weights, and device=fsdp divides them among processes"
+        raise ConfigError(message, "use clip=norm, or device=ddp")
     exempt = frozenset(head(net)) if net is not None else frozenset()
     return Clipper(lambda parameters: by_unit(parameters, config.max, config.eps, exempt))
 

@@ -25,7 +25,7 @@ class Device:
         rank: the number of this process, from 0.
         world_size: the number of processes.
         local_size: the number of processes on this machine.
-        strategy: Lightning's name for the way in which the processes work together.
+        strategy: how the processes work together: ``auto`` (there is one), ``ddp`` or ``fsdp``.
         model_name: the name of the processor or GPU.
     """
 
@@ -45,6 +45,11 @@ class Device:
     def nodes(self) -> int:
         """Return the number of machines."""
         return self.world_size // self.local_size
+
+    @property
+    def is_sharded(self) -> bool:
+        """Say whether each process keeps a part of the network's weights only."""
+        return self.strategy == "fsdp"
 
     @property
     def is_first(self) -> bool:
@@ -69,7 +74,12 @@ def choose_device(config: DeviceConfig) -> Device:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
     place = find_place() if config.world_size > 1 else None
     rank, local_rank = (place.rank, place.local_rank) if place else (0, 0)
-    strategy = "ddp" if config.world_size > 1 else "auto"
+    if config.offload and (config.kind != "fsdp" or not use_gpu):
+        message = "device.offload=true moves weights from GPUs to the host"
+        raise ConfigError(message, "it needs device=fsdp and GPUs: leave it out")
+    strategy = "auto"
+    if config.world_size > 1:
+        strategy = "fsdp" if config.kind == "fsdp" else "ddp"
     torch_device = torch.device("cuda", local_rank) if use_gpu else torch.device("cpu")
     model_name = torch.cuda.get_device_name(local_rank) if use_gpu else cpu_name()
     return Device(torch_device, rank, config.world_size, config.count, strategy, model_name)

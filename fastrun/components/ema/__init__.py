@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from fastrun.components.ema.ema import exponential
@@ -12,7 +14,13 @@ from fastrun.config.settings import EmaConfig
 from fastrun.errors import ConfigError
 
 
-def build_average(ema: EmaConfig, net: nn.Module, steps_per_epoch: int, total_steps: int) -> Average | None:
+def build_average(
+    ema: EmaConfig,
+    net: nn.Module,
+    steps_per_epoch: int,
+    total_steps: int,
+    parameters: Sequence[nn.Parameter] | None = None,
+) -> Average | None:
     """Return the average of the weights that a run keeps; None for ``ema=none``.
 
     Args:
@@ -20,6 +28,7 @@ def build_average(ema: EmaConfig, net: nn.Module, steps_per_epoch: int, total_st
         net: the network, on its device and in its memory layout; its tensors must stay the same objects.
         steps_per_epoch: the steps of an epoch, for durations in epochs.
         total_steps: the steps of the run, for durations in percent.
+        parameters: what to average in place of the network's parameters; None for these.
 
     Raises:
         ConfigError: a duration is invalid, or the run ends before the first snapshot.
@@ -34,8 +43,8 @@ def build_average(ema: EmaConfig, net: nn.Module, steps_per_epoch: int, total_st
     if every < 1:
         raise ConfigError(f"ema.every={ema.every} is less than a step")
     if ema.kind == "ema":
-        return Average(net, exponential(ema.decay, every, ema.warmup), ema.refit)
+        return Average(net, exponential(ema.decay, every, ema.warmup), ema.refit, parameters)
     start = steps("start", ema.start)
     if start > total_steps:
         raise ConfigError(f"ema.start={ema.start} is past the {total_steps} steps of the run", "ema.start=75%")
-    return Average(net, snapshots(start, every, total_steps), ema.refit)
+    return Average(net, snapshots(start, every, total_steps), ema.refit, parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ class Average:
         net: the network.
         share: the share that the current weights get in each update.
         refit: the batches that :meth:`refit` needs; 0 for no refit.
+        parameters: what to average in place of the network's parameters; None for these.
 
     Attributes:
         net: the network.
@@ -33,10 +34,12 @@ class Average:
         updates: the number of updates so far.
     """
 
-    def __init__(self, net: nn.Module, share: Share, refit: int) -> None:
+    def __init__(
+        self, net: nn.Module, share: Share, refit: int, parameters: Sequence[nn.Parameter] | None = None
+    ) -> None:
         buffers = [buffer for buffer in net.buffers() if buffer.is_floating_point() and bool(buffer.isfinite().all())]
         self.net, self.share = net, share
-        self.live: list[Tensor] = [*net.parameters(), *buffers]
+        self.live: list[Tensor] = [*(net.parameters() if parameters is None else parameters), *buffers]
         self.averaged: list[Tensor] = []
         self.updates = 0
         self._is_stale = False  # whether the average has changed since its norms' statistics were measured

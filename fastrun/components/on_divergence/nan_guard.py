@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -33,16 +33,23 @@ class NanGuard:
         device: the device of the loss and the gradients.
         at_once: raise at the step itself, which makes the host wait for the device.
         scaler: the gradient scaler of fp16, which skips bad steps itself and lowers the loss scale at each.
+        agree: sets a flag to its largest value in any process; None where all processes have the same gradients.
 
     Attributes:
         found_inf: 1 from the first bad step on, else 0; float32 on the device, as fused optimizers take it.
     """
 
-    def __init__(self, device: torch.device, at_once: bool, scaler: torch.amp.GradScaler | None = None) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        at_once: bool,
+        scaler: torch.amp.GradScaler | None = None,
+        agree: Callable[[Tensor], None] | None = None,
+    ) -> None:
         self.found_inf = torch.zeros((), device=device)
         self._bad_steps = torch.zeros((), device=device)
         self._one = torch.ones((), device=device)
-        self.at_once, self._scaler = at_once, scaler
+        self.at_once, self._scaler, self._agree = at_once, scaler, agree
         self._takes_mixed_dtypes = device.type == "cpu"  # torch's kernel for the CPU does
 
     def check(self, step: int, loss: Tensor, gradients: Sequence[Tensor]) -> None:
@@ -58,6 +65,8 @@ class NanGuard:
         """
         for group in self._by_dtype([loss, *gradients]):
             flag_non_finite(group, self.found_inf, self._one)
+        if self._agree is not None:
+            self._agree(self.found_inf)
         if not self.at_once:
             self._bad_steps.add_(self.found_inf)
         elif self.found_inf.item():
@@ -83,7 +92,7 @@ class NanGuard:
         bad_steps = self._bad_steps
         if self._scaler is not None:
             bad_steps = torch.tensor(float(self._scaler.get_scale() < LEAST_SCALE), device=self.found_inf.device)
-        norms = [norm.float() for norm in foreach_norm(list(kept), math.inf)]
+        norms = [norm.float() for norm in foreach_norm([tensor for tensor in kept if tensor.numel()], math.inf)]
         return torch.stack([bad_steps, torch.stack(norms).isfinite().logical_not().any().float()])
 
     def judge(

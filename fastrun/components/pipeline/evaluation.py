@@ -15,6 +15,7 @@ from fastrun.components.pipeline.preparation import Preparation
 from fastrun.components.pipeline.reading import read_batches, read_samples
 from fastrun.components.pipeline.shared_memory import NoRoom, with_room
 from fastrun.components.pipeline.structure import map_tensors, to_device
+from fastrun.errors import ConfigError
 from fastrun.system import signals
 
 BATCH_BYTES = 2 << 20  # of floats: on a CPU a larger batch does not fit the cache and is slower
@@ -35,6 +36,29 @@ def batch_size(values: int, part: int, device: torch.device, resident: bool) -> 
     limit = BATCH_BYTES if device.type == "cpu" else 32 * BATCH_BYTES
     size = max(limit // (4 * values), min(SIZE, part))
     return min(size, _PARTS * part, size if resident else _LOADED)
+
+
+def same_count(size: int, samples: int, processes: int) -> int:
+    """Return a number of samples for a batch with which all processes have as many batches, ``size`` or a little less.
+
+    Processes that divide a network's weights must run it equally often. Each takes every ``processes``-th sample.
+
+    Args:
+        size: the number of samples in a batch.
+        samples: the number of samples.
+        processes: the number of processes.
+
+    Raises:
+        ConfigError: there is no such number.
+    """
+    least, most = samples // processes, -(-samples // processes)
+    if least == most:
+        return size
+    for smaller in range(min(size, most), 1, -1):
+        if -(-least // smaller) == -(-most // smaller) > 0:
+            return smaller
+    message = f"{samples} samples cannot be divided among {processes} processes in as many batches each"
+    raise ConfigError(message, f"give a multiple of {processes} samples, or use device=ddp")
 
 
 class EvalLoader:

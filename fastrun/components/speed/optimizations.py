@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from fastrun.components.speed.checkpointing import checkpoint_activations
 from fastrun.components.speed.malloc import keep_freed_memory
 from fastrun.components.speed.memory_format import has_convolutions, has_unsafe_convolutions, use_channels_last
 from fastrun.config.settings import SpeedConfig
@@ -48,6 +49,9 @@ def apply_optimizations(
     }
     if not optimizations["malloc"] and not keep_freed_memory():
         optimizations["malloc"] = "only glibc has mallopt"
+    if config.checkpointing:
+        checkpoint_activations(net)
+        optimizations["checkpointing"] = ""
     if not optimizations["channels_last"]:
         use_channels_last(net)
     if device.type == "cuda":

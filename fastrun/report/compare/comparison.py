@@ -91,8 +91,8 @@ def _sort(groups: list[Group]) -> list[Group]:
     counts = Counter(group.first.metric for group in groups)
 
     def place(group: Group) -> tuple[int, str, bool, bool, float]:
-        metric, best = group.first.metric, group.statistics("best")
-        value = 0.0 if best is None else best.mean
+        metric, best = group.first.metric, group.mean("best")
+        value = best or 0.0
         signed = -value if group.first.higher_is_better else value
         return -counts[metric], metric or "", best is None, not group.is_finished, signed
 

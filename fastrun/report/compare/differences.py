@@ -92,8 +92,9 @@ def _varying(contents: Sequence[Mapping[str, Any]]) -> set[str]:
     first = contents[0]
     varying: set[str] = set()
     for content in contents[1:]:
-        varying |= first.keys() ^ content.keys()
-        varying.update(key for key, value in content.items() if first.get(key) != value)
+        if content.keys() != first.keys():
+            varying |= first.keys() ^ content.keys()
+        varying.update([key for key, value in content.items() if first.get(key) != value])
     return varying
 
 

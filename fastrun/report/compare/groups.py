@@ -70,6 +70,11 @@ class Group:
         """Say whether the runs that count have finished."""
         return self.first.status == "finished"
 
+    def mean(self, name: str) -> float | None:
+        """Return the mean of an attribute of the runs' records; None if all lack it."""
+        known = [value for record in self.counted if (value := getattr(record, name)) is not None]
+        return fmean(known) if known else None
+
     def statistics(self, name: str) -> Statistics | None:
         """Return the statistics of an attribute of the runs' records."""
         return statistics_of(getattr(record, name) for record in self.counted)

@@ -53,14 +53,16 @@ def select_runs(words: Sequence[str], query: str | None) -> Selection:
         found, said = _runs_of(find_run(word, takes_sweeps=len(words) == 1))
         named += found
         notes += said
-    unique = {record.path.resolve(): record for record in named if matches is None or matches(record)}
+    unique = named if matches is None else list(filter(matches, named))
+    if len(words) > 1:  # they may name a run twice
+        unique = list({record.path.resolve(): record for record in unique}.values())
     if not unique:
         where = " ".join(words) or str(OUTPUTS)
         hint = "`fastrun runs` lists those there are"
         if query is not None:
             hint = (named and explain(query, named)) or f"leave out or change --filter {query!r}"
         raise UsageError(f"no runs in {where}" + " that match" * (query is not None), hint)
-    return Selection(list(unique.values()), notes)
+    return Selection(unique, notes)
 
 
 def _runs_of(path: Path) -> tuple[list[RunRecord], list[str]]:

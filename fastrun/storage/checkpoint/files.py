@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fastrun.storage.atomic import remove, sha256_of, write_atomic
+from fastrun.storage.atomic import remove, sha256_of, storage_errors, write_atomic
 
 _NAME = re.compile(r"step-(\d+)\.(ckpt|json)")
 _PRUNED = "pruned"  # the name of a note in place of checkpoints
@@ -72,7 +73,7 @@ class SavedCheckpoint:
     def is_good(self) -> bool:
         """Say whether the file is whole: it can be read, and its size and hash are the manifest's."""
         try:
-            return self.path.stat().st_size == self.size and sha256_of(self.path) == self.sha256
+            return size_on_disk(self.path) == self.size and digest(self.path) == self.sha256
         except OSError:
             return False
 
@@ -85,14 +86,48 @@ class SavedCheckpoint:
         remove_checkpoint(self.path)
 
 
+def size_on_disk(path: Path) -> int:
+    """Return the size of a checkpoint in bytes; it is a file, or a folder of files.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return sum(part.stat().st_size for part in _files(path))
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a checkpoint's file; of a folder, that of its files' names and SHA-256.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.is_dir():
+        return sha256_of(path)
+    return hashlib.sha256("".join(f"{part.name} {sha256_of(part)}\n" for part in _files(path)).encode()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
 def remove_checkpoint(path: Path) -> None:
-    """Remove the manifest of a checkpoint, then its file.
+    """Remove the manifest of a checkpoint, then its file or folder.
 
     Raises:
         StorageError: one of them cannot be removed.
     """
     remove(_manifest(path))
-    remove(path)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if not path.is_dir() or path.is_symlink():
+        remove(path)
+        return
+    for part in _files(path):
+        remove(part)
+    with storage_errors(path, "remove"):
+        path.rmdir()
 
 
 def list_checkpoints(folder: Path) -> list[SavedCheckpoint]:
@@ -132,7 +167,7 @@ def forget_after(folder: Path, step: int) -> None:
     kept = {saved.path.stem for saved in list_checkpoints(folder) if saved.step <= step and saved.path.exists()}
     for path in sorted(folder.iterdir(), key=lambda path: path.suffix, reverse=True):  # manifests first
         if _NAME.fullmatch(path.name) and path.stem not in kept:
-            remove(path)
+            _remove(path)
     forget_temporaries(folder)
 
 

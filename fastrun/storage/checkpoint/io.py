@@ -8,23 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
-from fastrun.errors import CheckpointError
-from fastrun.storage.atomic import check_free_space, replace, sha256_of, storage_errors, sync
-from fastrun.storage.checkpoint.files import SavedCheckpoint, remove_checkpoint
-from fastrun.storage.checkpoint.state import CheckpointState
-from fastrun.system.versions import computed_by
+from fastrun.storage.atomic import check_free_space, replace, storage_errors
+from fastrun.storage.checkpoint.content import copy_to_host, describe, size_in_file, write
+from fastrun.storage.checkpoint.files import remove_checkpoint
+from fastrun.storage.checkpoint.load import load
 
-_TENSOR_OVERHEAD = 512  # bytes of a tensor's header and name in a file
-_NUMBER_SIZE = 10  # bytes of a number in a file
-_RESERVE = 1 << 16  # bytes for the manifest and for lines of metrics
+RESERVE = 1 << 16  # bytes for the manifest and for lines of metrics
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -48,8 +43,12 @@ class AtomicCheckpointIO(CheckpointIO):
             StorageError: the one before could not be written, or the disk has no room for this one.
         """
         self.wait()
-        check_free_space(Path(path), _size(checkpoint) + _RESERVE)
-        self._pending = self._writer.submit(_save, _copy(checkpoint), Path(path), storage_options)
+        check_free_space(Path(path), size_in_file(checkpoint) + RESERVE)
+        self.submit(_save, copy_to_host(checkpoint), Path(path), storage_options)
+
+    def submit(self, save: Callable[..., None], *args: Any) -> None:
+        """Let the thread write."""
+        self._pending = self._writer.submit(save, *args)
 
     def wait(self) -> None:
         """Wait until the last checkpoint is written.
@@ -93,67 +92,11 @@ class AtomicCheckpointIO(CheckpointIO):
         remove_checkpoint(Path(path))
 
 
-def _copy(value: Any) -> Any:
-    """Return a deep copy of a checkpoint's content whose tensors are in the host's memory."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        copied = copy(value)  # of the same class, with the versions that a state dict has as an attribute
-        copied.update((key, _copy(inner)) for key, inner in value.items())
-        return copied
-    if type(value) in (list, tuple):
-        return type(value)(map(_copy, value))
-    return value
-
-
-def _size(value: Any) -> int:
-    """Return an upper estimate of a content's size in a file, in bytes."""
-    if isinstance(value, torch.Tensor):
-        return value.nbytes + _TENSOR_OVERHEAD
-    if isinstance(value, dict):
-        return sum(_size(key) + _size(inner) for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return sum(map(_size, value))
-    return _NUMBER_SIZE + (len(value) if isinstance(value, str) else 0)
-
-
 def _save(checkpoint: dict[str, Any], path: Path, then: Callable[[], None] | None) -> None:
-    """Write the file, sync the metrics up to its step, then write the manifest, which makes it count."""
-    sha256 = replace(path, partial(_write, checkpoint))
-    run = path.parent.parent
-    if (run / "metrics.jsonl").exists():
-        sync(run / "metrics.jsonl")
-    state = CheckpointState.of(checkpoint)
+    """Write the file, then its manifest."""
+    sha256 = replace(path, partial(write, checkpoint))
     with storage_errors(path):
-        size, config = path.stat().st_size, run / "config.yaml"
-        config_sha256 = sha256_of(config) if config.is_file() else None
-    saved = SavedCheckpoint(path, state.train_state["step"], sha256, size, state.metrics, config_sha256, computed_by())
-    saved.write_manifest()
+        size = path.stat().st_size
+    describe(checkpoint, path, sha256, size)
     if then is not None:
         then()
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU, tensors and plain values only.
-
-    Raises:
-        CheckpointError: there is no such file, it is damaged, or it is not a checkpoint that this version reads.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist") from error
-    except Exception as error:  # torch raises many kinds of errors for damaged files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} cannot be read: {reason}") from error
-    CheckpointState.of(content, str(path))
-    return dict(content)
-
-
-def _write(checkpoint: dict[str, Any], file: BinaryIO) -> None:
-    try:
-        torch.save(checkpoint, file)
-    except RuntimeError as error:
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from error
-        raise

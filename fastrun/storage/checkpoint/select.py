@@ -68,7 +68,7 @@ def select(folder: Path, which: str, metric: str | None, metrics: Mapping[str, A
     if which == "last":
         return newest_good(folder)[0].path
     path = Path(which)
-    if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "does not exist"
+    if not path.is_file() and not (path / "state.pt").is_file():
+        reason = "is a folder without a checkpoint" if path.is_dir() else "does not exist"
         raise CheckpointError(f"{path} {reason}", "--ckpt takes best, last or a checkpoint's path")
     return path

@@ -15,7 +15,7 @@ from fastrun.components.data.splits import Samples, Splits, size_of
 from fastrun.components.data.stream import Stream
 from fastrun.components.device.device import Device, free_bytes
 from fastrun.components.pipeline import TrainLoader
-from fastrun.components.pipeline.evaluation import EvalLoader, batch_size
+from fastrun.components.pipeline.evaluation import EvalLoader, batch_size, same_count
 from fastrun.components.pipeline.mixed import MixedLoader
 from fastrun.components.pipeline.plain import PlainLoader
 from fastrun.components.pipeline.preparation import Preparation
@@ -127,6 +127,8 @@ def build_eval_loader(
     if size is None:
         part = training_part or -(-settings.batch.size // settings.batch.accumulate)
         size = batch_size(values, part, device.torch_device, is_resident)
+    if device.is_sharded:
+        size = same_count(size, size_of(samples), device.world_size)
     prepare = _preparation(device.torch_device, learned)
     place = device.torch_device, device.rank, device.world_size
     return EvalLoader(samples, prepare, *place, is_resident, workers, size, settings.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import replace
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.optim import Optimizer
@@ -15,6 +15,7 @@ from fastrun.components.batch.lr_scaling import lr_factor
 from fastrun.components.clip.clipper import build_clipper
 from fastrun.components.early_stopping.budget import Budget
 from fastrun.components.ema import build_average
+from fastrun.components.optimizer.elementwise import is_elementwise
 from fastrun.components.optimizer.groups import decay_groups
 from fastrun.components.optimizer.protocol import config_values, has_modes, needs_closure
 from fastrun.components.optimizer.rates import rate_factors, scale_rates
@@ -23,17 +24,30 @@ from fastrun.components.schedule.build import build_curve
 from fastrun.components.transfer.frozen import build_frozen_body
 from fastrun.components.transfer.rates import scale_body_rates
 from fastrun.config import instantiate
+from fastrun.config.objects import name_of
 from fastrun.config.plan import Plan
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.training.step import UpdateRule
 
+if TYPE_CHECKING:
+    from fastrun.components.device.shards import Shards
+
 _FORM = "an optimizer is a torch.optim.Optimizer of params, lr and further arguments: see docs/own.md"
 _OURS: dict[str, Any] = {"layer_decay": 1.0, "lr_scale": None}  # keys that no optimizer is given, with their defaults
 
 
-def build_update_rule(settings: Settings, net: nn.Module, precision: Precision, plan: Plan) -> UpdateRule:
+def build_update_rule(
+    settings: Settings, net: nn.Module, precision: Precision, plan: Plan, shards: Shards | None = None
+) -> UpdateRule:
     """Build the optimizer, the schedule, the clipping and everything else that turns gradients into new weights.
+
+    Args:
+        settings: the settings of the run.
+        net: the network, on the device.
+        precision: the precision that outputs are computed in.
+        plan: the steps of the run.
+        shards: the parts of the network's weights, if they are divided among processes.
 
     Raises:
         ConfigError: arguments of the optimizer or the schedule do not fit, or two options exclude each other.
@@ -42,6 +56,9 @@ def build_update_rule(settings: Settings, net: nn.Module, precision: Precision, 
     optimizer = build_optimizer(settings, net)
     curve = build_curve(settings.schedule, steps_per_epoch=plan.steps_per_epoch, total_steps=plan.total_steps)
     _check_compatible(settings, precision, optimizer, curve)
+    if shards is not None:
+        _check_divisible(settings, precision, optimizer)
+        shards.take_over(optimizer)
     ema = settings.ema
     if frozen is not None:
         frozen.record_groups(optimizer)
@@ -53,14 +70,15 @@ def build_update_rule(settings: Settings, net: nn.Module, precision: Precision, 
         base_lrs=[float(group["lr"]) for group in optimizer.param_groups],
         group_values=config_values(optimizer),
         curve=curve,
-        clip=build_clipper(settings.clip, net),
+        clip=build_clipper(settings.clip, net, shards),
         precision=precision,
         accumulate=settings.batch.accumulate,
         seed=settings.seed,
-        average=build_average(ema, net, plan.steps_per_epoch, plan.total_steps),
+        average=build_average(ema, net, plan.steps_per_epoch, plan.total_steps, shards.parts if shards else None),
         budget=Budget(seconds, plan.total_steps) if seconds else None,
         frozen=frozen,
         on_divergence=settings.on_divergence if rewound else None,
+        shards=shards,
     )
 
 
@@ -80,6 +98,28 @@ def _check_compatible(settings: Settings, precision: Precision, optimizer: Optim
         raise ConfigError("schedule.momentum: this optimizer has no momentum", "schedule.momentum=null")
     if has_modes(optimizer):  # its average is computed from the weights with the momentum
         raise ConfigError("schedule.momentum: the momentum of this optimizer must not change", "schedule.momentum=null")
+
+
+def _check_divisible(settings: Settings, precision: Precision, optimizer: Optimizer) -> None:
+    """Check that the parts of an update rule work on parts of weights as they do on whole ones.
+
+    Raises:
+        ConfigError: one of them does not.
+    """
+    if precision.scaler is not None:
+        raise ConfigError("device=fsdp does not scale losses, which amp=fp16 needs", "use amp=bf16")
+    if settings.transfer.kind != "none" and settings.transfer.freeze != "0":
+        message = f"device=fsdp trains all weights from the first step: transfer.freeze={settings.transfer.freeze}"
+        raise ConfigError(message, "transfer=finetune transfer.freeze=0")
+    name = name_of(settings.optimizer)
+    if needs_closure(optimizer):
+        raise ConfigError(f"optimizer={name} computes several losses a step, which device=fsdp does not", "device=ddp")
+    config = {key: value for key, value in settings.optimizer.items() if key not in _OURS}
+    if not is_elementwise(lambda net: _instantiate_optimizer(settings, config, net)):
+        raise ConfigError(
+            f"optimizer={name} takes whole weights, and device=fsdp divides them among processes",
+            "use one that takes each element by itself, such as adamw, or device=ddp",
+        )
 
 
 def build_optimizer(settings: Settings, net: nn.Module) -> Optimizer:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from fastrun.components.amp.precision import choose_precision
+from fastrun.components.amp.precision import Precision, choose_precision
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
 from fastrun.components.transfer.start import load_pretrained
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
 from fastrun.system.clock import Clock
 from fastrun.training.builders.loaders import Loaders, build_loaders, build_sampler
 from fastrun.training.builders.model import build_network, check_takes_one
@@ -24,6 +26,9 @@ from fastrun.training.objective import Objective
 from fastrun.training.objective.lightning_module import attach_trainer, has_own_loss
 from fastrun.training.objective.planned_trainer import PlannedTrainer
 from fastrun.training.step import Stepper, UpdateRule
+
+if TYPE_CHECKING:
+    from fastrun.components.device.shards import Shards
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ def build_parts(
     load_weights: bool = True,
     net: nn.Module | None = None,
     loaders: Loaders | None = None,
+    divide: bool = False,
 ) -> Parts:
     """Build the parts of a training.
 
@@ -91,6 +97,8 @@ def build_parts(
         load_weights: load the weights that ``transfer`` asks for. A run that is resumed has them in its checkpoint.
         net: a network to use, which moves to the device; None builds one.
         loaders: loaders to use; None builds them.
+        divide: divide the weights among the processes if the device is to, for which these must be connected. A
+            measurement by one process does not.
 
     Raises:
         ConfigError: a part cannot be built, or two of them exclude each other.
@@ -105,12 +113,32 @@ def build_parts(
         load_pretrained(settings.transfer, net, plan, resolved)
     if sampler.smallest_part(settings.batch.accumulate) == 1 and not has_own_loss(net):
         check_takes_one(net, setup)
-    net = net.to(device)
+    is_divided = divide and setup.device.is_sharded
+    if not is_divided:  # else each block moves when it is divided
+        net = net.to(device)
     optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
     precision = choose_precision(settings.amp.kind, device)
+    shards = _divide(settings, net, setup, precision) if is_divided else None
     resolved.record("amp", precision.name, settings.speed.why("amp") or precision.why)
-    update = build_update_rule(settings, net, precision, plan)
+    update = build_update_rule(settings, net, precision, plan, shards)
     optimizations |= describe_fused_kernels(update.optimizer)
     objective = build_objective(settings, setup, sampler, plan, net, precision, resolved)
     loaders = loaders or build_loaders(settings, setup, sampler, resolved)
     return Parts(settings, setup, sampler, plan, net, optimizations, update, objective, loaders)
+
+
+def _divide(settings: Settings, net: nn.Module, setup: Setup, precision: Precision) -> Shards:
+    """Divide the weights of a network among the processes of the run.
+
+    Raises:
+        ConfigError: they cannot be divided.
+    """
+    from fastrun.components.device.shards import Shards
+
+    if has_own_loss(net):
+        message = (
+            "device=fsdp puts weights together for the forward pass of a network, and a LightningModule has others"
+        )
+        raise ConfigError(message, "use device=ddp")
+    device, is_low = setup.device.torch_device.type, precision.name == "bf16-mixed"
+    return Shards(net, device, low_precision=is_low, offload=settings.device.offload)

@@ -6,10 +6,12 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.strategies import Strategy
 
 from fastrun.components.device.device import Device
 from fastrun.storage.checkpoint.io import AtomicCheckpointIO
@@ -23,6 +25,7 @@ def build_trainer(
     callbacks: list[pl.Callback],
     folder: str,
     logger: Logger | None = None,
+    strategy: Strategy | None = None,
 ) -> pl.Trainer:
     """Return a Trainer without logging, progress, saving and clipping: fastrun's callbacks and module do these.
 
@@ -33,20 +36,24 @@ def build_trainer(
         callbacks: the callbacks, in the order in which they act.
         folder: the run directory.
         logger: the tracker, or None.
+        strategy: how the processes work together; None for the usual way.
     """
+    plugins: list[Any] = [_Environment(find_place())]
+    if strategy is None:  # others have their own
+        plugins.append(AtomicCheckpointIO())
     return pl.Trainer(
         accelerator="gpu" if device.torch_device.type == "cuda" else "cpu",
         devices=device.local_size
         if device.world_size > 1 or device.torch_device.type == "cpu"
         else [device.torch_device.index or 0],
         num_nodes=device.nodes,
-        strategy="ddp" if device.strategy == "ddp" else "auto",
+        strategy=strategy or device.strategy,
         precision="32-true",  # the module enters autocast itself for each step
         max_epochs=epochs,
         deterministic=deterministic,
         benchmark=False if deterministic else None,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), _Environment(find_place())],
+        plugins=plugins,
         default_root_dir=folder,
         logger=False if logger is None else logger,
         log_every_n_steps=None if logger is None else 1,  # in calls; some of Lightning's callbacks log

@@ -16,7 +16,7 @@ from fastrun.components.task import TargetUnits, Task
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings, from_dict
 from fastrun.errors import CheckpointError
-from fastrun.storage.checkpoint.io import load
+from fastrun.storage.checkpoint.load import load, load_small
 from fastrun.storage.checkpoint.state import CheckpointState, network_weights
 from fastrun.system.seed import seeded
 from fastrun.training.builders.model import INIT, construct_network
@@ -109,7 +109,7 @@ def load_learned(checkpoint: Path) -> DataState:
     Raises:
         CheckpointError: the checkpoint cannot be read or is damaged.
     """
-    return _learned_of(CheckpointState.of(load(checkpoint), str(checkpoint)), checkpoint)
+    return _learned_of(CheckpointState.of(load_small(checkpoint), str(checkpoint)), checkpoint)
 
 
 def _learned_of(state: CheckpointState, checkpoint: Path) -> DataState:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from fastrun.components.device.device import Device
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
 from fastrun.system import memory
 from fastrun.system.cores import allowed_cores
 from fastrun.system.cpu_share import CpuShare
@@ -58,6 +59,8 @@ def choose(settings: Settings, setup: Setup) -> Settings:
         setup: the device and the data.
     """
     settings = _with_pipeline(settings, setup)
+    if setup.device.is_sharded:
+        settings = _without_channels_last(settings)
     keys = open_keys(settings)
     if not keys:
         return settings
@@ -65,6 +68,18 @@ def choose(settings: Settings, setup: Setup) -> Settings:
         return with_choice(settings, {"speed.threads": max(1, allowed_cores() // setup.device.local_size)})
     answer, is_known = find_answer(settings, setup)
     return _with_answer(settings, answer, is_known)
+
+
+def _without_channels_last(settings: Settings) -> Settings:
+    """Return settings without channels-last, for weights that are divided.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    if settings.speed.channels_last:
+        message = "speed.channels_last=true: device=fsdp divides weights in their usual layout only"
+        raise ConfigError(message, "leave it out, or use device=ddp")
+    return replace(settings, speed=replace(settings.speed, channels_last=False))
 
 
 def measure(settings: Settings, setup: Setup, seconds: float) -> Answer | None:
@@ -163,7 +178,8 @@ class _Run:
         return min(self.settings.speed.trial_seconds, _SHARE * planned_seconds)
 
     def _has_few_steps(self) -> bool:
-        return self.plan.total_steps < _FEW_STEPS or self.settings.speed.trial_seconds == 0
+        is_rule = self.settings.speed.trial_seconds == 0 or self.setup.device.is_sharded  # one process may not hold it
+        return self.plan.total_steps < _FEW_STEPS or is_rule
 
     def answer(self, budget: float | None) -> Answer:
         """Return the answer, by the rule or by a trial."""

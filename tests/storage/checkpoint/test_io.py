@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastrun.errors import CheckpointError, StorageError
-from fastrun.storage.checkpoint.io import AtomicCheckpointIO, load
+from fastrun.storage.checkpoint.io import AtomicCheckpointIO
+from fastrun.storage.checkpoint.load import load
 from fastrun.storage.checkpoint.state import CheckpointState, TrainState
 
 # Files that are no checkpoint may look like a pickle of another protocol, which torch warns of before it refuses them.

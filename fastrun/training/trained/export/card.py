@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.redaction import redact, redact_override
-from fastrun.storage.checkpoint.io import load
+from fastrun.storage.checkpoint.load import load_small
 from fastrun.storage.checkpoint.state import CheckpointState
 from fastrun.storage.run_dir import RunDir
 from fastrun.system.versions import versions
@@ -56,7 +56,7 @@ def render_card(card: Card) -> str:
 
 
 def _context(card: Card) -> dict[str, Any]:
-    trained, state = card.trained, CheckpointState.of(load(card.checkpoint))
+    trained, state = card.trained, CheckpointState.of(load_small(card.checkpoint))
     learned, settings = trained.learned, trained.settings
     own = str(settings.model["_target_"])
     return {
