@@ -2,16 +2,21 @@
 
     python benchmarks/scale_model.py
 
-prints the tables of that page. The models are compared with what is measured by ``benchmarks/fsdp.py``.
+prints the tables of that page. ``benchmarks/scale.py`` compares the models with what is measured.
 
-Sources: the bytes of activations follow Korthikanti et al. 2022, "Reducing activation recomputation in large
-transformer models"; the work, Kaplan et al. 2020, "Scaling laws for neural language models"; the traffic of divided
-weights, Rajbhandari et al. 2020, "ZeRO".
+Sources: the bytes of activations are counted as Korthikanti et al. 2022 do in "Reducing activation recomputation in
+large transformer models", for a kernel of attention that keeps no scores; the work is that of Kaplan et al. 2020,
+"Scaling laws for neural language models"; the traffic of divided weights, that of Rajbhandari et al. 2020, "ZeRO".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+# Bytes that a block keeps of each token for each unit of its width: in float32 the inputs of two norms (2 x 4), what
+# four linear layers take (1 + 1 + 1 + 4, x 4; the second takes the attention's outputs), queries, keys and values
+# (3 x 4), and what GELU takes (4 x 4); in bf16 the same with 2 bytes but for the inputs of norms.
+FULL_BYTES, LOW_BYTES = 64, 36
 
 
 @dataclass(frozen=True)
@@ -50,28 +55,26 @@ class Gpt:
 
 def peak_bytes(net: Gpt, processes: int, low_precision: bool = False, checkpointing: bool = False) -> float:
     """Return the most memory of a process for weights, gradients, Adam's state and activations, in bytes."""
-    return state_bytes(net, processes, low_precision) + activation_bytes(net, processes, low_precision, checkpointing)
+    return state_bytes(net, processes) + activation_bytes(net, processes, low_precision, checkpointing)
 
 
-def state_bytes(net: Gpt, processes: int, low_precision: bool = False) -> float:
+def state_bytes(net: Gpt, processes: int) -> float:
     """Return the bytes of weights, gradients and Adam's state in a process, and of what is put together for a block."""
     own = 16.0 * net.parameters / processes
     if processes == 1:
         return own
-    element = 2 if low_precision else 4
     # two blocks at a time, the one that computes and the next, and the gradients of one; the rest during the whole step
-    return own + element * (3 * net.block + 2 * net.root)
+    return own + 4 * (3 * net.block + 2 * net.root)
 
 
 def activation_bytes(net: Gpt, processes: int, low_precision: bool = False, checkpointing: bool = False) -> float:
     """Return the bytes of what a process keeps for its backward pass."""
     tokens = net.batch * net.length / processes
-    of_block = tokens * net.width * (34 if low_precision else 64)
-    kept = 2 if low_precision else 4
-    logits = tokens * net.vocabulary * (10 if low_precision else 12)
+    of_block = tokens * net.width * (LOW_BYTES if low_precision else FULL_BYTES)
+    rest = tokens * (net.vocabulary * 8 + net.width * 8)  # log-probabilities and their gradient; the head's input
     if checkpointing:
-        return net.depth * tokens * net.width * kept + of_block + logits
-    return net.depth * of_block + logits
+        return net.depth * tokens * net.width * 4 + of_block + rest
+    return net.depth * of_block + rest
 
 
 def step_flops(net: Gpt, checkpointing: bool = False) -> float:
@@ -81,7 +84,7 @@ def step_flops(net: Gpt, checkpointing: bool = False) -> float:
     return (6 * net.parameters * tokens + attention) * (4 / 3 if checkpointing else 1)
 
 
-def traffic_bytes(net: Gpt, processes: int, divided: bool, low_precision: bool = False) -> float:
+def traffic_bytes(net: Gpt, processes: int, divided: bool) -> float:
     """Return the bytes that a process sends in a step.
 
     Args:
@@ -89,9 +92,62 @@ def traffic_bytes(net: Gpt, processes: int, divided: bool, low_precision: bool =
         processes: the number of processes.
         divided: whether weights are divided (they are gathered twice, and gradients are scattered), or gradients are
             averaged.
-        low_precision: whether weights travel in 16 bits; gradients travel in 32.
     """
     share = (processes - 1) / processes
-    if not divided:
-        return 2 * 4 * net.parameters * share
-    return (2 * (2 if low_precision else 4) + 4) * net.parameters * share
+    return 4 * (3 if divided else 2) * net.parameters * share
+
+
+@dataclass(frozen=True)
+class Machine:
+    """GPUs, and what connects them.
+
+    Attributes:
+        name: in words.
+        gpus: how many.
+        flops: operations a second of a GPU in bf16, of which a training reaches about 40 %.
+        bandwidth: bytes a second that a GPU sends to the others, of which a collective reaches about 70 %.
+    """
+
+    name: str
+    gpus: int
+    flops: float
+    bandwidth: float
+
+
+REACHED, SENT = 0.4, 0.7
+CASES = {
+    "ViT-L/16, 224 x 224, batch 1,024": (
+        Gpt(width=1024, depth=24, length=197, vocabulary=5, batch=1024),  # 1,000 classes of 197 tokens
+        Machine("8 A100 (80 GB), NVLink", 8, 312e12, 300e9),
+    ),
+    "GPT 1.3B, 2,048 tokens, batch 512": (
+        Gpt(width=2048, depth=24, length=2048, vocabulary=50257, batch=512),
+        Machine("32 A100 (80 GB), 4 nodes of 8, 200 Gbit/s for each GPU", 32, 312e12, 25e9),
+    ),
+}
+
+
+def main() -> None:
+    for name, (net, machine) in CASES.items():
+        print(f"\n{name}: {net.parameters / 1e6:,.0f} M weights; {machine.name}")
+        print(f"{'':28} {'state':>8} {'activations':>12} {'compute':>9} {'traffic':>9} {'sent in':>9}")
+        for how, divided in {"ddp": False, "fsdp": True}.items():
+            for checkpointing in (False, True):
+                for accumulate in (1, 8):
+                    part = replace(net, batch=net.batch // accumulate)
+                    count = machine.gpus if divided else 1
+                    state = state_bytes(net, count)
+                    kept = activation_bytes(part, machine.gpus, low_precision=True, checkpointing=checkpointing)
+                    compute = step_flops(net, checkpointing) / machine.gpus / (REACHED * machine.flops)
+                    times = accumulate if divided else 1  # parts of a batch exchange weights and gradients each
+                    traffic = times * traffic_bytes(net, machine.gpus, divided)
+                    label = f"{how}{', checkpointing' * checkpointing}, accumulate {accumulate}"
+                    sent = traffic / (SENT * machine.bandwidth)
+                    print(
+                        f"{label:28} {state / 1e9:6.1f} GB {kept / 1e9:9.1f} GB {compute:7.2f} s"
+                        f" {traffic / 1e9:6.1f} GB {sent:7.2f} s"
+                    )
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, MixedPrecisionPolicy, OffloadPolicy, fully_shard
+from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
@@ -32,7 +32,6 @@ class Shards:
     Args:
         net: the network, on the CPU or on the device.
         device: the type of the device, ``cpu`` or ``cuda``.
-        low_precision: put weights together in bf16; gradients are summed in float32.
         offload: keep the parts in the memory of the host, and move them to the GPU where they are needed.
 
     Attributes:
@@ -44,15 +43,10 @@ class Shards:
         ConfigError: a weight cannot be divided.
     """
 
-    def __init__(self, net: nn.Module, device: str, *, low_precision: bool = False, offload: bool = False) -> None:
+    def __init__(self, net: nn.Module, device: str, *, offload: bool = False) -> None:
         _check(net)
-        mesh = init_device_mesh(device, (distributed.get_world_size(),))
-        precision = MixedPrecisionPolicy(cast_forward_inputs=False)
-        if low_precision:
-            precision = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
         how: dict[str, Any] = {
-            "mesh": mesh,
-            "mp_policy": precision,
+            "mesh": init_device_mesh(device, (distributed.get_world_size(),)),
             "offload_policy": CPUOffloadPolicy() if offload else OffloadPolicy(),
         }
         for block in blocks(net):
@@ -70,6 +64,9 @@ class Shards:
         for group in optimizer.param_groups:
             self._order += group["params"]
             group["params"] = [self._part_of[weight] for weight in group["params"]]
+        for weight in list(optimizer.state):  # some create it when they are built
+            state = optimizer.state.pop(weight)
+            optimizer.state[self._part_of[weight]] = {name: _part(value) for name, value in state.items()}
 
     def collect_gradients(self) -> None:
         """Give each part the gradient that a backward pass has left in the network's parameter."""
@@ -108,8 +105,9 @@ class Shards:
 
     def take_apart(self) -> None:
         """Forget the weights that an evaluation has put together, since the parts are about to change."""
-        assert isinstance(self.net, FSDPModule)
-        self.net.reshard()
+        for module in self.net.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
 
     def globalize(self, content: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return a checkpoint's content in which each part of a tensor is a DTensor that says which part it is."""
@@ -169,6 +167,11 @@ def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local()
 
 
+def _part(value: Any) -> Any:
+    """Return this process's part of a tensor that is divided; anything else as it is."""
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
 def _as_part_of(tensor: Tensor, like: DTensor) -> Tensor:
     """Return a tensor that is this process's part of a larger one as a DTensor, which says which part it is.
 
@@ -185,6 +188,6 @@ def _as_part_of(tensor: Tensor, like: DTensor) -> Tensor:
 def _part_of_whole(tensor: Tensor, like: DTensor) -> Tensor:
     """Return this process's part of a tensor, which may be whole, as a plain tensor."""
     if isinstance(tensor, DTensor) or tensor.shape != like.shape:
-        return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+        return _part(tensor)  # type: ignore[no-any-return]
     whole = tensor.to(like.device)
     return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None).to_local()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from fastrun.components.amp.precision import Precision, choose_precision
+from fastrun.components.amp.precision import choose_precision
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
 from fastrun.components.transfer.start import load_pretrained
@@ -118,7 +118,7 @@ def build_parts(
         net = net.to(device)
     optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
     precision = choose_precision(settings.amp.kind, device)
-    shards = _divide(settings, net, setup, precision) if is_divided else None
+    shards = _divide(settings, net, setup) if is_divided else None
     resolved.record("amp", precision.name, settings.speed.why("amp") or precision.why)
     update = build_update_rule(settings, net, precision, plan, shards)
     optimizations |= describe_fused_kernels(update.optimizer)
@@ -127,7 +127,7 @@ def build_parts(
     return Parts(settings, setup, sampler, plan, net, optimizations, update, objective, loaders)
 
 
-def _divide(settings: Settings, net: nn.Module, setup: Setup, precision: Precision) -> Shards:
+def _divide(settings: Settings, net: nn.Module, setup: Setup) -> Shards:
     """Divide the weights of a network among the processes of the run.
 
     Raises:
@@ -140,5 +140,4 @@ def _divide(settings: Settings, net: nn.Module, setup: Setup, precision: Precisi
             "device=fsdp puts weights together for the forward pass of a network, and a LightningModule has others"
         )
         raise ConfigError(message, "use device=ddp")
-    device, is_low = setup.device.torch_device.type, precision.name == "bf16-mixed"
-    return Shards(net, device, low_precision=is_low, offload=settings.device.offload)
+    return Shards(net, setup.device.torch_device.type, offload=settings.device.offload)

@@ -1,6 +1,6 @@
-"""What dividing a network's weights costs and saves, in processes on the CPU: a step, its memory, and a checkpoint.
+"""What dividing a network's weights costs and saves, in processes on the CPU, beside the models of docs/scale.md.
 
-    python benchmarks/fsdp.py step|memory|checkpoint [--processes N] [--steps N] [--rounds N]
+    python benchmarks/scale.py step|memory|checkpoint|model [--processes N] [--steps N] [--rounds N]
 
 A GPT on a text of random letters; the processes talk by gloo and share the cores.
 
@@ -8,6 +8,8 @@ A GPT on a text of random letters; the processes talk by gloo and share the core
   fresh processes each round; of twice the steps the second half counts.
 - ``memory``: the most memory that a process takes for weights, gradients, optimizer and activations, beside one process
   alone, and beside the model of ``docs/scale.md``. What a process takes for a tiny network is subtracted.
+- ``model``: the bytes of activations that autograd keeps, the bytes that a step sends, and the seconds of a step, each
+  beside the models of ``docs/scale.md``.
 - ``checkpoint``: the seconds that training waits for a checkpoint of 200 MB, beside PyTorch's own asynchronous one.
 
 Claims: a step takes at most 1.05 of the plain loop's; two processes take at most 0.6 of the memory of one alone each,
@@ -23,6 +25,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -31,16 +34,19 @@ from time import perf_counter
 import torch
 from attempt import halves, seconds_of_second_half
 from ddp import free_port
-from measure import Values, claim, in_turn, machine, parser, show
-from scale_model import Gpt, peak_bytes
-from torch import distributed, nn
+from measure import Values, claim, in_turn, machine, parser, ratio, show
+from scale_model import Gpt, activation_bytes, peak_bytes, step_flops, traffic_bytes
+from torch import Tensor, distributed, nn
 from torch.distributed.fsdp import fully_shard
 from torch.multiprocessing.spawn import spawn
 from twin import twin
 
 from fastrun.compose import compose
+from fastrun.config.resolved import Resolved
 from fastrun.storage.run_dir import RunDir
 from fastrun.training.builders import data
+from fastrun.training.builders.parts import build_parts
+from fastrun.training.builders.setup import set_up
 
 LENGTH, BATCH = 64, 8
 STEP = Gpt(width=128, depth=4, length=LENGTH, vocabulary=26, batch=BATCH)
@@ -209,9 +215,90 @@ def waits(rank: int, processes: int, port: int, rounds: int, folder: str) -> Non
     distributed.destroy_process_group()
 
 
+def kept_bytes(network: Gpt, *more: str) -> int:
+    """Return the bytes that autograd keeps of a forward pass, but for weights."""
+    with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as name:
+        settings = compose([*overrides(network, random_text(Path(name))), "device=cpu", *more])
+        setup = set_up(settings)
+        stepper = build_parts(settings, setup, Resolved({}, is_silent=True)).build_stepper()
+    weights = {weight.untyped_storage().data_ptr() for weight in stepper.net.parameters()}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    tokens = torch.zeros(network.batch, network.length, dtype=torch.long)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = stepper.forward((tokens, tokens))
+    assert loss.requires_grad
+    return sum(storage.nbytes() for storage in kept.values())
+
+
+def check_activations() -> None:
+    """Compare the bytes that blocks keep with the model: those of six blocks without those of two."""
+    for name, more, low, redone in (
+        ("float32", ("amp=off",), False, False),
+        ("float32, checkpointing", ("amp=off", "speed.checkpointing=true"), False, True),
+    ):
+        deep, flat = (replace(STEP, depth=depth) for depth in (6, 2))
+        measured = kept_bytes(deep, *more) - kept_bytes(flat, *more)
+        model = activation_bytes(deep, 1, low, redone) - activation_bytes(flat, 1, low, redone)
+        print(f"  activations of 4 blocks, {name}: {measured / 1e6:.2f} MB, {measured / model:.3f} of the model")
+
+
+def check_traffic(processes: int) -> None:
+    """Compare the bytes that processes send over the loopback interface in a step with the model."""
+    for divided in (False, True):
+        sent = [sent_bytes(steps, processes, divided) for steps in (10, 60)]
+        measured = (sent[1] - sent[0]) / 50 / processes
+        model = traffic_bytes(STEP, processes, divided)
+        how = "fsdp" if divided else "ddp"
+        print(f"  traffic of a step, {how}: {measured / 1e6:.2f} MB a process, {measured / model:.3f} of the model")
+
+
+def sent_bytes(steps: int, processes: int, divided: bool) -> int:
+    """Return the bytes that this machine sends to itself while a run takes some steps."""
+    how = ["device=fsdp" if divided else "device=ddp", "device.accelerator=cpu", f"device.count={processes}"]
+    with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as name:
+        folder = Path(name)
+        before = loopback_bytes()
+        plan = (f"steps={steps}", f"val_every={steps}", "data.val_fraction=0.001", "data.test_fraction=0")
+        train(folder, *overrides(STEP, random_text(folder)), *plan, *how)
+        return loopback_bytes() - before
+
+
+def loopback_bytes() -> int:
+    (line,) = (line for line in Path("/proc/net/dev").read_text().splitlines() if line.strip().startswith("lo:"))
+    return int(line.split()[9])
+
+
+def check_seconds(steps: int, rounds: int) -> None:
+    """Predict the seconds of a step of larger networks from a small one's, by their operations."""
+    small, *larger = (replace(STEP, width=256, depth=2), replace(STEP, width=256, depth=6), replace(STEP, width=384))
+    values = in_turn({str(net): partial(alone, net, steps) for net in (small, *larger)}, rounds)
+    for net in larger:
+        predicted = step_flops(net) / step_flops(small)
+        measured = ratio(values, str(net), str(small))
+        name = f"width {net.width}, depth {net.depth}"
+        print(f"  a step of {name}: {measured:.2f} of the small one's, {measured / predicted:.3f} of the model")
+
+
+def alone(network: Gpt, steps: int) -> float:
+    """Return milliseconds a step of one process."""
+    with tempfile.TemporaryDirectory(prefix="fastrun-benchmark-") as name:
+        folder = Path(name)
+        plan = (f"steps={2 * steps}", f"val_every={steps}", "data.val_fraction=0.01")
+        train(folder, *overrides(network, random_text(folder)), *plan, "device=cpu")
+        (run,) = folder.glob("outputs/*/*")
+        return 1e3 * seconds_of_second_half(RunDir(run).lines()) / steps
+
+
 def options() -> argparse.Namespace:
     made = parser(__doc__)
-    made.add_argument("what", choices=["step", "memory", "checkpoint"])
+    made.add_argument("what", choices=["step", "memory", "checkpoint", "model"])
     made.add_argument("--processes", type=int, default=2, help="(%(default)s)")
     made.add_argument("--steps", type=int, default=30, help="timed a round (%(default)s)")
     return made.parse_args()
@@ -234,6 +321,11 @@ def main() -> None:
         for name, processes in {several: asked.processes, "one": 1}.items():
             model = peak_bytes(LARGE, processes)
             print(f"  {name} / model: {median(values[name]) / model:.3f} (should be 0.85 to 1.15)")
+    elif asked.what == "model":
+        print("\nmeasured beside the model (should be 0.85 to 1.15)")
+        check_activations()
+        check_traffic(asked.processes)
+        check_seconds(asked.steps, asked.rounds)
     else:
         values = checkpoints(asked.processes, asked.rounds)
         show("training waits for a checkpoint of 200 MB", values, "plain", "s")
