@@ -115,38 +115,39 @@ class Machine:
 
 
 REACHED, SENT = 0.4, 0.7
+VIT = Gpt(width=1024, depth=24, length=197, vocabulary=5, batch=1024)  # 1,000 classes for 197 tokens
+GPT = Gpt(width=2048, depth=24, length=2048, vocabulary=50257, batch=512)
+NODE = Machine("8 A100 (80 GB), NVLink", 8, 312e12, 300e9)
+NODES = Machine("32 A100 (80 GB), 4 nodes of 8, 200 Gbit/s for each GPU", 32, 312e12, 25e9)
 CASES = {
-    "ViT-L/16, 224 x 224, batch 1,024": (
-        Gpt(width=1024, depth=24, length=197, vocabulary=5, batch=1024),  # 1,000 classes of 197 tokens
-        Machine("8 A100 (80 GB), NVLink", 8, 312e12, 300e9),
-    ),
-    "GPT 1.3B, 2,048 tokens, batch 512": (
-        Gpt(width=2048, depth=24, length=2048, vocabulary=50257, batch=512),
-        Machine("32 A100 (80 GB), 4 nodes of 8, 200 Gbit/s for each GPU", 32, 312e12, 25e9),
+    f"ViT-L/16, batch 1,024, {NODE.name}": (VIT, NODE, ("device=ddp", "device=fsdp")),
+    f"GPT, 2,048 tokens, batch 512, {NODES.name}": (
+        GPT,
+        NODES,
+        ("device=ddp", "device=fsdp", "device=fsdp speed.checkpointing=true", "device=ddp batch.accumulate=2"),
     ),
 }
 
 
+def row(net: Gpt, machine: Machine, options: str) -> str:
+    """Return the row of a table for a run in bf16 with some options."""
+    divided, redone = "fsdp" in options, "checkpointing" in options
+    parts = 2 if "accumulate=2" in options else 1
+    state = state_bytes(net, machine.gpus if divided else 1)
+    kept = activation_bytes(replace(net, batch=net.batch // parts), machine.gpus, True, redone)
+    compute = step_flops(net, redone) / machine.gpus / (REACHED * machine.flops)
+    sent = (parts if divided else 1) * traffic_bytes(net, machine.gpus, divided)
+    words = options.replace("device=ddp", "device=ddp amp=bf16").replace("device=fsdp", "device=fsdp amp=bf16")
+    seconds = sent / (SENT * machine.bandwidth)
+    memory = f"{state / 1e9:.1f} GB | {kept / 1e9:.1f} GB"
+    return f"| `{words}` | {memory} | {compute:.2f} s | {sent / 1e9:.1f} GB, {seconds:.2f} s |"
+
+
 def main() -> None:
-    for name, (net, machine) in CASES.items():
-        print(f"\n{name}: {net.parameters / 1e6:,.0f} M weights; {machine.name}")
-        print(f"{'':28} {'state':>8} {'activations':>12} {'compute':>9} {'traffic':>9} {'sent in':>9}")
-        for how, divided in {"ddp": False, "fsdp": True}.items():
-            for checkpointing in (False, True):
-                for accumulate in (1, 8):
-                    part = replace(net, batch=net.batch // accumulate)
-                    count = machine.gpus if divided else 1
-                    state = state_bytes(net, count)
-                    kept = activation_bytes(part, machine.gpus, low_precision=True, checkpointing=checkpointing)
-                    compute = step_flops(net, checkpointing) / machine.gpus / (REACHED * machine.flops)
-                    times = accumulate if divided else 1  # parts of a batch exchange weights and gradients each
-                    traffic = times * traffic_bytes(net, machine.gpus, divided)
-                    label = f"{how}{', checkpointing' * checkpointing}, accumulate {accumulate}"
-                    sent = traffic / (SENT * machine.bandwidth)
-                    print(
-                        f"{label:28} {state / 1e9:6.1f} GB {kept / 1e9:9.1f} GB {compute:7.2f} s"
-                        f" {traffic / 1e9:6.1f} GB {sent:7.2f} s"
-                    )
+    for name, (net, machine, all_options) in CASES.items():
+        print(f"\n{name}: {net.parameters / 1e6:,.0f} M weights")
+        for options in all_options:
+            print(row(net, machine, options))
 
 
 if __name__ == "__main__":
