@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from fastrun.components.transfer import pretrained
 from fastrun.components.transfer.source_file import find_source
-from fastrun.errors import CheckpointError, ConfigError
+from fastrun.errors import CheckpointError
+from fastrun.storage.checkpoint.files import is_in_parts
+from fastrun.storage.checkpoint.load import load
 from fastrun.storage.checkpoint.state import is_checkpoint, network_weights
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which a file may hold the weights
@@ -49,6 +51,8 @@ def weights_in(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is damaged, contains no weights, or contains code that would have to be run.
     """
+    if is_in_parts(path):
+        return network_weights(load(path), str(path))
     content = _load_safetensors(path) if path.suffix == ".safetensors" else _load_torch(path)
     if is_checkpoint(content):
         return network_weights(content, str(path))
@@ -92,10 +96,8 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise ConfigError(f"{path} needs the package safetensors", "pip install 'fastrun[vision]'") from error
+    from safetensors.torch import load_file
+
     try:
         return load_file(path, device="cpu")
     except Exception as error:  # the package raises its own error for a damaged file

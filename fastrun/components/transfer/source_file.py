@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastrun.errors import CheckpointError, ConfigError
+from fastrun.storage.checkpoint.files import is_in_parts
 from fastrun.storage.checkpoint.select import select
 from fastrun.storage.run_dir import RunDir
 
@@ -15,7 +16,7 @@ def find_source(source: str | None) -> Path | None:
     """Return the file that ``transfer.source`` names: the best checkpoint if it is a run directory.
 
     Returns:
-        The file; None for weights of timm.
+        The file, or the folder of a checkpoint in parts; None for weights of timm.
 
     Raises:
         ConfigError: there is no source.
@@ -26,10 +27,10 @@ def find_source(source: str | None) -> Path | None:
     if source == "pretrained" or source.startswith("timm:"):
         return None
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() and not is_in_parts(path):
         run = RunDir.open(path)
         config = run.config()
         return select(run.checkpoints, "best", config["target"]["metric"], config.get("metrics", {}))
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"transfer.source={source}: no such file", _HINT)
     return path

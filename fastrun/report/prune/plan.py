@@ -156,6 +156,6 @@ def _size(folder: Path) -> int:
 
 def _size_of_file(path: Path) -> int:
     try:
-        return path.lstat().st_size
+        return _size(path) if path.is_dir() and not path.is_symlink() else path.lstat().st_size
     except OSError:
         return 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastrun.storage.atomic import remove, sha256_of, storage_errors, write_atomic
 
+STATE = "state.pt"  # in the folder of a checkpoint that is written in parts: what is not divided
 _NAME = re.compile(r"step-(\d+)\.(ckpt|json)")
 _PRUNED = "pruned"  # the name of a note in place of checkpoints
 _TEMPORARY = re.compile(r"\..+\.(\d+)")  # as atomic.replace names them: the process that writes stands last
@@ -84,6 +85,11 @@ class SavedCheckpoint:
             StorageError: one of them cannot be removed.
         """
         remove_checkpoint(self.path)
+
+
+def is_in_parts(path: Path) -> bool:
+    """Say whether a path is the folder of a checkpoint that was written in parts."""
+    return (path / STATE).is_file()
 
 
 def size_on_disk(path: Path) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,10 @@ from torch.distributed.tensor import DTensor
 from fastrun.errors import CheckpointError, StorageError
 from fastrun.storage.atomic import replace, storage_errors, sync
 from fastrun.storage.checkpoint.content import copy_to_host, describe, read, size_in_file, write
-from fastrun.storage.checkpoint.files import digest, remove_checkpoint, size_on_disk
+from fastrun.storage.checkpoint.files import STATE, digest, remove_checkpoint, size_on_disk
 
 Keys = tuple[Any, ...]  # those that lead to a tensor in nested content
 
-_STATE = "state.pt"
 _DIVIDED = "divided"  # the key of the keys that lead to the tensors that are in other files
 
 
@@ -40,7 +40,9 @@ class Parts:
 
     def __init__(self, content: dict[str, Any]) -> None:
         divided = dict(_divided(content, ()))
-        self._rest = copy_to_host(_without(content)) | {_DIVIDED: [list(keys) for keys in divided]}
+        self._rest = copy_to_host(_without(content)) | {
+            _DIVIDED: [[list(keys), list(part.shape)] for keys, part in divided.items()]
+        }
         self._parts = {_name(keys): _on_host(part) for keys, part in divided.items()}
         self.size = size_in_file(self._rest) + sum(size_in_file(part.to_local()) for part in self._parts.values())
 
@@ -71,7 +73,7 @@ class Parts:
             raise StorageError(f"cannot write {path}: {reasons}", "what was saved before is unchanged") from error
         if not is_first:
             return
-        replace(path / _STATE, partial(write, self._rest))
+        replace(path / STATE, partial(write, self._rest))
         sync(path)
         with storage_errors(path):
             sha256, size = digest(path), size_on_disk(path)
@@ -111,7 +113,7 @@ def read_parts(path: Path, like: Callable[[Keys], DTensor | None]) -> dict[str, 
     try:
         reader = HuggingFaceStorageReader(str(path))
         saved = reader.read_metadata().state_dict_metadata
-        targets = {keys: _room_for(saved[_name(keys)], like(keys)) for keys in divided}
+        targets = {keys: _room_for(saved[_name(keys)], shape, like(keys)) for keys, shape in divided.items()}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "torch.distributed is disabled")  # each process reads what it needs
             load({_name(keys): tensor for keys, tensor in targets.items()}, storage_reader=reader, no_dist=True)
@@ -123,17 +125,23 @@ def read_parts(path: Path, like: Callable[[Keys], DTensor | None]) -> dict[str, 
     return content
 
 
-def _room_for(saved: Any, like: DTensor | None) -> Tensor:
-    """Return a tensor to read a saved one into, whole or divided."""
+def _room_for(saved: Any, shape: list[int], like: DTensor | None) -> Tensor:
+    """Return a tensor to read a saved one into, whole or divided.
+
+    Raises:
+        ValueError: the files do not hold all of it.
+    """
+    if sum(prod(chunk.sizes) for chunk in saved.chunks) != prod(shape):
+        raise ValueError("a file is missing")
     dtype = saved.properties.dtype
     if like is None:
-        return torch.empty(saved.size, dtype=dtype)
+        return torch.empty(shape, dtype=dtype)
     return torch.empty_like(like, dtype=dtype, requires_grad=False)
 
 
-def _read_rest(path: Path) -> tuple[dict[str, Any], list[Keys]]:
-    content = read(path / _STATE)
-    return content, [tuple(keys) for keys in content.pop(_DIVIDED, [])]
+def _read_rest(path: Path) -> tuple[dict[str, Any], dict[Keys, list[int]]]:
+    content = read(path / STATE)
+    return content, {tuple(keys): shape for keys, shape in content.pop(_DIVIDED, [])}
 
 
 def _divided(value: Any, keys: Keys) -> Iterator[tuple[Keys, DTensor]]:

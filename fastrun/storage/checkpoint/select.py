@@ -9,7 +9,7 @@ from typing import Any
 
 from fastrun.config.monitor import default_monitor, directions_of
 from fastrun.errors import CheckpointError
-from fastrun.storage.checkpoint.files import SavedCheckpoint, list_checkpoints, was_pruned
+from fastrun.storage.checkpoint.files import SavedCheckpoint, is_in_parts, list_checkpoints, was_pruned
 
 
 def newest_good(folder: Path) -> tuple[SavedCheckpoint, list[SavedCheckpoint]]:
@@ -68,7 +68,7 @@ def select(folder: Path, which: str, metric: str | None, metrics: Mapping[str, A
     if which == "last":
         return newest_good(folder)[0].path
     path = Path(which)
-    if not path.is_file() and not (path / "state.pt").is_file():
+    if not path.is_file() and not is_in_parts(path):
         reason = "is a folder without a checkpoint" if path.is_dir() else "does not exist"
         raise CheckpointError(f"{path} {reason}", "--ckpt takes best, last or a checkpoint's path")
     return path
