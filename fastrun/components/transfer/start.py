@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from fastrun.components.model.recorded import RecordedNetwork
 from fastrun.components.transfer.match import WeightMatch, load_weights
 from fastrun.components.transfer.source import read_weights
 from fastrun.config.plan import Plan
@@ -25,6 +26,10 @@ def load_pretrained(transfer: TransferConfig, net: nn.Module, plan: Plan, resolv
         CheckpointError: the weights cannot be read, or do not fit the network.
         DataError: the weights are not on this machine and cannot be downloaded.
     """
+    own = net.origin if isinstance(net, RecordedNetwork) else None
+    if transfer.source is None and own is not None:
+        resolved.record("transfer", f"the weights of {own}", _describe_training(transfer, plan))
+        return
     given, origin = read_weights(transfer.source, net)
     match = load_weights(net, given, transfer.match, transfer.new_head, origin)
     resolved.record("transfer", _describe_loaded(match, origin), _describe_training(transfer, plan))
@@ -36,6 +41,8 @@ def _describe_loaded(match: WeightMatch, origin: str) -> str:
 
 
 def _describe_training(transfer: TransferConfig, plan: Plan) -> str:
+    if transfer.kind == "lora":
+        return f"lora: adapters of rank {transfer.rank} and the head train"
     if transfer.kind == "linear_probe" or plan.release >= plan.total_steps:
         reason = f", because transfer.freeze={transfer.freeze} covers the whole run" if plan.release else ""
         return f"{transfer.kind}: only the head trains{reason}"
