@@ -74,12 +74,8 @@ def hf(
         revision = learned.fingerprint.get("revision")  # the commit that the run began with
     columns = {"text": text, "image": image, "target": target}
     rows = read_rows(source, subset, revision, {key: name for key, name in columns.items() if name is not None})
-    if (text is None) == (image is None):
-        problem = "neither data.text nor data.image is set" if text is None else "data.text and data.image are both set"
-        raise ConfigError(problem, f"choose one of its columns: {', '.join(rows.names)}")
-    if image is not None and (target is None or tokenizer is not None):
-        problem = "data.target is not set" if target is None else "a tokenizer is for texts, and data.image is set"
-        raise ConfigError(problem, f"its columns are {', '.join(rows.names)}" if target is None else "leave it out")
+    if image is not None and tokenizer is not None:
+        raise ConfigError("data.image is set, and a tokenizer is for texts", "use tokenizer=characters")
     found: dict[str, Any] = {"fingerprint": rows.fingerprint}
     fractions = {"val": val_fraction, "test": test_fraction}
     if target is None:

@@ -131,10 +131,16 @@ def _named_splits(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_columns(names: Sequence[str], columns: Mapping[str, str]) -> None:
+    listed = f"its columns are {', '.join(names)}"
     for key, name in columns.items():
         if name not in names:
-            listed = f"its columns are {', '.join(names)}"
             raise ConfigError(f"data.{key}={name}: the data has no such column", nearest(name, names) or listed)
+    if {"text", "image"} <= columns.keys():
+        raise ConfigError("data.text and data.image are both set", f"leave out one of them; {listed}")
+    if not {"text", "image"} & columns.keys():
+        raise ConfigError("neither data.text nor data.image is set", listed)
+    if "image" in columns and "target" not in columns:
+        raise ConfigError("data.target is not set", listed)
 
 
 def _class_names(feature: Any) -> list[str] | None:

@@ -11,7 +11,7 @@ from fastrun.components.model.hf_weights import Source
 from fastrun.errors import ConfigError, nearest
 
 _FROM_DATA = ("num_labels", "id2label", "label2id", "num_channels", "pad_token_id")
-_MOST_UNUSED = 1024  # tokens that a network may have beyond those of its tokenizer, to round their number up
+_MOST_UNUSED, _ROUND = 1024, 64  # networks have up to so many tokens beyond their tokenizer's, to a multiple of this
 
 
 def config_of(
@@ -155,7 +155,9 @@ def _check_vocabulary(own: int, count: int | None, source: Source, state: Mappin
         problem = f"model.source={source.name} was trained with {own} tokens of its own, not with tokenizer={name}"
         raise ConfigError(problem, hint)
     assert count is not None
-    if not own - _MOST_UNUSED < count <= own:
+    is_same = state["source"].partition("@")[0] == source.name
+    is_rounded = own % _ROUND == 0 and own - _MOST_UNUSED < count
+    if count > own or not (is_same or is_rounded or count == own):
         raise ConfigError(f"model.source={source.name} has {own} tokens; the tokenizer has {count}", hint)
 
 

@@ -49,7 +49,7 @@ class CharacterTokenizer:
 
     def state(self) -> dict[str, Any]:
         """Return the tokenizer as plain values."""
-        return {"kind": "characters", "names": self.names, "pads": self.pads}
+        return {"kind": "characters", "names": self.names, "pad": self.pad}
 
 
 class CharacterTrainer:

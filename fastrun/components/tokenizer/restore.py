@@ -16,8 +16,6 @@ def restore(state: Mapping[str, Any]) -> Tokenizer:
     Raises:
         ConfigError: the library tokenizers is not installed, and the tokenizer needs it.
     """
-    arguments = dict(state)
-    if arguments["kind"] == "characters":
-        del arguments["kind"]
-        return CharacterTokenizer(**arguments)
-    return SubwordTokenizer(**arguments)
+    if state["kind"] == "characters":
+        return CharacterTokenizer(state["names"], pads=state["pad"] is not None)
+    return SubwordTokenizer(**state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import torch
 import fastrun
 from fastrun.cli.main import main
 from fastrun.errors import FastrunError
-from fastrun.report.run import Run
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("datasets")
@@ -23,6 +23,17 @@ SMALL = ["model=hf", "amp=off", "batch.size=8", "tokenizer=bpe", "tokenizer.size
 CLASSIFIER = [*TEXTS, *SMALL, "model.type=bert", *(f"+model.{key}" for key in BERT)]
 GPT = ["model=hf", "model.type=gpt2", "+model.n_embd=16", "+model.n_layer=1", "+model.n_head=2", "amp=off"]
 TEXT = ["data=text", "data.root=it.txt", "data.length=8", "batch.size=8"]
+KILLER = """
+import os, signal
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Kill(pl.Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.state.step >= 5 and not Path("killed").exists():
+            Path("killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture
@@ -50,8 +61,8 @@ def pretrained(texts: Path) -> Path:
     return place
 
 
-def weights(run: Run) -> dict[str, torch.Tensor]:
-    return torch.load(max((run.directory / "checkpoints").glob("*.ckpt")), weights_only=True)["state_dict"]
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(max((run / "checkpoints").glob("*.ckpt")), weights_only=True)["state_dict"]
 
 
 def refused(*overrides: str) -> str:
@@ -61,16 +72,10 @@ def refused(*overrides: str) -> str:
     return error.value.render()
 
 
-def test_a_classifier_of_texts_learns_resumes_to_the_bit_and_is_put_to_use(texts: Path, capfd) -> None:
-    every = ["checkpoint=every", "checkpoint.every=4"]
-    whole = fastrun.train([*CLASSIFIER, *every, "steps=8", "optimizer.lr=0.01"], quiet=True)
+def test_a_classifier_of_texts_learns_and_is_put_to_use(texts: Path, capfd) -> None:
+    whole = fastrun.train([*CLASSIFIER, "steps=8", "optimizer.lr=0.01"], quiet=True)
     assert whole.summary["heuristics"]["init"]["used"] == "the model's own"
-    part = fastrun.train(
-        [*CLASSIFIER, *every, "steps=8", "optimizer.lr=0.01", "early_stopping=budget", "early_stopping.steps=4"],
-        quiet=True,
-    )
-    assert part.summary["steps"] == 4
-    names = weights(whole).keys()
+    names = weights(whole.directory).keys()
     assert any("classifier" in name for name in names)
     (texts / "new.txt").write_text("it was lovely\nit was quite awful and much longer than the others were\n\n")
     assert main(["predict", str(whole.directory), "new.txt"]) == 0
@@ -94,7 +99,7 @@ def test_trained_weights_come_from_a_folder_that_the_run_then_does_not_need(pret
     run = fastrun.train([*own, "model.source=pretrained", *every], quiet=True)
     from safetensors.torch import load_file
 
-    before, after = load_file(pretrained / "model.safetensors"), weights(run)
+    before, after = load_file(pretrained / "model.safetensors"), weights(run.directory)
     name = "bert.encoder.layer.0.attention.self.query.weight"
     assert (before[name] - next(value for key, value in after.items() if key.endswith(name))).abs().max() < 0.1
     for file in pretrained.iterdir():
@@ -107,6 +112,41 @@ def test_trained_weights_come_from_a_folder_that_the_run_then_does_not_need(pret
         torch.testing.assert_close(model(["it was lovely"]), fastrun.load(run.directory)(["it was lovely"]))
     assert main(["resume", str(run.directory), "steps=6"]) == 0
     assert "error" not in capfd.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapters", [False, True])
+def test_a_run_that_is_killed_and_resumed_ends_with_the_same_bits(pretrained: Path, shell, adapters: bool) -> None:
+    (pretrained.parent / "killer.py").write_text(KILLER)
+    names = ["model.source=pretrained", "tokenizer=pretrained", "tokenizer.source=pretrained", "transfer=lora"]
+    own = [*TEXTS, "model=hf", *names, "amp=off", "batch.size=8"] if adapters else CLASSIFIER
+    own = [*own, "steps=9", "checkpoint=every", "checkpoint.every=2", "speed=plain"]
+    whole = fastrun.train(own, quiet=True)
+    done = shell("train", *own, "name=killed", "+callbacks.kill._target_=killer.Kill")
+    assert done.returncode == -9, done.stderr
+    (run,) = pretrained.parent.glob("outputs/killed/*")
+    shutil.rmtree(pretrained)
+    assert main(["resume", str(run)]) == 0
+    one, other = weights(whole.directory), weights(run)
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert any("lora_A" in name for name in one) == adapters
+
+
+@pytest.mark.full
+def test_a_name_in_the_cache_needs_no_network_and_its_commit_is_kept(pretrained: Path, new_process) -> None:
+    cached, commit = pretrained.parent / "cache" / "models--some--encoder", "0123456789" * 4
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text(commit)
+    (cached / "snapshots").mkdir()
+    pretrained.rename(cached / "snapshots" / commit)
+    names = ["model.source=some/encoder", "tokenizer=pretrained", "tokenizer.source=some/encoder"]
+    offline = {"HF_HUB_CACHE": str(pretrained.parent / "cache"), "HF_HUB_OFFLINE": "1"}
+    done = new_process("train", *TEXTS, "model=hf", *names, "amp=off", "batch.size=8", "steps=2", **offline)
+    assert done.returncode == 0, done.stderr
+    assert f"some/encoder at {commit}" in done.stdout + done.stderr
+    (run,) = pretrained.parent.glob("outputs/*/*")
+    data = torch.load(max((run / "checkpoints").glob("*.ckpt")), weights_only=True)
+    assert commit in repr({key: value for key, value in data.items() if key != "state_dict"})
 
 
 @pytest.mark.slow
