@@ -7,6 +7,7 @@ decides whether the network is used, and without a network the answer comes at o
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import re
@@ -119,15 +120,14 @@ def _unavailable(key: str, source: str, revision: str | None, error: Exception, 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the hub's progress bars and its warnings about each attempt off the screen."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
+    bars = importlib.import_module("huggingface_hub.utils")
     logger = logging.getLogger("huggingface_hub")
-    level, were_disabled = logger.level, are_progress_bars_disabled()
+    level, were_disabled = logger.level, bars.are_progress_bars_disabled()
     logger.setLevel(logging.ERROR)
-    disable_progress_bars()
+    bars.disable_progress_bars()
     try:
         yield
     finally:
         logger.setLevel(level)
         if not were_disabled:
-            enable_progress_bars()
+            bars.enable_progress_bars()

@@ -131,11 +131,11 @@ def _texts(
         assert learned.tokenizer is not None
         tokenizer, length = restore(learned.tokenizer), learned.in_shape[0]
     else:
-        trainer = trainer or CharacterTrainer()
-        tokenizer = trainer.train((texts[index] for index in train.tolist()), pads=True)
+        maker: Trainer = trainer or CharacterTrainer()
+        tokenizer = maker.train((texts[index] for index in train.tolist()), pads=True)
     x = torch.tensor(tokenizer.encode_whole(texts, length))
-    fill = float((x != tokenizer.pad).float().mean())
-    about = {"vocabulary": len(tokenizer.names), "filled": round(fill, 4)}
+    assert tokenizer.pad is not None
+    about = {"vocabulary": len(tokenizer.names), "filled": round(float(x.eq(tokenizer.pad).float().mean()), 4)}
     return x, {TOKENIZER: tokenizer.state()}, about
 
 
@@ -151,7 +151,8 @@ def _language(
     texts = rows.column("text")
     split = _split(rows, None, fractions, seed, learned)
     documents: dict[str, Sequence[str]] = {name: _documents(texts, own) for name, own in split.items()}
-    tokenizer, parts = encode_parts(documents, trainer or CharacterTrainer(), learned)
+    maker: Trainer = trainer or CharacterTrainer()
+    tokenizer, parts = encode_parts(documents, maker, learned)
     samples = {name: blocks(name, part, length, None) for name, part in parts.items()}
     about = {"documents": {name: len(own) for name, own in split.items()}}
     about |= describe_tokens(tokenizer, documents, parts)

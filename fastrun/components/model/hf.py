@@ -113,9 +113,7 @@ class HubNetwork(RecordedNetwork):
         model_type: the name of the network's kind in the library.
     """
 
-    def __init__(
-        self, network: nn.Module, kind: str, learned: DataState, record: dict[str, Any], origin: str | None
-    ) -> None:
+    def __init__(self, network: Any, kind: str, learned: DataState, record: dict[str, Any], origin: str | None) -> None:
         super().__init__(record, origin)
         self.network = network
         self.model_type = str(network.config.model_type)
@@ -136,6 +134,6 @@ class HubNetwork(RecordedNetwork):
         """Return 1 for the tokens of each text and 0 for those that fill it up; the first always counts."""
         if self.pad is None:
             return None
-        mask = tokens != self.pad
+        mask = tokens.ne(self.pad)
         mask[:, 0] = True
         return mask.long()

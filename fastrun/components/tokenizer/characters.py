@@ -19,8 +19,9 @@ class CharacterTokenizer:
     """
 
     def __init__(self, names: list[str], pads: bool) -> None:
-        self.names, self.pads, self.end = names, pads, None
+        self.names, self.pads = names, pads
         self.pad: int | None = 0 if pads else None
+        self.end: int | None = None
         self._index = {name: index for index, name in enumerate(names)}
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
