@@ -67,9 +67,9 @@ def hf(
     found = None if source is None else find_source(source, revision, trust)
     with quiet(transformers):
         config = config_of(transformers, found, type, arguments, kind, learned)
-    network = load_network(auto, config, found, with_weights=True)
+    network, fresh = load_network(auto, config, found, with_weights=True)
     record = {"config": plain(config)} | ({} if found is None else found.record())
-    return HubNetwork(network, kind, learned, record, None if found is None else found.describe())
+    return HubNetwork(network, kind, learned, record, None if found is None else found.describe(), fresh)
 
 
 def _build_again(transformers: Any, auto: Any, kind: str, learned: DataState, trust: bool) -> HubNetwork:
@@ -78,8 +78,8 @@ def _build_again(transformers: Any, auto: Any, kind: str, learned: DataState, tr
         check_code_is_trusted()
     config = restore_config(transformers, learned.network)
     source = Source.of_record(learned.network) if trust else None
-    network = load_network(auto, config, source, with_weights=False)
-    return HubNetwork(network, kind, learned, learned.network, None)
+    network, _ = load_network(auto, config, source, with_weights=False)
+    return HubNetwork(network, kind, learned, learned.network)
 
 
 def _kind_of(learned: DataState) -> str:
@@ -108,13 +108,22 @@ class HubNetwork(RecordedNetwork):
         learned: what there is to know of the data.
         record: what the network was built from.
         origin: where its trained weights are from, in words; None if it has none.
+        fresh: which of its weights were not there, in words.
 
     Attributes:
         model_type: the name of the network's kind in the library.
     """
 
-    def __init__(self, network: Any, kind: str, learned: DataState, record: dict[str, Any], origin: str | None) -> None:
-        super().__init__(record, origin)
+    def __init__(
+        self,
+        network: Any,
+        kind: str,
+        learned: DataState,
+        record: dict[str, Any],
+        origin: str | None = None,
+        fresh: str = "",
+    ) -> None:
+        super().__init__(record, origin, fresh)
         self.network = network
         self.model_type = str(network.config.model_type)
         self.kind, self.outputs = kind, learned.task.outputs

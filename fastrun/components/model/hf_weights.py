@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,6 @@ _LISTED = 4
 _MOST_NEW = 0.5  # of a network's weights; more than that is another network
 
 _CODE_PACKAGE = "transformers_modules"  # in which the library imports such code
-
-log = logging.getLogger("fastrun")
 
 
 @dataclass(frozen=True)
@@ -134,8 +131,10 @@ def find_source(name: str, revision: str | None, trust: bool) -> Source:
     raise ConfigError(f"model.source={name} has no weights as safetensors{why}", hint)
 
 
-def load_network(auto: Any, config: Any, source: Source | None, *, with_weights: bool) -> nn.Module:
+def load_network(auto: Any, config: Any, source: Source | None, *, with_weights: bool) -> tuple[nn.Module, str]:
     """Return a network of the library in float32, with the weights of a folder, or as its constructor draws them.
+
+    The text beside it names the weights that were not in the folder, such as those of a new head.
 
     Args:
         auto: the library's class for the task.
@@ -151,8 +150,7 @@ def load_network(auto: Any, config: Any, source: Source | None, *, with_weights:
     with quiet(transformers):
         try:
             if source is None or not with_weights:
-                net: nn.Module = auto.from_config(config, trust_remote_code=trust, dtype=torch.float32)
-                return net
+                return auto.from_config(config, trust_remote_code=trust, dtype=torch.float32), ""
             net, found = auto.from_pretrained(
                 source.folder,
                 config=config,
@@ -165,8 +163,7 @@ def load_network(auto: Any, config: Any, source: Source | None, *, with_weights:
             )
         except Exception as error:  # the library's errors are of all kinds
             raise _refused(auto, config, source, error) from error
-    _check_loaded(net, found, source)
-    return net
+    return net, _check_loaded(net, found, source)
 
 
 def _refused(auto: Any, config: Any, source: Source | None, error: Exception) -> ConfigError:
@@ -179,8 +176,8 @@ def _refused(auto: Any, config: Any, source: Source | None, error: Exception) ->
     return ConfigError(f"{name} cannot be built: {reason}")
 
 
-def _check_loaded(net: nn.Module, found: Mapping[str, Any], source: Source) -> None:
-    """Say which weights were not in the folder; those of a new head are not.
+def _check_loaded(net: nn.Module, found: Mapping[str, Any], source: Source) -> str:
+    """Return which weights were not in the folder, in words; those of a new head are not.
 
     Raises:
         ConfigError: they are half of the network or more.
@@ -188,11 +185,11 @@ def _check_loaded(net: nn.Module, found: Mapping[str, Any], source: Source) -> N
     mismatched = [one[0] if isinstance(one, (tuple, list)) else str(one) for one in found.get("mismatched_keys", ())]
     new = sorted({*found["missing_keys"], *mismatched})
     if not new:
-        return
+        return ""
     sizes = {name: weight.numel() for name, weight in net.named_parameters()}
     share = sum(sizes.get(name, 0) for name in new) / max(1, sum(sizes.values()))
     listed = ", ".join(new[:_LISTED]) + (f" and {len(new) - _LISTED} more" if len(new) > _LISTED else "")
     if share > _MOST_NEW:
         message = f"model.source={source.name} holds the weights of another network: it has no {listed}"
         raise ConfigError(message, "choose a source whose weights are those of its config.json")
-    log.info(f"model.source={source.name}: new weights, which are to be trained: {listed}")
+    return listed

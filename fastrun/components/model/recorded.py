@@ -13,11 +13,13 @@ class RecordedNetwork(nn.Module):
     Attributes:
         record: what it was built from, as plain values; the data's ``learned.network`` when it is built again.
         origin: where its trained weights are from, in words; None if it has none.
+        fresh: which of its weights were not there, in words; empty if all were.
     """
 
     record: dict[str, Any]
     origin: str | None
+    fresh: str
 
-    def __init__(self, record: dict[str, Any], origin: str | None) -> None:
+    def __init__(self, record: dict[str, Any], origin: str | None, fresh: str = "") -> None:
         super().__init__()
-        self.record, self.origin = record, origin
+        self.record, self.origin, self.fresh = record, origin, fresh

@@ -94,7 +94,8 @@ def _takes_init(net: nn.Module, settings: Settings, resolved: Resolved) -> bool:
         return True
     name = name_of(settings.init)
     if settings.init.get("_target_") in (None, "auto"):
-        resolved.record("init", "the model's own", net.origin or f"model={name_of(settings.model)} draws its weights")
+        drawn = net.origin or f"model={name_of(settings.model)} draws its weights"
+        resolved.record("init", "the model's own", f"{drawn}; new: {net.fresh}" if net.fresh else drawn)
         return False
     if net.origin is not None:
         raise ConfigError(f"init={name} would replace the weights of {net.origin}", "use init=auto or init=default")

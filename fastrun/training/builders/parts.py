@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from fastrun.components.amp.precision import choose_precision
 from fastrun.components.model.recorded import RecordedNetwork
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
-from fastrun.components.transfer.lora import add_adapters, has_adapters
+from fastrun.components.transfer.lora import add_adapters
 from fastrun.components.transfer.start import load_pretrained
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
@@ -27,8 +26,6 @@ from fastrun.training.objective import Objective
 from fastrun.training.objective.lightning_module import attach_trainer, has_own_loss
 from fastrun.training.objective.planned_trainer import PlannedTrainer
 from fastrun.training.step import Stepper, UpdateRule
-
-log = logging.getLogger("fastrun")
 
 
 @dataclass(frozen=True)
@@ -109,9 +106,9 @@ def build_parts(
         setup = replace(setup, learned=replace(setup.learned, network=net.record))
     attach_trainer(net, PlannedTrainer.of(plan))
     if settings.transfer.kind != "none" and load_weights:
-        load_pretrained(settings.transfer, net, plan, resolved)
-    if settings.transfer.kind == "lora" and not has_adapters(net):
-        log.info(add_adapters(net, settings.transfer, settings.seed))
+        load_pretrained(settings.transfer, net, plan, resolved, settings.seed)
+    elif settings.transfer.kind == "lora":
+        add_adapters(net, settings.transfer, settings.seed)
     if sampler.smallest_part(settings.batch.accumulate) == 1 and not has_own_loss(net):
         check_takes_one(net, setup)
     net = net.to(device)
