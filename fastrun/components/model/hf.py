@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fastrun.components.data.learned import DataState
-from fastrun.components.model.hf_config import config_of, plain, restore_config
+from fastrun.components.model.hf_config import check_unchanged, config_of, plain, restore_config
 from fastrun.components.model.hf_library import import_transformers, quiet
 from fastrun.components.model.hf_weights import Source, check_code_is_trusted, find_source, load_network
 from fastrun.components.model.recorded import RecordedNetwork
@@ -54,7 +54,7 @@ def hf(
     transformers = import_transformers()
     auto = getattr(transformers, _AUTO[kind])
     if learned.network:
-        return _build_again(transformers, auto, kind, learned, trust)
+        return _build_again(transformers, auto, kind, learned, trust, {"source": source, "type": type} | arguments)
     if (source is None) == (type is None):
         problem = "neither model.source nor model.type is set" if source is None else "model.source and model.type"
         hint = "model.source=FOLDER for trained weights, model.type=bert to start untrained"
@@ -72,11 +72,18 @@ def hf(
     return HubNetwork(network, kind, learned, record, None if found is None else found.describe(), fresh)
 
 
-def _build_again(transformers: Any, auto: Any, kind: str, learned: DataState, trust: bool) -> HubNetwork:
-    """Build the network of a run, whose weights are in its checkpoint; neither a folder nor the hub is needed."""
+def _build_again(
+    transformers: Any, auto: Any, kind: str, learned: DataState, trust: bool, given: dict[str, Any]
+) -> HubNetwork:
+    """Build the network of a run, whose weights are in its checkpoint; neither a folder nor the hub is needed.
+
+    Raises:
+        ConfigError: the config names another network than the run has.
+    """
     if trust:
         check_code_is_trusted()
     config = restore_config(transformers, learned.network)
+    check_unchanged(config, learned.network, given)
     source = Source.of_record(learned.network) if trust else None
     network, _ = load_network(auto, config, source, with_weights=False)
     return HubNetwork(network, kind, learned, learned.network)

@@ -67,6 +67,25 @@ def restore_config(transformers: Any, record: Mapping[str, Any]) -> Any:
     return transformers.CONFIG_MAPPING[values["model_type"]].from_dict(values)
 
 
+def check_unchanged(config: Any, record: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Check that a run goes on with the network that it began with.
+
+    Args:
+        config: the config that the run keeps.
+        record: what the run keeps of its network.
+        given: ``source``, ``type``, and what the user sets of the config.
+
+    Raises:
+        ConfigError: something else is given now.
+    """
+    kept = {"source": record.get("source"), "type": None if "source" in record else config.model_type}
+    kept |= {name: getattr(config, name, None) for name in given.keys() - kept.keys()}
+    for name, value in given.items():
+        is_plain = isinstance(value, (bool, int, float, str)) and type(value) is type(kept[name])
+        if (is_plain or name in ("source", "type")) and value != kept[name]:
+            raise ConfigError(f"model.{name}={value}: the run began with {kept[name]}", "start a new run")
+
+
 def _default(transformers: Any, model_type: str | None) -> Any:
     known = transformers.CONFIG_MAPPING
     if model_type not in known:

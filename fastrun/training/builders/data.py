@@ -60,9 +60,10 @@ def load_splits(
         return splits
     change = describe_change(learned.fingerprint, splits.fingerprint)
     if change and not anyway:
+        key = "source" if "source" in settings.data else "root"
         raise DataError(
             f"the data has changed since the run was trained: {change}",
-            "--anyway uses it all the same; `fastrun eval RUN data.root=…` measures other data",
+            f"--anyway uses it all the same; `fastrun eval RUN data.{key}=…` measures other data",
         )
     return check_learned(splits, learned)
 

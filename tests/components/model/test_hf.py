@@ -112,6 +112,8 @@ def test_trained_weights_come_from_a_folder_that_the_run_then_does_not_need(pret
         torch.testing.assert_close(model(["it was lovely"]), fastrun.load(run.directory)(["it was lovely"]))
     assert main(["resume", str(run.directory), "steps=6"]) == 0
     assert "error" not in capfd.readouterr().err
+    assert main(["resume", str(run.directory), "steps=8", "model.source=other"]) == 2
+    assert "model.source=other: the run began with pretrained" in capfd.readouterr().err
 
 
 @pytest.mark.slow
