@@ -19,7 +19,7 @@ def images(model: str, in_shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(in_shape) != 3:
         raise ConfigError(
             f"model={model} needs images; this data has shape {list(in_shape)}",
-            "use model=mlp for vectors, model=gpt or model=lstm for text",
+            "use model=mlp for vectors, model=gpt, model=lstm or model=hf for text",
         )
     return in_shape
 
