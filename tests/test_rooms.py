@@ -38,8 +38,12 @@ HYDRA = "hydra", "omegaconf"
 SHARED = {
     ("pipeline", "augment"),
     ("pipeline", "data"),
+    ("data", "tokenizer"),
+    ("model", "data"),
+    ("model", "tokenizer"),
     ("model", "norm"),
     ("ema", "norm"),
+    ("transfer", "model"),
     ("transfer", "norm"),
     ("transfer", "optimizer"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,9 +80,15 @@ class OptunaSweeper(GridSweeper):
 
     def _set_direction(self, settings: Settings) -> None:
         """Set the direction of the search, unless the user did: that in which the monitor of the runs is better."""
-        metric = settings.target.metric or ("val/perplexity" if settings.choices.get("data") == "text" else "val/acc")
+        metric = settings.target.metric or ("val/perplexity" if _is_language(settings.data) else "val/acc")
         better = "maximize" if Monitor.of(metric, directions_of(settings.metrics)).higher_is_better else "minimize"
         self.search.direction = self.search.direction or better
+
+
+def _is_language(data: Mapping[str, Any]) -> bool:
+    """Say whether a run predicts next tokens, as far as its settings alone tell."""
+    name = data.get("_target_")
+    return name == "text" or (name == "hf" and not data.get("target"))
 
 
 def _source_type(sampler: str) -> type[OptunaSource]:

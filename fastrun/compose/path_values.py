@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
-_KEYS = {"data.root", "transfer.source", "outputs", "sweep.file"}
+_KEYS = {"data.root", "data.source", "model.source", "tokenizer.source", "transfer.source", "outputs", "sweep.file"}
 _SEVERAL = re.compile(r",|^\w+\(|^[\[{]")  # values, or a list of them, that a sweep tries
 
 

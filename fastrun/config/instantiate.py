@@ -25,6 +25,7 @@ from fastrun.errors import ConfigError, nearest
 Bound = functools.partial[Any]
 
 _EXTRAS = {"timm": "vision", "torchvision": "vision", "schedulefree": "optim"}  # package: the extra that installs it
+_EXTRAS |= dict.fromkeys(("transformers", "datasets", "tokenizers", "peft"), "hub")
 
 
 def locate(target: str, key: str) -> Callable[..., Any]:

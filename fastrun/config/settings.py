@@ -32,6 +32,7 @@ Processes = Annotated[int, Range(ge=1, le=1024)]
 Halving = Annotated[float, Range(gt=0, le=1, advice="0.5 halves every learning rate")]
 Decay = Annotated[float, Range(ge=0, lt=1, advice="0.999 is usual")]
 BodyScale = Annotated[float, Range(gt=0, le=10, advice="to never train the body: transfer=linear_probe")]
+Dropout = Annotated[float, Range(ge=0, lt=1)]
 Views = Annotated[str, Words(("none", "mirror", "mirror_shift"))]
 CompileMode = Annotated[str, Words(("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"))]
 
@@ -119,12 +120,18 @@ class TransferConfig:
     """Starting from trained weights."""
 
     kind: str = "none"  # the chosen option
-    source: str | None = None  # a run directory, a checkpoint, a file of weights, timm:NAME or pretrained (timm's own)
+    source: str | None = (
+        None  # a run, a file of weights, timm:NAME, torchvision:NAME/WEIGHTS or pretrained (timm's own)
+    )
     match: Annotated[str, Words(("name", "order"))] = "name"  # match weights by name, or by order where names differ
     new_head: bool = False  # train a new head even if the source's fits, as for as many other classes
     freeze: Annotated[str, Length(zero=True)] = "1ep"  # finetune: duration for which only the head trains; 0: none
     lr_scale: BodyScale = 0.1  # finetune: factor of the body's learning rate
     layer_decay: Factor = 0.8  # finetune: factor of the learning rate per layer away from the head
+    rank: Count = 8  # lora: rank of an adapter's two matrices
+    alpha: Positive = 16.0  # lora: an adapter's output is multiplied by alpha / rank
+    dropout: Dropout = 0.0  # lora: fraction of an adapter's inputs that a training step sets to zero
+    targets: list[str] | None = None  # lora: endings of the names of layers with adapters; null: the usual ones
 
 
 @dataclass
@@ -230,6 +237,7 @@ class Settings:
     deterministic: bool = False  # refuse kernels whose results may differ from run to run
     target: TargetConfig = field(default_factory=TargetConfig)
     data: Component = field(default_factory=dict)
+    tokenizer: Component = field(default_factory=dict)
     model: Component = field(default_factory=dict)
     init: Component = field(default_factory=dict)
     norm: Component = field(default_factory=dict)

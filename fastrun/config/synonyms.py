@@ -72,8 +72,15 @@ OPTIONS = {  # another name of a group's option: fastrun's
     },
     "loss": {"ce": "cross_entropy", "crossentropy": "cross_entropy", "nll": "cross_entropy", "l2": "mse", "mae": "l1"},
     "pipeline": {"dataloader": "workers", "gpu": "resident"},
-    "data": {"csv": "table", "tabular": "table", "images": "image_folder", "imagefolder": "image_folder"},
-    "model": {"transformer": "vit", "perceptron": "mlp", "wideresnet": "wide_resnet", "wrn": "wide_resnet"},
+    "data": {
+        "csv": "table", "tabular": "table", "images": "image_folder", "imagefolder": "image_folder",
+        "huggingface": "hf",
+    },
+    "model": {
+        "transformer": "vit", "perceptron": "mlp", "wideresnet": "wide_resnet", "wrn": "wide_resnet",
+        "huggingface": "hf",
+    },
+    "tokenizer": {"char": "characters", "character": "characters", "none": "characters", "byte_bpe": "bpe"},
     "augment": {"rand_augment": "randaugment", "autoaugment": "randaugment", "random_crop": "crop"},
 }  # fmt: skip
 

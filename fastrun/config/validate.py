@@ -85,7 +85,7 @@ def _check_together(settings: Settings) -> None:
 def _default_metric(data: Mapping[str, Any]) -> str | None:
     """Return the metric that decides in a run on a data set, as far as its settings alone tell the task; else None."""
     name = str(data.get("_target_"))
-    tasks = {"text": "language", "table": str(data.get("task"))}
+    tasks = {"text": "language", "table": str(data.get("task")), "hf": "" if data.get("target") else "language"}
     shipped = "classification" if name in registry.shipped_options("data") else ""
     names = NAMES.get(tasks.get(name, shipped))
     return f"val/{names[0]}" if names else None

@@ -56,8 +56,9 @@ def check_early(settings: Settings, *, loads_weights: bool = True, given: Collec
     check_rate_values(rates.get("layer_decay", 1.0), {} if rates.get("lr_scale") is None else rates["lr_scale"])
     check_schedule(settings.schedule, epochs=settings.epochs, total_steps=total_steps(settings))
     check_data(settings.data)
-    if loads_weights and settings.transfer.kind != "none":
-        find_source(settings.transfer.source)
+    transfer = settings.transfer
+    if loads_weights and transfer.kind != "none" and (transfer.source or not settings.model.get("source")):
+        find_source(transfer.source)
 
 
 def check_launched(settings: Settings) -> None:

@@ -273,7 +273,8 @@ def _findable(config: dict[str, Any], started_in: Path) -> dict[str, Any]:
         config: the config, which is changed.
         started_in: the folder that the run was started in. A path is replaced where only that folder has the file.
     """
-    for group, keys in {"data": config.get("data") or {}, "transfer": ("source",)}.items():
+    named = dict.fromkeys(("model", "tokenizer", "transfer"), ("source",))
+    for group, keys in {"data": config.get("data") or {}, **named}.items():
         part = config.get(group) or {}
         for key in keys:
             path = Path(part[key]) if isinstance(part.get(key), str) else Path()

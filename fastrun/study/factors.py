@@ -12,7 +12,9 @@ from fastrun.errors import ConfigError, nearest
 from fastrun.study.settings import overrides_of_group
 
 NO_HEURISTICS = ("checkpoint", "logger", "on_divergence", "early_stopping")  # have no part in how fast a run learns
-SET_BY_STUDY = ("seed", "steps", "epochs", "target", "data", "name", "outputs", "sweep", "val_every", "log_every")
+SET_BY_STUDY = (
+    "seed", "steps", "epochs", "target", "data", "tokenizer", "name", "outputs", "sweep", "val_every", "log_every",
+)  # fmt: skip
 _SKIP = "model.skip=false"  # of a residual network: plain_resnet, with the depth and the width of the run
 _EXACT = ("pipeline", "speed")  # change how a step is computed, and usually none of its results
 

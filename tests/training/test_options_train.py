@@ -23,14 +23,17 @@ KINDS = {
     "numbers": ["data=table", "data.root=it.csv", "data.target=y", "model=mlp", "model.hidden=[8]"],
     "text": ["data=text", "data.root=it.txt", "data.length=8", "model=gpt", "model.width=8", "model.depth=1"],
 }
+SMALL_VIT = ("hidden_size=8", "num_attention_heads=2", "num_hidden_layers=1", "intermediate_size=8", "patch_size=4")
 WITH = {  # what an option needs beside it
     "early_stopping=budget": ["early_stopping.steps=1"],
     "init=whiten": ["model=speednet"],
+    "model=hf": ["model.type=vit", *(f"+model.{key}" for key in SMALL_VIT)],
     "model=timm": ["model.name=test_resnet", "amp=off"],  # bf16: torch leaves NaN in filters' gradients on 1x1 maps
 }
+WORDS = {"bad": "awful", "good": "lovely"}
 FULL = "FASTRUN_FULL" in os.environ  # set by make test-all
 CHOICES = [(group, option) for group in registry.groups() for option in registry.options(group) if group != "data"]
-FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "text", "table"}  # tested in tests/data
+FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "text", "table", "hf"}  # in tests/data
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
 
@@ -38,6 +41,8 @@ def applies(group: str, option: str, kind: str) -> bool:
     """Whether an option can be used on a kind of data."""
     if group == "augment":
         return kind == "images" or option == "none"
+    if group == "tokenizer":  # pretrained needs a file: tested in tests/components/tokenizer
+        return option == "characters" or (option == "bpe" and kind == "text")
     if group == "model":
         sequences, vectors = ("gpt", "lstm"), ("mlp",)
         return (
@@ -67,7 +72,7 @@ def of_kind(folder: Path, kind: str, has_model: bool) -> list[str]:
 def test_the_menu_is_not_empty(record_property) -> None:
     print(f"{len(CHOICES)} options of {len(registry.groups())} groups, {len(registry.recipes())} recipes")
     record_property("options", len(CHOICES))
-    assert len(registry.groups()) == 21
+    assert len(registry.groups()) == 22
     assert len(CHOICES) >= 85
 
 
@@ -107,7 +112,7 @@ def test_every_option_trains_a_step_on_two_kinds_of_data_or_says_why_not(
 
 @pytest.mark.full
 @pytest.mark.parametrize("data", sorted(registry.options("data").keys() - FROM_FILES))
-@pytest.mark.parametrize("model", sorted(registry.options("model").keys() - {"gpt", "lstm"}))
+@pytest.mark.parametrize("model", sorted(registry.options("model").keys() - {"gpt", "lstm", "hf"}))
 def test_every_data_set_trains_with_every_model(folder: Path, data: str, model: str) -> None:
     run = fastrun.train([f"data={data}", f"model={model}", "steps=1"], quiet=True)
     assert run.summary["steps"] == 1
@@ -123,6 +128,13 @@ def test_every_recipe_trains(folder: Path, recipe: str) -> None:
 
 def small_data(folder: Path, recipe: str) -> list[str]:
     """Digits, or a file of the kind that the recipe is for."""
+    if recipe == "text_classifier_hf":
+        rows = "".join(f"it was {word} {number},{label}\n" for number in range(20) for label, word in WORDS.items())
+        (folder / "it.csv").write_text("said,label\n" + rows)
+        return ["data.source=it.csv", "data.text=said", "data.target=label", "data.length=8", "tokenizer.size=300"]
+    if recipe == "gpt_bpe":
+        (folder / "it.txt").write_text("to be, or not to be; " * 40)
+        return ["data.root=it.txt", "data.length=8", "tokenizer.size=260"]
     if "text" in recipe:
         (folder / "it.txt").write_text("to be, or not to be; " * 40)
         return ["data.root=it.txt", "data.length=8"]

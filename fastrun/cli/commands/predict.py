@@ -38,7 +38,10 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser("fastrun predict", __doc__)
     parser.add_argument("run", metavar="RUN", help="a run: its directory, `latest`, `best`, an id …")
     parser.add_argument(
-        "inputs", nargs="*", metavar="INPUT", help="images, tables, .npy files, folders, patterns, or - for a CSV table"
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="images, tables, texts, .npy files, folders, patterns, or - for a CSV table",
     )
     parser.add_argument("--ckpt", default="best", metavar="CKPT", help="best, last or a path (default: best)")
     parser.add_argument("--csv", metavar="FILE", help="write the value of every class or number")
@@ -47,9 +50,11 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--batch", type=int, metavar="N", help="samples that are computed at once")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), help="default: as in training")
     parser.add_argument("--prompt", metavar="TEXT", help="the beginning of a text, for a network of text")
-    parser.add_argument("--length", type=int, default=200, metavar="N", help="characters to write (default: 200)")
     parser.add_argument(
-        "--temperature", type=float, default=0.8, metavar="T", help="0: the most likely character (default: 0.8)"
+        "--length", type=int, default=200, metavar="N", help="characters or tokens to write (default: 200)"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=0.8, metavar="T", help="0: the most likely one (default: 0.8)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="what is drawn (default: 0)")
     return parser
@@ -118,10 +123,10 @@ def _predict(trained: TrainedNetwork, given: Namespace, files: dict[str, Path]) 
 def _generate(trained: TrainedNetwork, given: Namespace) -> int:
     from fastrun.training.trained.generate import generate
 
-    characters = generate(trained, given.prompt, given.length, given.temperature, given.seed)
-    first = next(characters)  # what is wrong with the prompt shows before anything is printed
+    texts = generate(trained, given.prompt, given.length, given.temperature, given.seed)
+    first = next(texts, "")  # what is wrong with the prompt shows before anything is printed
     print(given.prompt + first, end="", flush=True)
-    for character in characters:
-        print(character, end="", flush=sys.stdout.isatty())
+    for text in texts:
+        print(text, end="", flush=sys.stdout.isatty())
     print()
     return 0

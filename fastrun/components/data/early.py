@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.components.data import frame, listing
-from fastrun.components.data.text_file import TEXT_HINT, check_is_file, empty_error
+from fastrun.components.data.text_file import SOURCE_HINT, TEXT_HINT, check_is_file, empty_error
 from fastrun.config import registry
 from fastrun.errors import ConfigError, DataError
 
@@ -22,13 +22,15 @@ def check_early(config: Mapping[str, Any]) -> None:
         config: the group ``data``, whose arguments have the right types.
 
     Raises:
-        ConfigError: ``data.root`` is not set where there is no default, or a column is not in the table.
+        ConfigError: ``data.root`` or ``data.source`` is not set, without a default, or a column is not in the table.
         DataError: there is no such file or folder, or it is empty or of another layout.
     """
     name, root = str(config.get("_target_")), config.get("root")
     code = registry.target_of("data", name)
     if code is None:
         return
+    if name == "hf" and not config.get("source"):
+        raise ConfigError("data.source is not set", SOURCE_HINT)
     if root is None:
         if name in _NEED_ROOT:
             raise ConfigError("data.root is not set", _NEED_ROOT[name])

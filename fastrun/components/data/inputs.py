@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fastrun.components.data.learned import DataState
 from fastrun.components.data.picture import Pixels, decode, to_pixels
+from fastrun.components.data.text_inputs import TokenText, WholeTexts
 from fastrun.errors import DataError, nearest
 
 
@@ -39,7 +40,9 @@ def input_kind(learned: DataState) -> InputKind:
     if "columns" in learned.encoding:
         return Rows(learned)
     if learned.task.name == "language" and learned.classes is not None:
-        return Text(learned)
+        return Text(learned) if learned.tokenizer is None else TokenText(learned)
+    if learned.tokenizer is not None:
+        return WholeTexts(learned)
     if learned.dtype == "uint8" and len(learned.in_shape) == 3:
         return Images(learned)
     return Tensors(learned)

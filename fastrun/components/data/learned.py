@@ -35,6 +35,8 @@ class DataState:
         fingerprint: which data it was; see :mod:`fastrun.components.data.fingerprint`.
         mean: the mean of each channel, of a shape that broadcasts with a sample.
         scale: 1 / the standard deviation of each channel.
+        network: what a network was built from that the config does not say; see
+            :class:`fastrun.components.model.recorded.RecordedNetwork`.
         is_paired: whether samples are pairs of an input and a target; others reach the network as they are.
         is_new: whether a factory is to prepare data that is not the run's own, as a single part named :data:`NEW`.
     """
@@ -48,8 +50,15 @@ class DataState:
     scale: Tensor
     encoding: dict[str, Any] = field(default_factory=dict)
     split: dict[str, Tensor] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
     is_paired: bool = True
     is_new: bool = False
+
+    @property
+    def tokenizer(self) -> dict[str, Any] | None:
+        """Return the state of the tokenizer that made the samples; None where they are no text, or characters alone."""
+        state: dict[str, Any] | None = self.encoding.get("tokenizer")
+        return state
 
     def state(self) -> dict[str, Any]:
         """Return the state as plain values and tensors, from which :meth:`of` makes it again."""

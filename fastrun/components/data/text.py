@@ -1,4 +1,4 @@
-"""A text as characters, each to be predicted from those before it: the data of character language models."""
+"""A text as characters or other tokens, each to be predicted from those before it: the data of language models."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from fastrun.components.data.fingerprint import file_fingerprint
 from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.stratified_split import check_fractions
 from fastrun.components.data.text_file import TEXT_HINT, empty_error, read_utf8
+from fastrun.components.data.token_blocks import TOKENIZER, blocks, describe_tokens, encode_parts
+from fastrun.components.tokenizer.protocol import Trainer
 from fastrun.config.constraints import BelowOne, Count
 from fastrun.errors import ConfigError, DataError
 
@@ -26,23 +27,25 @@ def text(
     stride: Count | None = None,
     val_fraction: BelowOne = 0.1,
     test_fraction: BelowOne = 0.0,
+    tokenizer: Trainer | None = None,
     learned: DataState | None = None,
 ) -> dict[str, Any]:
-    """Return blocks of ``length`` characters as int64 ``[n, length]``, and the same blocks one character further on.
+    """Return blocks of ``length`` tokens as int64 ``[n, length]``, and the same blocks one token further on.
 
     The file is cut in its order: first ``train``, then ``val``, then ``test``. Blocks follow one another, so that each
-    character is a target once per epoch; a rest at the end of a split that is shorter than a block is not used. The
-    vocabulary is that of the whole file and may contain characters that ``train`` does not have. Line ends are
-    characters like any other.
+    token is a target once per epoch; a rest at the end of a split that is shorter than a block is not used. Without a
+    tokenizer, each character is a token; the vocabulary is then that of the whole file and may contain characters that
+    ``train`` does not have. A tokenizer is trained on ``train`` alone. Line ends are characters like any other.
 
     Args:
         root: the text file.
-        length: the characters of a block.
+        length: the tokens of a block.
         stride: the distance between the starts of two blocks of ``train``, which overlap if it is below ``length``;
             None for ``length``.
         val_fraction: the part of the file to validate on.
         test_fraction: the part of the file to test on; 0 for no test set.
-        learned: what a run learned from its data, whose vocabulary and split are used again.
+        tokenizer: what makes a tokenizer, from the group of this name; None for characters.
+        learned: what a run learned from its data, whose tokenizer or vocabulary and split are used again.
 
     Raises:
         ConfigError: ``root`` is not set, or another argument is out of its range.
@@ -55,13 +58,49 @@ def text(
     path = Path(root).expanduser()
     characters = read_utf8(path)
     found = {"fingerprint": file_fingerprint(path) | {"characters": len(characters)}}
+    if tokenizer is not None or (learned is not None and TOKENIZER in learned.encoding):
+        if learned is None:
+            bounds = _bounds(len(characters), val_fraction, test_fraction)
+        else:
+            bounds = _learned_bounds(len(characters), learned)
+        return found | _tokenized(characters, bounds, root, length, stride, tokenizer, learned)
     tokens, classes = _encode(characters, root, learned)
-    bounds = _bounds(len(tokens), val_fraction, test_fraction) if learned is None else _learned_bounds(tokens, learned)
+    if learned is None:
+        bounds = _bounds(len(tokens), val_fraction, test_fraction)
+    else:
+        bounds = _learned_bounds(len(tokens), learned)
     parts = {name: tokens[low:high] for name, (low, high) in bounds.items()}
-    splits = {name: _blocks(name, part, length, stride if name == "train" else None) for name, part in parts.items()}
+    splits = {
+        name: blocks(name, part, length, stride if name == "train" else None, "characters")
+        for name, part in parts.items()
+    }
     about = {"characters": {name: len(part) for name, part in parts.items()}, "vocabulary": len(classes)}
     split = {name: torch.tensor(bound) for name, bound in bounds.items()}
     return found | splits | {"classes": classes, "about": about, "split": split}
+
+
+def _tokenized(
+    characters: str,
+    bounds: dict[str, tuple[int, int]],
+    origin: str,
+    length: int,
+    stride: int | None,
+    trainer: Trainer | None,
+    learned: DataState | None,
+) -> dict[str, Any]:
+    """Return blocks of a tokenizer's tokens; no token is part of two splits."""
+    texts = {name: [characters[low:high]] for name, (low, high) in bounds.items()}
+    if not characters:
+        raise empty_error(origin)
+    tokenizer, parts = encode_parts(texts, trainer, learned)
+    splits = {name: blocks(name, part, length, stride if name == "train" else None) for name, part in parts.items()}
+    return splits | {
+        "classes": tokenizer.names,
+        "about": {"characters": {name: high - low for name, (low, high) in bounds.items()}}
+        | describe_tokens(tokenizer, texts, parts),
+        "split": {name: torch.tensor(bound) for name, bound in bounds.items()},
+        "encoding": {TOKENIZER: tokenizer.state()},
+    }
 
 
 def _nothing_to_predict(root: str, classes: list[str]) -> DataError:
@@ -110,10 +149,10 @@ def _encode(characters: str, origin: str, learned: DataState | None) -> tuple[Te
     return tokens, vocabulary
 
 
-def _learned_bounds(tokens: Tensor, learned: DataState) -> dict[str, tuple[int, int]]:
+def _learned_bounds(count: int, learned: DataState) -> dict[str, tuple[int, int]]:
     """Return the bounds of a run's splits, or those of a text that is not the run's, which is one part."""
     if learned.is_new:
-        return {NEW: (0, len(tokens))}
+        return {NEW: (0, count)}
     return {name: (int(low), int(high)) for name, (low, high) in learned.split.items()}
 
 
@@ -123,14 +162,3 @@ def _bounds(count: int, val_fraction: float, test_fraction: float) -> dict[str, 
     train = count - val - test
     bounds = {"train": (0, train), "val": (train, train + val)}
     return bounds | {"test": (train + val, count)} if test else bounds
-
-
-def _blocks(name: str, tokens: Tensor, length: int, stride: int | None) -> TensorDataset:
-    """Return blocks and their targets as views of one tensor, which take no memory even where they overlap."""
-    if len(tokens) <= length:
-        raise DataError(
-            f"the {name} set has {len(tokens)} characters, but a block of data.length={length} needs {length + 1}",
-            f"use a longer text, a smaller data.length, or a larger part of the text for {name}",
-        )
-    x, y = (shifted.unfold(0, length, stride or length) for shifted in (tokens[:-1], tokens[1:]))
-    return TensorDataset(x, y)

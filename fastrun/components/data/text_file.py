@@ -7,6 +7,7 @@ from pathlib import Path
 from fastrun.errors import DataError
 
 TEXT_HINT = "data.root must be a text file"
+SOURCE_HINT = "data.source must be a .parquet, .jsonl or .csv file, a folder of such files, or a name of the hub"
 
 
 def check_is_file(path: Path, hint: str) -> None:

@@ -19,7 +19,7 @@ def images(model: str, in_shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(in_shape) != 3:
         raise ConfigError(
             f"model={model} needs images; this data has shape {list(in_shape)}",
-            "use model=mlp for vectors, model=gpt or model=lstm for text",
+            "use model=mlp for vectors, model=gpt, model=lstm or model=hf for text",
         )
     return in_shape
 
@@ -33,7 +33,7 @@ def tokens(model: str, in_shape: tuple[int, ...], vocabulary: int | None) -> tup
     if vocabulary is None or len(in_shape) != 1:
         raise ConfigError(
             f"model={model} needs text; this data has samples of shape {list(in_shape)}",
-            "use model=resnet" if len(in_shape) == 3 else "use model=mlp",
+            "use model=resnet" if len(in_shape) == 3 else "use model=mlp for vectors, model=hf for texts with classes",
         )
     return in_shape[0], vocabulary
 

@@ -42,6 +42,10 @@ def build_frozen_body(transfer: TransferConfig, net: nn.Module, release: int) ->
         frozen = FrozenBody(net)
         frozen.freeze()
         return frozen
+    if transfer.kind == "lora":
+        frozen = FrozenBody(net, weights=[])  # adapters are in the body, and all else has no gradient already
+        frozen.freeze()
+        return frozen
     if transfer.kind == "finetune" and release:
         return FrozenBody(net, release)
     return None
@@ -55,6 +59,7 @@ class FrozenBody:
     Args:
         net: the network.
         until: the number of steps after which the body trains.
+        weights: the weights that are frozen; None for those of the body.
 
     Attributes:
         until: the number of steps after which the body trains.
@@ -64,11 +69,11 @@ class FrozenBody:
         ConfigError: the network has no head that could train.
     """
 
-    def __init__(self, net: nn.Module, until: float = inf) -> None:
+    def __init__(self, net: nn.Module, until: float = inf, weights: list[nn.Parameter] | None = None) -> None:
         if not any(weight.requires_grad for head in head_of(net) for weight in head.parameters()):
             raise ConfigError("transfer: this model has no head to train: no linear layer and no convolution")
         self.until, self.is_frozen = until, False
-        self._weights = [weight for weight in body_of(net) if weight.requires_grad]
+        self._weights = [one for one in body_of(net) if one.requires_grad] if weights is None else weights
         self._initial_groups: dict[int, dict[str, Any]] = {}
         self._norms = [norm for norm in net.modules() if isinstance(norm, RunningNorm) and norm.track_running_stats]
 

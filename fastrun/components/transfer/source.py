@@ -1,4 +1,4 @@
-"""Reads trained weights from a run, a checkpoint, a file of weights, or timm, without running code from the files."""
+"""Reads trained weights from a run, a checkpoint, a file, timm or torchvision, without running code from the files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fastrun.components.transfer import pretrained
 from fastrun.components.transfer.source_file import find_source
+from fastrun.components.transfer.torchvision_weights import PREFIX, weights_of_torchvision
 from fastrun.errors import CheckpointError
 from fastrun.storage.checkpoint.files import is_in_parts
 from fastrun.storage.checkpoint.load import load
@@ -26,7 +27,8 @@ def read_weights(source: str | None, net: nn.Module) -> tuple[dict[str, Tensor],
 
     Args:
         source: a run directory (for its best checkpoint), a checkpoint, a file of weights (.safetensors, or one that
-            ``torch.save`` wrote), ``pretrained`` (timm's weights for this network) or ``timm:NAME``.
+            ``torch.save`` wrote), ``pretrained`` (timm's weights for this network), ``timm:NAME`` or
+            ``torchvision:NAME/WEIGHTS``.
         net: the network that the weights are for.
 
     Returns:
@@ -40,6 +42,8 @@ def read_weights(source: str | None, net: nn.Module) -> tuple[dict[str, Tensor],
     path = find_source(source)
     if source == "pretrained":
         return pretrained.weights_of_network(net)
+    if source is not None and source.startswith(PREFIX):
+        return weights_of_torchvision(source.removeprefix(PREFIX))
     if path is None:
         return pretrained.weights_of_timm(str(source).removeprefix("timm:"))
     return weights_in(path), str(path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from fastrun.components.model.recorded import RecordedNetwork
+from fastrun.components.transfer.lora import add_adapters
 from fastrun.components.transfer.match import WeightMatch, load_weights
 from fastrun.components.transfer.source import read_weights
 from fastrun.config.plan import Plan
@@ -11,23 +13,32 @@ from fastrun.config.resolved import Resolved
 from fastrun.config.settings import TransferConfig
 
 
-def load_pretrained(transfer: TransferConfig, net: nn.Module, plan: Plan, resolved: Resolved) -> None:
+def load_pretrained(transfer: TransferConfig, net: nn.Module, plan: Plan, resolved: Resolved, seed: int) -> None:
     """Copy trained weights over the initialized ones of a network, and record what was loaded and what trains.
+
+    With ``transfer=lora``, the network has adapters afterwards.
 
     Args:
         transfer: the settings of the group.
         net: the initialized network.
         plan: the steps of the run.
         resolved: where the result is recorded, under ``transfer``.
+        seed: the seed of the run.
 
     Raises:
         ConfigError: there is no source of weights.
         CheckpointError: the weights cannot be read, or do not fit the network.
         DataError: the weights are not on this machine and cannot be downloaded.
     """
-    given, origin = read_weights(transfer.source, net)
-    match = load_weights(net, given, transfer.match, transfer.new_head, origin)
-    resolved.record("transfer", _describe_loaded(match, origin), _describe_training(transfer, plan))
+    own = net.origin if isinstance(net, RecordedNetwork) else None
+    if transfer.source is None and own is not None:
+        loaded = f"the weights of {own}"
+    else:
+        given, origin = read_weights(transfer.source, net)
+        loaded = _describe_loaded(load_weights(net, given, transfer.match, transfer.new_head, origin), origin)
+    is_lora = transfer.kind == "lora"
+    training = add_adapters(net, transfer, seed) if is_lora else _describe_training(transfer, plan)
+    resolved.record("transfer", loaded, training)
 
 
 def _describe_loaded(match: WeightMatch, origin: str) -> str:

@@ -11,6 +11,7 @@ from fastrun.components.data.fingerprint import describe_change
 from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.splits import Samples, Splits, check_learned, check_new, check_splits
 from fastrun.config import instantiate
+from fastrun.config.objects import name_of
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError, DataError, FastrunError
 from fastrun.system.seed import seeded
@@ -48,7 +49,7 @@ def load_splits(
     """
     factory = objects.bind_data() or _bind_factory(settings)
     with seeded(settings.seed, "data"):  # a user's data set may split itself at random, for one
-        data = _call_factory(factory, learned)
+        data = _call_factory(factory, learned, settings)
         with _blaming(factory.func, "returned a set that raised"):
             splits = check_splits(data)
     if settings.views != "none" and splits.task.is_dense:
@@ -59,9 +60,10 @@ def load_splits(
         return splits
     change = describe_change(learned.fingerprint, splits.fingerprint)
     if change and not anyway:
+        key = "source" if "source" in settings.data else "root"
         raise DataError(
             f"the data has changed since the run was trained: {change}",
-            "--anyway uses it all the same; `fastrun eval RUN data.root=…` measures other data",
+            f"--anyway uses it all the same; `fastrun eval RUN data.{key}=…` measures other data",
         )
     return check_learned(splits, learned)
 
@@ -85,9 +87,9 @@ def load_new_samples(settings: Settings, learned: DataState, split: str | None) 
     """
     factory = _bind_factory(settings)
     with seeded(settings.seed, "data"):
-        data = _call_factory(factory, replace(learned, is_new=True))
+        data = _call_factory(factory, replace(learned, is_new=True), settings)
         if NEW in data and not describe_change(learned.fingerprint, data["fingerprint"]):
-            data = _call_factory(factory, learned)
+            data = _call_factory(factory, learned, settings)
     if NEW in data and split is not None:
         raise ConfigError(f"--split {split}: data that is not the run's own has no splits", "leave --split out")
     name = NEW if NEW in data else split or "test"
@@ -106,7 +108,24 @@ def _bind_factory(settings: Settings) -> instantiate.Bound:
     return factory
 
 
-def _call_factory(factory: instantiate.Bound, learned: DataState | None) -> dict[str, Any]:
+def _call_factory(factory: instantiate.Bound, learned: DataState | None, settings: Settings) -> dict[str, Any]:
+    offered = instantiate.accepted(factory, learned=learned) | _tokenizer_for(factory, settings)
     with _blaming(factory.func, "raised"):
-        data: dict[str, Any] = data_sets(factory(**instantiate.accepted(factory, learned=learned)))
+        data: dict[str, Any] = data_sets(factory(**offered))
     return data
+
+
+def _tokenizer_for(factory: instantiate.Bound, settings: Settings) -> dict[str, Any]:
+    """Return what makes the tokenizer that the config chooses, as an argument of the data factory.
+
+    Raises:
+        ConfigError: the factory takes no tokenizer, and one is chosen.
+    """
+    bound = instantiate.bind("tokenizer", settings.tokenizer)
+    if bound is None:
+        return {}
+    offered = instantiate.accepted(bound=factory, tokenizer=bound())
+    if not offered:
+        message = f"tokenizer={name_of(settings.tokenizer)}: data={name_of(settings.data)} takes no tokenizer"
+        raise ConfigError(message, "use tokenizer=characters, or a text: data=text, data=hf")
+    return offered

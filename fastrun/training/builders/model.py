@@ -13,6 +13,7 @@ from fastrun.components.data.learned import DataState
 from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.data.stream import Stream
 from fastrun.components.model.buffers import keep_buffers
+from fastrun.components.model.recorded import RecordedNetwork
 from fastrun.components.pipeline.reading import read_inputs
 from fastrun.config import instantiate
 from fastrun.config.objects import name_of
@@ -52,7 +53,7 @@ def build_network(settings: Settings, setup: Setup, resolved: Resolved, *, initi
     torch.manual_seed(derive(settings.seed, INIT))  # GPUs too, and whatever draws from torch after the block
     with seeded(settings.seed, INIT):
         net = construct_network(settings, setup.learned, resolved, setup.objects)
-        init = instantiate.bind("init", settings.init) if initialize else None
+        init = instantiate.bind("init", settings.init) if initialize and _takes_init(net, settings, resolved) else None
         if init is not None:
             examples = {"examples": _examples(setup)} if instantiate.accepted(init, examples=None) else {}
             init(net, **examples)
@@ -74,11 +75,31 @@ def construct_network(settings: Settings, learned: DataState, resolved: Resolved
         raise ConfigError("model._target_ is not set", "choose a model: `fastrun options model`")
     norm, task = instantiate.bind("norm", settings.norm), learned.task
     data = {"in_shape": learned.in_shape, "num_classes": task.outputs, "vocabulary": task.vocabulary}
+    if "." not in name_of(settings.model):  # an argument of this name of the user's own is the user's
+        data["learned"] = learned
     offered = instantiate.accepted(model, **data, norm=norm)
     instantiate.check_complete("model", model, *offered)
     if "norm" not in offered:
         resolved.record("norm", "the model's own", f"model={name_of(settings.model)} takes no norm")
     return _call(model, **offered)
+
+
+def _takes_init(net: nn.Module, settings: Settings, resolved: Resolved) -> bool:
+    """Say whether the weights of a network are to be initialized: not those of a library, unless it is asked for.
+
+    Raises:
+        ConfigError: it is asked for, and the network has trained weights.
+    """
+    if not isinstance(net, RecordedNetwork):
+        return True
+    name = name_of(settings.init)
+    if settings.init.get("_target_") in (None, "auto"):
+        drawn = net.origin or f"model={name_of(settings.model)} draws its weights"
+        resolved.record("init", "the model's own", f"{drawn}; new: {net.fresh}" if net.fresh else drawn)
+        return False
+    if net.origin is not None:
+        raise ConfigError(f"init={name} would replace the weights of {net.origin}", "use init=auto or init=default")
+    return True
 
 
 def _examples(setup: Setup) -> torch.Tensor:

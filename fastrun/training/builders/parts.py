@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from fastrun.components.amp.precision import choose_precision
+from fastrun.components.model.recorded import RecordedNetwork
 from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
+from fastrun.components.transfer.lora import add_adapters
 from fastrun.components.transfer.start import load_pretrained
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
@@ -108,9 +110,13 @@ def build_parts(
     settings = replace(settings, batch=replace(settings.batch, size=sampler.batch_size))  # a small set cuts it
     plan = make_plan(settings, sampler.steps_per_epoch)
     net = net or build_network(settings, setup, resolved)
+    if isinstance(net, RecordedNetwork):
+        setup = replace(setup, learned=replace(setup.learned, network=net.record))
     attach_trainer(net, PlannedTrainer.of(plan))
     if settings.transfer.kind != "none" and load_weights:
-        load_pretrained(settings.transfer, net, plan, resolved)
+        load_pretrained(settings.transfer, net, plan, resolved, settings.seed)
+    elif settings.transfer.kind == "lora":
+        add_adapters(net, settings.transfer, settings.seed)
     if sampler.smallest_part(settings.batch.accumulate) == 1 and not has_own_loss(net):
         check_takes_one(net, setup)
     is_divided = divide and setup.device.is_sharded

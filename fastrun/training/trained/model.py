@@ -13,6 +13,7 @@ from fastrun.components.data.inputs import InputKind, input_kind
 from fastrun.components.data.learned import DataState
 from fastrun.components.pipeline.standardize import Standardize
 from fastrun.components.task import TargetUnits, Task
+from fastrun.components.transfer.lora import add_adapters
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings, from_dict
 from fastrun.errors import CheckpointError
@@ -81,6 +82,8 @@ def rebuild(
     """
     with seeded(settings.seed, INIT):  # what the constructor draws and keeps outside of its state dict, as in the run
         net = construct_network(settings, learned, Resolved({}), objects)
+    if settings.transfer.kind == "lora":
+        add_adapters(net, settings.transfer, settings.seed)
     difference = _difference(net.state_dict(), weights)
     if difference:
         hint = "a run goes on with the network that it began with, and data of the same shape"

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fastrun.components.data.inputs import Images, InputKind, Rows
 from fastrun.components.data.listing import IMAGE_SUFFIXES
+from fastrun.components.data.text_inputs import WholeTexts
 from fastrun.errors import ConfigError, DataError
 
 STDIN = "-"
@@ -45,6 +46,8 @@ class Source:
             raise DataError(f"{self.name} {problem}")
         if isinstance(self.kind, Rows):
             return _read_table(self.name, self.kind)
+        if isinstance(self.kind, WholeTexts):
+            return _read_texts(self.name, self.kind)
         if self.name.lower().endswith(_ARRAYS):
             return self.kind.prepare(_read_array(self.name))
         if isinstance(self.kind, Images):
@@ -57,7 +60,7 @@ class Source:
         Args:
             samples: how many it has.
         """
-        if samples == 1 and not isinstance(self.kind, Rows):
+        if samples == 1 and not isinstance(self.kind, (Rows, WholeTexts)):
             return [self.name]
         return [f"{self.name}:{number}" for number in range(1, samples + 1)]
 
@@ -94,7 +97,8 @@ def _expand(word: str, kind: InputKind) -> Iterator[str]:
     """Yield the files that a word names; a file that does not exist is one of them, and fails when it is read."""
     path = Path(word)
     if path.is_dir():
-        suffixes = _TABLES if isinstance(kind, Rows) else IMAGE_SUFFIXES if isinstance(kind, Images) else _ARRAYS
+        is_table = isinstance(kind, (Rows, WholeTexts))
+        suffixes = _TABLES if is_table else IMAGE_SUFFIXES if isinstance(kind, Images) else _ARRAYS
         files = sorted(file for file in path.rglob("*") if file.name.lower().endswith(suffixes) and file.is_file())
         if not files:
             raise DataError(f"{word} has no files to predict for", f"these are taken: {' '.join(suffixes)}")
@@ -119,6 +123,27 @@ def _read_table(name: str, kind: Rows) -> Tensor:
             return kind.prepare(read_table(path, kind.learned.encoding["missing"]))
         except ConfigError as error:
             raise DataError(error.message, error.hint) from error
+
+
+def _read_texts(name: str, kind: WholeTexts) -> Tensor:
+    """Return the tokens of texts: the lines of a .txt file, else a column of a table."""
+    from fastrun.components.data.text_file import read_utf8
+
+    with _file_of(name) as path:
+        if path.suffix.lower() == ".txt":
+            lines = read_utf8(path).splitlines()
+            if not lines:
+                raise DataError(f"{name} has no line", f"the model takes {kind.describe()}")
+            return kind.prepare(lines)
+        if path.suffix.lower() not in _TABLES:
+            raise DataError(f"{name} holds no texts", f"the model takes {kind.describe()}")
+        from fastrun.components.data.frame import abbreviate, read_table
+
+        table = read_table(path, ())
+        if kind.column not in table.columns:
+            hint = f"its columns are {abbreviate(table.columns)}"
+            raise DataError(f"{name} has no column {kind.column}", hint)
+        return kind.prepare(["" if text is None else str(text) for text in table[kind.column].to_list()])
 
 
 @contextmanager

@@ -27,6 +27,7 @@ _KEEPING = ("momentum", "beta", "decay", "alpha")  # in the names of shares of w
 _LEAST = 1e-8  # the smallest distance to go on from
 _NOT_COMPARABLE = {
     "data": "changes the data, and losses on other data cannot be compared",
+    "tokenizer": "changes the tokens, and losses of other tokens cannot be compared",
     "loss": "changes the loss itself, which then cannot be compared",
 }
 _WITHOUT_EFFECT = (

@@ -21,12 +21,15 @@ from fastrun.errors import ConfigError
 def test_models_of_images_refuse_all_else(model, in_shape):
     with pytest.raises(ConfigError, match=f"model={model.__name__} needs images; this data has shape") as caught:
         model(in_shape, 3)
-    assert caught.value.hint == "use model=mlp for vectors, model=gpt or model=lstm for text"
+    assert caught.value.hint == "use model=mlp for vectors, model=gpt, model=lstm or model=hf for text"
+
+
+VECTORS = "mlp for vectors, model=hf for texts with classes"
 
 
 @pytest.mark.parametrize("model", [gpt, lstm])
 @pytest.mark.parametrize(
-    ("in_shape", "vocabulary", "better"), [((8,), None, "mlp"), ((1, 8, 8), None, "resnet"), ((1, 8, 8), 5, "resnet")]
+    ("in_shape", "vocabulary", "better"), [((8,), None, VECTORS), ((1, 8, 8), None, "resnet"), ((1, 8, 8), 5, "resnet")]
 )
 def test_models_of_text_refuse_all_else(model, in_shape, vocabulary, better):
     with pytest.raises(ConfigError, match=f"model={model.__name__} needs text") as caught:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fastrun.components.task import OWN_TASK
+from fastrun.components.transfer.lora import merge_adapters
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.storage.run_dir import RunDir
@@ -57,6 +58,8 @@ def export(run: RunDir, checkpoint: Path, settings: Settings, form: Format) -> E
             what was written computes something else.
     """
     trained = load_network(checkpoint, settings)
+    if settings.transfer.kind == "lora":  # what is exported has ordinary layers
+        merge_adapters(trained.net)
     if not trained.learned.is_paired:
         raise ConfigError(
             "the run's samples are no pairs of an input and a target", "an export takes a batch of inputs"

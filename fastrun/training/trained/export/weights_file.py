@@ -21,7 +21,7 @@ from fastrun.training.trained.model import TrainedNetwork, rebuild
 SUFFIX = ".safetensors"
 
 _SETTINGS = "seed", "model", "norm", "loss", "views"  # what the network and its outputs depend on
-_LEARNED = "in_shape", "dtype", "classes", "fingerprint"
+_LEARNED = "in_shape", "dtype", "classes", "fingerprint", "network"
 _HINT = "`fastrun export RUN --to safetensors` writes both"
 
 
