@@ -94,7 +94,8 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels), ``ignore_index`` (the
             value of a mask's pixels that belong to no class; 255 for uint8 and -100 for others if it is left out) and
             ``about`` (what else to record about the data). A factory that takes an argument ``learned`` also returns
-            ``encoding`` and ``split``, which a later call gets back in it, and ``fingerprint``.
+            ``encoding`` and ``split``, which a later call gets back in it, and ``fingerprint``. One whose targets are
+            too many to be looked at says the ``task`` that follows from them.
 
     Raises:
         DataError: a split is missing, empty or not a data set; or its samples have another shape than those of
@@ -116,7 +117,9 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     classes, task = data.get("classes"), OWN_TASK
     try:
         if is_paired:
-            task = _task_of(firsts, splits, classes, data.get("ignore_index"))
+            known = data.get("task")
+            is_known = isinstance(known, Task)
+            task = known if is_known else _task_of(firsts, splits, classes, data.get("ignore_index"))
     except DataError as error:
         refusal = error
     return Splits(
