@@ -165,9 +165,7 @@ class BatchSampler(Sampler[BatchIndices]):
         sampler, size = self.sampler, self.sampler.local_batch_size
         for batch in range(first, sampler.steps_per_epoch):
             indices = sampler.ordered_batch(epoch, batch)
-            yield BatchIndices(
-                indices, torch.empty(len(indices), 0), (sampler.seed, epoch, batch * size, sampler.rank)
-            )
+            yield BatchIndices(indices, torch.empty(len(indices), 0), (sampler.seed, epoch, batch * size, sampler.rank))
 
     def _epoch(self, epoch: int, first: int) -> Iterator[BatchIndices]:
         """Yield the batches of an epoch from one on."""

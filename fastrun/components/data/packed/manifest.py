@@ -200,7 +200,6 @@ def check_size(path: Path, shard: Shard) -> None:
         raise DataError(f"the shard {path} has {size:,} bytes, and had {shard.bytes:,} when it was packed", RESTORE)
 
 
-
 def index_file(split: str) -> str:
     """Return the path of the index of a split in the pack, which litdata needs to read the shards."""
     return f"{split}/{_INDEX}"

@@ -143,9 +143,7 @@ def _samples(
         yield image.kept, label
 
 
-def _ahead(
-    read: Callable[[str], _Read], images: Iterable[tuple[str, int]]
-) -> Iterator[tuple[int, Future[_Read]]]:
+def _ahead(read: Callable[[str], _Read], images: Iterable[tuple[str, int]]) -> Iterator[tuple[int, Future[_Read]]]:
     """Yield the label of each image, and what threads that read ahead have made of it, in the order of the images."""
     threads = allowed_cores()
     pool = ThreadPoolExecutor(threads)

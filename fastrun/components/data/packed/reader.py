@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from bisect import bisect_right
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from io import FileIO
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastrun.components.data.packed.location import Location
 from fastrun.components.data.packed.manifest import RESTORE, Shard, index_file
+from fastrun.components.data.packed.shard_file import ShardFile
 from fastrun.components.data.packed.shards import check_installed
 from fastrun.components.data.raised_in_worker import RaisedInWorker
 from fastrun.errors import DataError
@@ -37,7 +35,7 @@ class ShardError(RaisedInWorker):
 class _OpenShard:
     """A shard that is open: its file, and where each of its samples begins, with the end of the last one."""
 
-    file: FileIO
+    file: ShardFile
     offsets: NDArray[np.uint32]
 
 
@@ -91,9 +89,7 @@ class ShardReader:
         shard, number = self.place(index)
         opened = self._opened(shard)
         low, high = opened.offsets[number : number + 2].tolist()
-        content = bytearray(high - low)
-        if _read_into(opened.file, content, low) != len(content):
-            raise self._damaged(self.shards[shard])
+        content = self._read(opened.file, self.shards[shard], low, high - low)
         return tuple(self.loader.deserialize(content))
 
     def _opened(self, number: int) -> _OpenShard:
@@ -103,42 +99,52 @@ class ShardReader:
             return self._open[number]
         shard = self.shards[number]
         file = self._open_file(shard)
-        if not self.checked[number]:
-            if hashlib.file_digest(file, "sha256").hexdigest() != shard.sha256:
-                raise self._damaged(shard)
-            self.checked[number] = 1
-        elif hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)  # samples of a window are read at random
+        if self.checked[number]:
+            file.expect()  # the samples of a window are read at random
+        elif self._hash(file, shard) != shard.sha256:
+            raise self._damaged(shard)
+        self.checked[number] = 1
         self._open[number] = _OpenShard(file, self._offsets(file, shard))
         while len(self._open) > self.keep:
-            self._open.popitem(last=False)[1].file.close()
+            self._open.popitem(last=False)
         return self._open[number]
 
-    def _open_file(self, shard: Shard) -> FileIO:
+    def _open_file(self, shard: Shard) -> ShardFile:
         try:
             file = self._open_copy(shard)
-            if os.fstat(file.fileno()).st_size != shard.bytes:
-                raise self._damaged(shard)
         except OSError as error:
-            raise ShardError(f"the shard {shard.file} cannot be read: {error.strerror or error}", RESTORE) from error
-        except ShardError:
-            raise
+            raise _unreadable(shard, error) from error
         except DataError as error:  # of an address, in a form that reaches the process that trains
             raise ShardError(error.message, error.hint or "") from error
+        if file.size != shard.bytes:
+            raise self._damaged(shard)
         return file
 
-    def _open_copy(self, shard: Shard) -> FileIO:
+    def _open_copy(self, shard: Shard) -> ShardFile:
         for _ in range(_TRIES - 1):
             with suppress(FileNotFoundError):
-                return self.location.path(shard.file, shard.bytes).open("rb", buffering=0)
-        return self.location.path(shard.file, shard.bytes).open("rb", buffering=0)
+                return ShardFile(self.location.path(shard.file, shard.bytes))
+        return ShardFile(self.location.path(shard.file, shard.bytes))
 
-    def _offsets(self, file: FileIO, shard: Shard) -> NDArray[np.uint32]:
-        """Return where the samples of a shard begin, and the end of the last one."""
-        head = bytearray(_WORD * (shard.samples + 2))
-        if _read_into(file, head, 0) != len(head):
+    def _hash(self, file: ShardFile, shard: Shard) -> str:
+        try:
+            return file.sha256()
+        except OSError as error:
+            raise _unreadable(shard, error) from error
+
+    def _read(self, file: ShardFile, shard: Shard, place: int, count: int) -> bytearray:
+        """Return bytes of a shard; it has as many, unless it was changed after it was opened."""
+        try:
+            content = file.read(place, count)
+        except OSError as error:
+            raise _unreadable(shard, error) from error
+        if len(content) != count:
             raise self._damaged(shard)
-        words = np.frombuffer(head, "<u4")
+        return content
+
+    def _offsets(self, file: ShardFile, shard: Shard) -> NDArray[np.uint32]:
+        """Return where the samples of a shard begin, and the end of the last one."""
+        words = np.frombuffer(self._read(file, shard, 0, _WORD * (shard.samples + 2)), "<u4")
         if words[0] != shard.samples or words[-1] > shard.bytes:
             raise self._damaged(shard)
         return words[1:]
@@ -151,12 +157,8 @@ class ShardReader:
         return {**vars(self), "_open": OrderedDict()}
 
 
-def _read_into(file: FileIO, content: bytearray, place: int) -> int:
-    """Fill a buffer from a place in a file, which processes may share; return the number of bytes that were read."""
-    if hasattr(os, "preadv"):
-        return os.preadv(file.fileno(), [content], place)
-    file.seek(place)  # on Windows, where each process has files of its own
-    return file.readinto(content) or 0
+def _unreadable(shard: Shard, error: OSError) -> ShardError:
+    return ShardError(f"the shard {shard.file} cannot be read: {error.strerror or error}", RESTORE)
 
 
 def _item_loader(folder: Path) -> Any:

@@ -117,4 +117,3 @@ def decode_window(values: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
     """Return a window of tokens as int64 ``[length]``, and the same window one token further on."""
     tokens = values[0].long()
     return tokens[:-1], tokens[1:]
-

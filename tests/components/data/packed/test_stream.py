@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ import torch
 from fastrun.cli.main import main
 from fastrun.components.data.packed.reader import ShardError
 from fastrun.components.data.packed.stream import stream
-from fastrun.errors import DataError
+from fastrun.compose import compose
+from fastrun.config.resolved import Resolved
+from fastrun.errors import ConfigError, DataError
+from fastrun.training.builders.loaders import build_sampler, build_train_loader
+from fastrun.training.builders.setup import set_up
 
 TINY = ["data=stream", "model=mlp", "model.hidden=[8]", "batch.size=4", "amp=off", "val_every=3"]
 KILL = """
@@ -21,7 +26,8 @@ import pytorch_lightning as pl
 
 class Kill(pl.Callback):
     def on_train_batch_end(self, trainer, module, *_):
-        if module.state.step >= 7:
+        if module.state.step >= 7 and not os.path.exists("killed"):
+            open("killed", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -41,26 +47,34 @@ def curve(run: Path) -> list[dict]:
     return [{key: value for key, value in line.items() if key in keep} for line in lines]
 
 
-def test_every_pipeline_trains_on_the_same_batches(shell, packed, folder):
-    curves = []
-    for kind in ("plain", "resident", "workers"):
-        done = shell("train", *TINY, f"data.root={packed}", "steps=9", "augment=crop_flip", f"pipeline={kind}",
-                     f"hydra.run.dir={kind}")  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        curves.append(curve(folder / kind))
-    assert len(curves[0]) >= 3
-    assert curves[0] == curves[1] == curves[2]
+def batches(root: Path, kind: str, *more: str) -> list[torch.Tensor]:
+    """The batches of two epochs and a half, as a pipeline makes them."""
+    settings, resolved = compose([*TINY, f"data.root={root}", f"pipeline={kind}", "device=cpu", *more]), Resolved({})
+    setup = set_up(settings)
+    sampler = build_sampler(settings, setup.splits, setup.device, resolved)
+    loader = build_train_loader(settings, setup, sampler, resolved)
+    return [torch.cat([x.flatten(), y.float()]) for x, y in islice(loader.batches(3), 12)]
 
 
+@pytest.mark.parametrize("augment", ["none", "crop_flip"])
+def test_every_pipeline_makes_the_same_batches(packed, augment):
+    wanted = batches(packed, "plain", f"augment={augment}")
+    for kind, more in (("resident", ()), ("workers", ("pipeline.num_workers=2",))):
+        found = batches(packed, kind, f"augment={augment}", *more)
+        assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True)), kind
+
+
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_exactly_with_another_number_of_workers(shell, packed, folder):
     (folder / "kill.py").write_text(KILL)
     run = ["train", *TINY, f"data.root={packed}", "data.window=2", "steps=12", "checkpoint.every=2", "pipeline=workers"]
     assert shell(*run, "pipeline.num_workers=1", "hydra.run.dir=whole").returncode == 0
     killed = shell(*run, "pipeline.num_workers=2", "hydra.run.dir=cut", "+callbacks.kill._target_=kill.Kill")
     assert killed.returncode != 0
-    done = shell("resume", "cut", "pipeline.num_workers=3", "~callbacks.kill")
+    done = shell("resume", "cut", "pipeline.num_workers=3")
     assert done.returncode == 0, done.stderr
-    states = [torch.load(folder / name / "checkpoints/last.ckpt", weights_only=True) for name in ("whole", "cut")]
+    newest = [max((folder / name).glob("checkpoints/*.ckpt")) for name in ("whole", "cut")]
+    states = [torch.load(path, weights_only=True) for path in newest]
     weights = [state["state_dict"] for state in states]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -79,6 +93,7 @@ def test_a_shard_that_is_missing_or_cut_is_named_before_anything_is_loaded(copy,
         assert "hint: " in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "workers"])
 def test_a_shard_with_other_content_is_found_when_it_is_read_first(shell, copy, kind):
     victim = shards(copy)[-1]
@@ -90,6 +105,16 @@ def test_a_shard_with_other_content_is_found_when_it_is_read_first(shell, copy, 
     assert f"error: the shard train/{victim.name} is damaged" in done.stderr
     assert "data check" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_samples_of_a_shard_with_other_content_are_not_read(copy):
+    content = bytearray(shards(copy)[-1].read_bytes())
+    content[-1] ^= 1
+    shards(copy)[-1].write_bytes(content)
+    samples = stream(str(copy))["train"]
+    assert len(samples[0]) == 2
+    with pytest.raises(ShardError, match="is damaged"):
+        samples[len(samples) - 1]
 
 
 def test_check_reads_every_shard(copy, capsys):
@@ -117,7 +142,7 @@ def test_a_pack_is_read_from_an_address_with_a_bounded_cache(copy, home):
 
 
 def test_an_address_that_cannot_be_reached_is_named(copy, tmp_path):
-    with pytest.raises(DataError, match="nowhere/pack.json cannot be fetched"):
+    with pytest.raises(DataError, match=r"nowhere/pack.json cannot be fetched"):
         stream(f"local:{tmp_path}/nowhere")
     remote = stream(f"local:{copy}")["train"]
     shards(copy)[-1].unlink()
@@ -151,18 +176,24 @@ def test_nothing_is_unpickled(copy):
         stream(str(copy))
 
 
+@pytest.mark.slow
 def test_a_run_knows_its_pack_again(shell, packed, copy, folder):
     assert shell("train", *TINY, f"data.root={packed}", "steps=2", "hydra.run.dir=run").returncode == 0
     assert json.loads((folder / "run/data.json").read_text())["samples"] == {"train": 18, "val": 6}
-    assert shell("eval", "run", f"data.root={copy}").returncode == 0
+    assert shell("eval", "run", f"data.root={copy}", "--split", "val").returncode == 0
+    victim = json.loads((copy / "pack.json").read_text())
+    victim["splits"]["train"][0]["sha256"] = "0" * 64
+    (copy / "pack.json").write_text(json.dumps(victim))
+    changed = shell("eval", "run", f"data.root={copy}", "--split", "val")
+    assert changed.returncode != 0
 
 
 def test_what_is_asked_of_a_pack_in_vain_is_refused(packed, capsys, monkeypatch):
     from fastrun.training.builders import loaders
 
     monkeypatch.setattr(loaders, "free_bytes", lambda device: 100)
-    assert main(["train", *TINY, f"data.root={packed}", "pipeline=resident"]) == 2
-    assert "pipeline=resident: the data needs" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="pipeline=resident: the data needs"):
+        batches(packed, "resident")
     assert main(["train", "data=stream"]) == 2
     assert "data.root is not set" in capsys.readouterr().err
     assert main(["train", "data=stream", "data.root=/nowhere"]) == 3
