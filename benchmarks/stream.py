@@ -97,7 +97,7 @@ def by_litdata(root: Path) -> float:
     """Return the images a second of an epoch of litdata's own loader."""
     from litdata import StreamingDataLoader, StreamingDataset
 
-    setup, _, _ = set_up_stream(root, "plain")
+    setup, _, _ = set_up_stream(root, "workers")
     prepare, decode = Preparation(scaling_on(CPU, setup.learned)), DecodeFile(None, (3, SIDE, SIDE))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

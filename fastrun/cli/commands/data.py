@@ -6,7 +6,7 @@ import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastrun.errors import DataError, UsageError, nearest
 from fastrun.system.argument_parser import ArgumentParser
@@ -100,7 +100,7 @@ def _pack_parser() -> ArgumentParser:
     text.add_argument("--length", type=_count, metavar="N", help="characters of a window (default: 64)")
     table = parser.add_argument_group("a table")
     table.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    several = {"action": "append", "default": [], "metavar": "COLUMN"}
+    several: dict[str, Any] = {"action": "append", "default": [], "metavar": "COLUMN"}
     table.add_argument("--drop", help="leave a column out; once for each", **several)
     table.add_argument("--categories", help="a column of numbers that are codes; once for each", **several)
     part = "the part to %s on, where SOURCE has no folder for it (default: %s)"

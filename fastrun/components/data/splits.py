@@ -117,9 +117,7 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     classes, task = data.get("classes"), OWN_TASK
     try:
         if is_paired:
-            known = data.get("task")
-            is_known = isinstance(known, Task)
-            task = known if is_known else _task_of(firsts, splits, classes, data.get("ignore_index"))
+            task = _known_task(data) or _task_of(firsts, splits, classes, data.get("ignore_index"))
     except DataError as error:
         refusal = error
     return Splits(
@@ -145,6 +143,12 @@ def _same_shape(firsts: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
         if own.shape != x.shape:
             raise DataError(f"the {name} set has samples of shape {list(own.shape)}, but train of {list(x.shape)}")
     return x
+
+
+def _known_task(data: Mapping[str, Any]) -> Task | None:
+    """Return the task that a factory says; None where the targets tell."""
+    task = data.get("task")
+    return task if isinstance(task, Task) else None
 
 
 def _task_of(

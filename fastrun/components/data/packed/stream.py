@@ -63,11 +63,16 @@ def stream(
         splits = {NEW: splits.get("test", splits["train"])}
     return splits | {
         "classes": manifest.classes,
-        "task": Task(**{key: tuple(one) if isinstance(one, list) else one for key, one in manifest.task.items()}),
+        "task": _task(manifest),
         "encoding": manifest.encoding | ({} if image_size is None else {"size": list(image_size)}),
         "fingerprint": fingerprint(manifest),
         "about": manifest.about | {"pack": manifest.kind, "shards": len(manifest.shards), "window": window},
     }
+
+
+def _task(manifest: Manifest) -> Task:
+    values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in manifest.task.items()}
+    return Task(**values)
 
 
 def check_size(manifest: Manifest, size: Size | None, root: str) -> Size | None:
