@@ -16,6 +16,7 @@ from fastrun.config.paths import cache
 from fastrun.errors import DataError
 from fastrun.system.free_space import format_mebibytes, free_disk
 
+_REASON = 200  # characters of what a service says
 _REACH = "check the address, the network and your credentials"
 
 
@@ -123,7 +124,7 @@ class Remote:
                 downloader.download_file(f"{self.address}/{file}", str(temporary))
             temporary.replace(target)
         except Exception as error:  # each service has errors of its own
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:_REASON]
             raise DataError(f"{self.address}/{file} cannot be fetched: {reason}", _REACH) from error
         finally:
             temporary.unlink(missing_ok=True)
