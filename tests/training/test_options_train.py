@@ -30,7 +30,8 @@ WITH = {  # what an option needs beside it
 }
 FULL = "FASTRUN_FULL" in os.environ  # set by make test-all
 CHOICES = [(group, option) for group in registry.groups() for option in registry.options(group) if group != "data"]
-FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "stream", "text", "table"}  # tested in tests/data
+# tested in tests/components/data
+FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "stream", "text", "table"}
 NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
 
 
