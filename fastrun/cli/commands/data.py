@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastrun.components.data.packed.manifest import Manifest
 
 _VERBS = ("pack", "check")
+_USAGE = "fastrun data pack SOURCE OUT, or fastrun data check OUT"
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _MOST = 2 * 10**9  # bytes of a shard, whose offsets have 32 bits
 _LISTED = 20  # damaged files that are named
@@ -22,14 +23,16 @@ _LISTED = 20  # damaged files that are named
 
 def run(arguments: list[str]) -> int:
     """Run ``data pack SOURCE OUT`` or ``data check OUT``."""
-    parser = ArgumentParser("fastrun data", f"{__doc__}\n\nfastrun data pack SOURCE OUT …\nfastrun data check OUT")
-    if not arguments or arguments[0] not in _VERBS:
-        parser.add_argument("verb", choices=_VERBS, help="`fastrun data pack --help` and `fastrun data check --help`")
-        if arguments and arguments[0] not in ("-h", "--help"):
-            hint = nearest(arguments[0], _VERBS) or "fastrun data pack SOURCE OUT, or fastrun data check OUT"
-            raise UsageError(f"data has no command {arguments[0]}", hint)
-        parser.parse_args(arguments)
-    return (_pack if arguments[0] == "pack" else _check)(arguments[1:])
+    if not arguments:
+        raise UsageError("data needs to know what: pack or check", _USAGE)
+    if arguments[0] in _VERBS:
+        return (_pack if arguments[0] == "pack" else _check)(arguments[1:])
+    if arguments[0] not in ("-h", "--help"):
+        raise UsageError(f"data has no command {arguments[0]}", nearest(arguments[0], _VERBS) or _USAGE)
+    parser = ArgumentParser("fastrun data", __doc__)
+    parser.add_argument("verb", choices=_VERBS, help="`fastrun data pack --help` and `fastrun data check --help` say more")
+    parser.parse_args(arguments)
+    return 0
 
 
 def _pack(arguments: list[str]) -> int:

@@ -94,5 +94,5 @@ def _storage_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        hint = "free some space, or pack into another folder; this one is not complete, so remove it"
-        raise StorageError(f"{where} cannot be written: {error.strerror or error}", hint) from error
+        problem = f"{where} cannot be written: {error.strerror or error}"
+        raise StorageError(problem, "free some space, or pack into another folder") from error

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastrun.components.data.learned import NEW, DataState
 from fastrun.components.data.packed.location import Location, locate
-from fastrun.components.data.packed.manifest import PACK_HINT, Manifest
+from fastrun.components.data.packed.manifest import PACK_HINT, Manifest, is_address
 from fastrun.components.data.packed.reader import ShardReader
 from fastrun.components.data.packed.samples import (
     DecodeFile,
@@ -50,11 +50,14 @@ def stream(
         learned: what a run learned from its data, whose scaling is used again.
 
     Raises:
-        ConfigError: ``root`` is not set, or the images need a ``size`` or cannot have one.
+        ConfigError: ``root`` is not set, the images need a ``size`` or cannot have one, or ``cache_gb`` is given for
+            a folder.
         DataError: there is no pack, a shard is missing or damaged, or the address cannot be reached.
     """
     if root is None:
         raise ConfigError("data.root is not set", PACK_HINT)
+    if cache_gb is not None and not is_address(root):
+        raise ConfigError(f"data.cache_gb={cache_gb:g}: {root} is a folder, which needs no copies", "leave it out")
     location = locate(root, None if cache_gb is None else int(cache_gb * 1e9))
     manifest = location.manifest
     image_size = check_size(manifest, (size, size) if isinstance(size, int) else size, root)
@@ -85,7 +88,8 @@ def check_size(manifest: Manifest, size: Size | None, root: str) -> Size | None:
         what = f"decoded images of {_by(manifest.shape)}" if manifest.kind == "pixels" else f"a {manifest.kind}"
         if manifest.kind != "pixels" or manifest.shape is None or manifest.shape[1:] != size:
             message = f"data.size={_by((0, *size))}: {root} holds {what}"
-            raise ConfigError(message, "leave data.size out, or pack the images again with --size, or without it")
+            again = ", or pack the images again, with another --size" if manifest.kind == "pixels" else ""
+            raise ConfigError(message, f"leave data.size out{again}")
         return None
     if size is None and manifest.shape is None:
         raise ConfigError(f"the images in {root} have different sizes", "data.size=N resizes them as they are read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -194,6 +195,15 @@ def test_what_is_asked_of_a_pack_in_vain_is_refused(packed, capsys, monkeypatch)
     monkeypatch.setattr(loaders, "free_bytes", lambda device: 100)
     with pytest.raises(ConfigError, match="pipeline=resident: the data needs"):
         batches(packed, "resident")
+    with pytest.raises(ConfigError, match=r"data.cache_gb=1: .* is a folder"):
+        stream(str(packed), cache_gb=1.0)
     assert main(["train", "data=stream"]) == 2
     assert "data.root is not set" in capsys.readouterr().err
-    assert main(["train", "data=stream", "data.root=/nowhere"]) == 3
+
+
+def test_what_is_missing_is_named(packed, source, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "litdata", None)
+    assert main(["data", "pack", str(source), "out"]) == 3
+    assert "pip install 'fastrun[stream]'" in capsys.readouterr().err
+    with pytest.raises(DataError, match="needs litdata, which is not installed"):
+        stream(str(packed))
