@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> int:
     if arguments[0] not in ("-h", "--help"):
         raise UsageError(f"data has no command {arguments[0]}", nearest(arguments[0], _VERBS) or _USAGE)
     parser = ArgumentParser("fastrun data", __doc__)
-    parser.add_argument("verb", choices=_VERBS, help="`fastrun data pack --help` and `fastrun data check --help` say more")
+    parser.add_argument("verb", choices=_VERBS, help="`fastrun data pack --help` says more")
     parser.parse_args(arguments)
     return 0
 
@@ -78,6 +78,9 @@ def _check(arguments: list[str]) -> int:
     root = parser.parse_args(arguments).out.expanduser()
     from fastrun.components.data.packed.check import find_damage
 
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise UsageError(f"{root} {what}", "give the folder that `fastrun data pack` made")
     manifest, damage = find_damage(root)
     for line in damage[:_LISTED]:
         print(line)

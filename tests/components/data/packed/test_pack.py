@@ -192,3 +192,5 @@ def test_what_data_takes_is_said(capsys):
     assert main(["data", "pak"]) == 2
     assert "did you mean pack?" in capsys.readouterr().err
     assert main(["data"]) == 2
+    assert main(["data", "check", "nowhere"]) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err
