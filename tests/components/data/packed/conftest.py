@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("litdata")
-Image = pytest.importorskip("PIL.Image")
-
-Photos = Callable[..., Path]
-
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch) -> Path:
@@ -24,6 +17,8 @@ def home(tmp_path_factory, monkeypatch) -> Path:
 
 def photos(folder: Path, count: int = 12, height: int = 6, width: int = 6) -> Path:
     """Write a folder of two classes of images that all differ."""
+    from PIL import Image
+
     for label, name in enumerate(("ant", "bee")):
         (folder / "train" / name).mkdir(parents=True)
         for number in range(count):

@@ -22,6 +22,9 @@ from fastrun.components.data.text import text
 from fastrun.components.pipeline.standardize import fit_standardize
 from fastrun.errors import ConfigError, DataError
 
+pytest.importorskip("litdata")
+pytest.importorskip("PIL")
+
 ROOT = Path(__file__).resolve().parents[4]
 
 

@@ -20,6 +20,9 @@ from fastrun.errors import ConfigError, DataError
 from fastrun.training.builders.loaders import build_sampler, build_train_loader
 from fastrun.training.builders.setup import set_up
 
+pytest.importorskip("litdata")
+pytest.importorskip("PIL")
+
 TINY = ["data=stream", "model=mlp", "model.hidden=[8]", "batch.size=4", "amp=off", "val_every=3"]
 KILL = """
 import os, signal
