@@ -51,13 +51,18 @@ def stream(
 
     Raises:
         ConfigError: ``root`` is not set, the images need a ``size`` or cannot have one, or ``cache_gb`` is given for
-            a folder.
+            a folder, or a run goes on with another ``window``.
         DataError: there is no pack, a shard is missing or damaged, or the address cannot be reached.
     """
     if root is None:
         raise ConfigError("data.root is not set", PACK_HINT)
     if cache_gb is not None and not is_address(root):
         raise ConfigError(f"data.cache_gb={cache_gb:g}: {root} is a folder, which needs no copies", "leave it out")
+    if learned is not None and not learned.is_new and learned.encoding.get("window") != window:
+        began = learned.encoding.get("window")
+        raise ConfigError(
+            f"data.window={window}: the run began with {began}, which decides on the order", "leave it out"
+        )
     location = locate(root, None if cache_gb is None else int(cache_gb * 1e9))
     manifest = location.manifest
     image_size = check_size(manifest, (size, size) if isinstance(size, int) else size, root)
@@ -67,9 +72,9 @@ def stream(
     return splits | {
         "classes": manifest.classes,
         "task": _task(manifest),
-        "encoding": manifest.encoding | ({} if image_size is None else {"size": list(image_size)}),
+        "encoding": manifest.encoding | ({} if image_size is None else {"size": list(image_size)}) | {"window": window},
         "fingerprint": fingerprint(manifest),
-        "about": manifest.about | {"pack": manifest.kind, "shards": len(manifest.shards), "window": window},
+        "about": manifest.about | {"pack": manifest.kind, "shards": len(manifest.shards)},
     }
 
 

@@ -185,11 +185,15 @@ def test_a_run_knows_its_pack_again(shell, packed, copy, folder):
     assert shell("train", *TINY, f"data.root={packed}", "steps=2", "hydra.run.dir=run").returncode == 0
     assert json.loads((folder / "run/data.json").read_text())["samples"] == {"train": 18, "val": 6}
     assert shell("eval", "run", f"data.root={copy}", "--split", "val").returncode == 0
+    other = shell("resume", "run", "data.window=3", "steps=4")
+    assert other.returncode == 2
+    assert "data.window=3: the run began with 8" in other.stderr
     victim = json.loads((copy / "pack.json").read_text())
     victim["splits"]["train"][0]["sha256"] = "0" * 64
     (copy / "pack.json").write_text(json.dumps(victim))
     changed = shell("eval", "run", f"data.root={copy}", "--split", "val")
-    assert changed.returncode != 0
+    assert changed.returncode == 3
+    assert "the shard train/chunk-0-0.bin is damaged" in changed.stderr
 
 
 def test_what_is_asked_of_a_pack_in_vain_is_refused(packed, capsys, monkeypatch):
