@@ -191,7 +191,7 @@ def test_a_run_knows_its_pack_again(shell, packed, copy, folder):
     victim = json.loads((copy / "pack.json").read_text())
     victim["splits"]["train"][0]["sha256"] = "0" * 64
     (copy / "pack.json").write_text(json.dumps(victim))
-    changed = shell("eval", "run", f"data.root={copy}", "--split", "val")
+    changed = shell("eval", "run", f"data.root={copy}")
     assert changed.returncode == 3
     assert "the shard train/chunk-0-0.bin is damaged" in changed.stderr
 
