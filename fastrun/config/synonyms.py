@@ -97,6 +97,7 @@ VERBS = {
     "fit": "train", "run": "train", "test": "eval",
     "evaluate": "eval", "validate": "eval", "continue": "resume", "restart": "resume", "search": "find",
     "lr_find": "find", "lr-find": "find", "profile": "diagnose", "bottleneck": "diagnose",
+    "pack": "data pack", "shard": "data pack",
 }  # fmt: skip
 
 _CHOOSING = ("name", "type", "class", "algorithm", "kind")  # of a group's option, in other tools

@@ -21,6 +21,8 @@ FEW = [
     (["data=mnist", "data.root=empty"], 3, "empty/train-images-idx3-ubyte.gz is missing"),
     (["data=cifar10", "data.root=nowhere"], 3, "data.root=nowhere is not a folder"),
     (["data=image_folder", "data.root=flat"], 3, "flat has images but no folders of classes"),
+    (["data=stream", "data.root=nowhere"], 3, "data.root=nowhere is not a folder"),
+    (["data=stream", "data.root=empty"], 3, "data.root=empty has no pack.json"),
     (["data=text", "data.root=nowhere.txt"], 3, "data.root=nowhere.txt does not exist"),
     ([*TABLE, "data.target=prise"], 2, "data.target=prise: the table has no such column\nhint: did you mean price?"),
     (["schedule.warmup=120%"], 2, "leaves no steps of the 10 epochs of the run\nhint: use a shorter warmup"),

@@ -350,3 +350,20 @@ def test_a_port_in_use_is_told(folder: Path, new_process) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: 127.0.0.1:{port} cannot be served: ")
     assert done.stderr.endswith("hint: set MASTER_PORT to a free port\n")
+
+
+@pytest.mark.slow
+def test_a_node_without_the_packed_data_is_named(folder: Path) -> None:
+    pytest.importorskip("litdata")
+    (folder / "verse.txt").write_text("Tyger Tyger, burning bright, in the forests of the night. " * 9)
+    from fastrun.cli.main import main
+
+    for name in ("one", "other"):
+        (folder / name).mkdir()
+    assert main(["data", "pack", str(folder / "verse.txt"), str(folder / "one/pack"), "--length=8"]) == 0
+    run = ["data=stream", "data.root=pack", "model=lstm", "device=ddp", "device.count=2", "steps=2"]
+    results = ended(srun(folder, "train", *run, folders=[folder / "one", folder / "other"]))
+    assert [result[0] for result in results] == [3, 3], results
+    assert "data.root=pack is not a folder" in results[0][2]
+    assert "process 1" in results[0][2]
+    assert list(folder.glob("*/outputs/*/*")) == []

@@ -33,8 +33,14 @@ WITH = {  # what an option needs beside it
 WORDS = {"bad": "awful", "good": "lovely"}
 FULL = "FASTRUN_FULL" in os.environ  # set by make test-all
 CHOICES = [(group, option) for group in registry.groups() for option in registry.options(group) if group != "data"]
-FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "text", "table", "hf"}  # in tests/data
-NEEDS = {"device=gpu": "a GPU", "amp=fp16": "a GPU", "device=ddp": "processes: tested in test_ddp"}
+# tested in tests/components/data
+FROM_FILES = {"fashion_mnist", "mnist", "cifar10", "cifar100", "image_folder", "stream", "text", "table", "hf"}
+NEEDS = {
+    "device=gpu": "a GPU",
+    "amp=fp16": "a GPU",
+    "device=ddp": "processes: tested in test_ddp",
+    "device=fsdp": "processes: tested in test_sharded",
+}
 
 
 def applies(group: str, option: str, kind: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 _ORDER = (
-    "train", "watch", "resume", "eval", "predict", "export", "runs", "compare", "report", "prune", "tune", "find",
-    "diagnose", "ablate", "race", "slurm", "recipes", "options", "completion", "version",
+    "train", "data", "watch", "resume", "eval", "predict", "export", "runs", "compare", "report", "prune", "tune",
+    "find", "diagnose", "ablate", "race", "slurm", "recipes", "options", "completion", "version",
 )  # fmt: skip
 
 

@@ -93,6 +93,8 @@ def _argument_words(verb: str) -> Iterable[str]:
         return registry.groups()
     if verb == "find":
         return _FINDABLE
+    if verb == "data":
+        return "pack", "check"
     return _SHELLS if verb == "completion" else ()
 
 

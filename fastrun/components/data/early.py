@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.components.data import frame, listing
+from fastrun.components.data.packed import manifest
 from fastrun.components.data.text_file import SOURCE_HINT, TEXT_HINT, check_is_file, empty_error
 from fastrun.config import registry
 from fastrun.errors import ConfigError, DataError
 
-_NEED_ROOT = {"image_folder": listing.LAYOUT, "table": frame.ROOT_HINT, "text": TEXT_HINT}
+_NEED_ROOT = {
+    "image_folder": listing.LAYOUT,
+    "stream": manifest.PACK_HINT,
+    "table": frame.ROOT_HINT,
+    "text": TEXT_HINT,
+}
 
 
 def check_early(config: Mapping[str, Any]) -> None:
@@ -41,6 +47,8 @@ def check_early(config: Mapping[str, Any]) -> None:
             _check_table(path, config)
         elif name == "text":
             _check_text(path, root)
+        elif name == "stream":
+            _check_pack(root)
         elif name == "image_folder":
             listing.check_layout(path)
         else:  # a published set, whose module says which files it has
@@ -48,6 +56,12 @@ def check_early(config: Mapping[str, Any]) -> None:
             getattr(module, name.upper()).check_root(path)
     except OSError as error:
         raise DataError(f"the data cannot be read: {error}", "check data.root") from error
+
+
+def _check_pack(root: str) -> None:
+    if not manifest.is_address(root):
+        folder = manifest.folder_of(root)
+        manifest.check_sizes(folder, manifest.read_manifest(folder))
 
 
 def _check_table(path: Path, config: Mapping[str, Any]) -> None:

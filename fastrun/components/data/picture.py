@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastrun.components.data.raised_in_worker import RaisedInWorker
 from fastrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,22 +29,8 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
-class ImageError(DataError):
-    """An image that cannot be used.
-
-    The error keeps its message and hint when it is raised in a worker process of a DataLoader: torch raises it again as
-    ``type(error)(text)``, where the text is a traceback that ends with ``str(error)``.
-
-    Args:
-        message: the message, or the text that torch makes of an error in a worker process.
-        hint: what the user can do about it; None to read it from the text.
-    """
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        text = message.rpartition(f"{__name__}.{type(self).__name__}: ")[2]
-        own_message, _, own_hint = text.partition("\nhint: ")
-        super().__init__(own_message, hint or own_hint)
-        self.args = (self.render().removeprefix("error: "),)
+class ImageError(RaisedInWorker):
+    """An image that cannot be used."""
 
 
 class BadImage(ImageError):
@@ -66,12 +54,28 @@ def decode(path: str, size: Size | None = None, is_gray: bool = False) -> Pixels
         ImageError: the machine could not read the file.
         DataError: Pillow is not installed.
     """
+    return _decode(path, path, size, is_gray)
+
+
+def decode_bytes(content: bytes | bytearray, name: str, size: Size | None = None, is_gray: bool = False) -> Pixels:
+    """Decode the content of an image file; see :func:`decode`.
+
+    Args:
+        content: the bytes of the file.
+        name: where they are from, for messages.
+        size: height and width of the result; None to keep the image as it is.
+        is_gray: return one channel instead of three.
+    """
+    return _decode(BytesIO(content), name, size, is_gray)
+
+
+def _decode(source: str | BinaryIO, path: str, size: Size | None, is_gray: bool) -> Pixels:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise DataError("reading images needs Pillow, which is not installed", INSTALL_VISION) from error
     try:
-        with Image.open(path, formats=_FORMATS) as file:
+        with Image.open(source, formats=_FORMATS) as file:
             image = _read(file, path, size)
     except (BadImage, MemoryError):
         raise

@@ -94,7 +94,8 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
         data: ``train`` and ``val``; perhaps ``test``, ``classes`` (the names of the labels), ``ignore_index`` (the
             value of a mask's pixels that belong to no class; 255 for uint8 and -100 for others if it is left out) and
             ``about`` (what else to record about the data). A factory that takes an argument ``learned`` also returns
-            ``encoding`` and ``split``, which a later call gets back in it, and ``fingerprint``.
+            ``encoding`` and ``split``, which a later call gets back in it, and ``fingerprint``. One whose targets are
+            too many to be looked at says the ``task`` that follows from them.
 
     Raises:
         DataError: a split is missing, empty or not a data set; or its samples have another shape than those of
@@ -116,7 +117,7 @@ def check_splits(data: Mapping[str, Any]) -> Splits:
     classes, task = data.get("classes"), OWN_TASK
     try:
         if is_paired:
-            task = _task_of(firsts, splits, classes, data.get("ignore_index"))
+            task = _known_task(data) or _task_of(firsts, splits, classes, data.get("ignore_index"))
     except DataError as error:
         refusal = error
     return Splits(
@@ -142,6 +143,12 @@ def _same_shape(firsts: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
         if own.shape != x.shape:
             raise DataError(f"the {name} set has samples of shape {list(own.shape)}, but train of {list(x.shape)}")
     return x
+
+
+def _known_task(data: Mapping[str, Any]) -> Task | None:
+    """Return the task that a factory says; None where the targets tell."""
+    task = data.get("task")
+    return task if isinstance(task, Task) else None
 
 
 def _task_of(

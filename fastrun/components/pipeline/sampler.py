@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -28,6 +28,23 @@ class BatchIndices(NamedTuple):
     place: tuple[int, int, int, int]
 
 
+class Order(Protocol):
+    """The order of the samples in an epoch that a data set brings with it, as its attribute ``order``."""
+
+    def places(self, seed: int, epoch: int, low: int, high: int) -> Tensor:
+        """Return the samples at the places ``low`` to ``high`` of an epoch, without the one at ``high``.
+
+        Args:
+            seed: the seed of the run.
+            epoch: the epoch, counted from 0.
+            low: the first place, counted from 0.
+            high: the place after the last one.
+
+        Returns:
+            Their indices in the data set, int64 ``[high - low]``. Over an epoch each sample comes once.
+        """
+
+
 @dataclass(frozen=True)
 class StatelessSampler:
     """The order of the samples in every epoch, for one of several processes.
@@ -42,6 +59,7 @@ class StatelessSampler:
         rank: the number of this process, which gets that one of the equal parts of a batch.
         world_size: the number of processes.
         is_sequential: whether each epoch has the order of the data set.
+        order: the order of the samples in an epoch; None for a random one.
     """
 
     samples: int
@@ -51,6 +69,7 @@ class StatelessSampler:
     rank: int = 0
     world_size: int = 1
     is_sequential: bool = False
+    order: Order | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -91,7 +110,9 @@ class StatelessSampler:
         Returns:
             Indices ``[samples]``, and random numbers ``[samples, …]`` or None.
         """
-        if self.is_sequential:
+        if self.order is not None:
+            indices = self.order.places(self.seed, epoch, 0, self.samples)
+        elif self.is_sequential:
             indices = torch.arange(self.samples)
         else:
             indices = torch.randperm(self.samples, generator=generator(self.seed, "order", epoch))
@@ -100,6 +121,18 @@ class StatelessSampler:
         if own is None:
             return indices, draws
         return indices[own], None if draws is None else draws[own]
+
+    def ordered_batch(self, epoch: int, batch: int) -> Tensor:
+        """Return this process's sample indices of a single batch, in an order that does not need the whole epoch.
+
+        Args:
+            epoch: the epoch, counted from 0.
+            batch: the batch in it, counted from 0.
+        """
+        assert self.order is not None
+        low = batch * self.batch_size + self.rank * self.local_batch_size
+        high = min(low + self.local_batch_size, self.samples)
+        return self.order.places(self.seed, epoch, low, high)
 
     def _own_positions(self) -> Tensor | None:
         """Return the positions in the order of an epoch that this process gets; None for all of them."""
@@ -118,15 +151,31 @@ class BatchSampler(Sampler[BatchIndices]):
 
     def __iter__(self) -> Iterator[BatchIndices]:
         epoch, first = divmod(self.step, self.sampler.steps_per_epoch)
-        size = self.sampler.local_batch_size
         while True:
-            indices, draws = self.sampler.epoch(epoch, self.augment)
-            if draws is None:
-                draws = torch.empty(len(indices), 0)  # a data loader needs a tensor
-            for low in range(first * size, len(indices), size):
-                block = slice(low, low + size)
-                yield BatchIndices(indices[block], draws[block], (self.sampler.seed, epoch, low, self.sampler.rank))
+            yield from self._ordered(epoch, first) if self._is_lazy else self._epoch(epoch, first)
             epoch, first = epoch + 1, 0
+
+    @property
+    def _is_lazy(self) -> bool:
+        """Say whether batches are computed one by one; an augmentation draws its numbers for a whole epoch."""
+        return self.sampler.order is not None and self.augment is None
+
+    def _ordered(self, epoch: int, first: int) -> Iterator[BatchIndices]:
+        """Yield the batches of an epoch from one on, each computed when it is needed: an epoch may be very long."""
+        sampler, size = self.sampler, self.sampler.local_batch_size
+        for batch in range(first, sampler.steps_per_epoch):
+            indices = sampler.ordered_batch(epoch, batch)
+            yield BatchIndices(indices, torch.empty(len(indices), 0), (sampler.seed, epoch, batch * size, sampler.rank))
+
+    def _epoch(self, epoch: int, first: int) -> Iterator[BatchIndices]:
+        """Yield the batches of an epoch from one on."""
+        size = self.sampler.local_batch_size
+        indices, draws = self.sampler.epoch(epoch, self.augment)
+        if draws is None:
+            draws = torch.empty(len(indices), 0)  # a data loader needs a tensor
+        for low in range(first * size, len(indices), size):
+            block = slice(low, low + size)
+            yield BatchIndices(indices[block], draws[block], (self.sampler.seed, epoch, low, self.sampler.rank))
 
 
 def _last_part(samples: int, parts: int) -> int:

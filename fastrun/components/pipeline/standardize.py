@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fastrun.components.data.moments import moments
 from fastrun.components.data.splits import Samples, size_of
 from fastrun.components.pipeline.reading import read_inputs
 
@@ -35,12 +36,16 @@ class Standardize(nn.Module):
 
 
 def fit_standardize(train: Samples) -> Standardize:
-    """Measure the scaling for a training set, over evenly spaced samples if it is very large."""
+    """Return the scaling for a training set: measured, over evenly spaced samples if it is very large.
+
+    A data set that knows the mean and the standard deviation of its channels has them as ``channel_moments``.
+    """
     first = torch.as_tensor(train[0][0])
     shape = [first.shape[0] if first.ndim else 1] + [1] * max(0, first.ndim - 1)
     if first.dtype != torch.uint8:
         return Standardize(torch.zeros(shape), torch.ones(shape))
-    mean, std = _moments(train, min(MAX_SAMPLES, max(1, _MAX_VALUES // first.numel())))
+    known: tuple[Tensor, Tensor] | None = getattr(train, "channel_moments", None)
+    mean, std = known or _moments(train, min(MAX_SAMPLES, max(1, _MAX_VALUES // first.numel())))
     return Standardize(mean.float().view(shape), 1 / std.float().view(shape))
 
 
@@ -54,7 +59,4 @@ def _moments(train: Samples, max_samples: int) -> tuple[Tensor, Tensor]:
         axes = [axis for axis in range(chunk.ndim) if axis != 1]
         values += chunk.numel() // (chunk.shape[1] if chunk.ndim > 1 else 1)
         total, squares = total + chunk.sum(axes), squares + chunk.square().sum(axes)  # of whole numbers, so exact
-    mean = total / values
-    std = ((squares - values * mean.square()) / max(1, values - 1)).clamp_min(0).sqrt()
-    overall = ((squares.sum() / values / len(mean)) - mean.mean().square()).clamp_min(0).sqrt()
-    return mean, std.clamp_min(1e-3 * overall.clamp_min(1.0))  # a constant channel becomes 0
+    return moments(values, total, squares)

@@ -11,6 +11,8 @@ from torch.utils.data import TensorDataset
 from fastrun.components.augment import Augment
 from fastrun.components.augment.mix import Mix
 from fastrun.components.data.learned import DataState
+from fastrun.components.data.packed.samples import PackedSamples
+from fastrun.components.data.progress import show_progress
 from fastrun.components.data.splits import Samples, Splits, size_of
 from fastrun.components.data.stream import Stream
 from fastrun.components.device.device import Device, free_bytes
@@ -77,8 +79,17 @@ def build_sampler(settings: Settings, splits: Splits, device: Device, resolved: 
     drop_last = batch.drop_last or world_size > 1
     if drop_last and not batch.drop_last:
         resolved.record("batch", "drop_last=true", "several processes need equal batches")
-    is_stream = isinstance(splits.train, Stream)
-    return StatelessSampler(samples, size, drop_last, settings.seed, device.rank, world_size, is_stream)
+    order = getattr(splits.train, "order", None)
+    return StatelessSampler(
+        samples,
+        size,
+        drop_last,
+        settings.seed,
+        device.rank,
+        world_size,
+        is_sequential=isinstance(splits.train, Stream),
+        order=order if hasattr(order, "places") else None,
+    )
 
 
 def build_train_loader(settings: Settings, setup: Setup, sampler: StatelessSampler, resolved: Resolved) -> TrainLoader:
@@ -100,6 +111,9 @@ def _build_pipeline(
     if config.kind == "plain":
         return PlainLoader(train, sampler, _preparation(torch.device("cpu"), setup.learned, augment), device)
     prepare = _preparation(device, setup.learned, augment)
+    if config.kind == "resident" and isinstance(train, PackedSamples):
+        resolved.record("pipeline", "resident", "pipeline=resident")
+        return ResidentLoader(load_packed(train, setup.device), sampler, prepare, device)
     reason = why_not_resident([train, setup.splits.val], setup.device)
     if config.kind in ("resident", "auto") and reason is None:
         resolved.record("pipeline", "resident", "the data fits the device")
@@ -150,6 +164,21 @@ def _training_part(settings: Settings, setup: Setup) -> int:
     """Return the number of samples that training computes at once on a device."""
     size = min(settings.batch.size, size_of(setup.splits.train)) // setup.device.world_size
     return -(-size // settings.batch.accumulate)
+
+
+def load_packed(samples: PackedSamples, device: Device) -> TensorDataset:
+    """Return packed samples as tensors, which are read once.
+
+    Raises:
+        ConfigError: they take more than half of the free memory of the device.
+    """
+    needed, free = samples.decoded_bytes, free_bytes(device.torch_device)
+    if free is not None and needed > _RESIDENT_SHARE * free:
+        room = f"{format_mebibytes(free)} free on {device.name}"
+        message = f"pipeline=resident: the data needs {format_mebibytes(needed)}, more than half of the {room}"
+        raise ConfigError(message, "use pipeline=workers, which reads it from the disk")
+    with show_progress("reading the pack", len(samples)) as on_progress:
+        return samples.load(on_progress)
 
 
 def why_not_resident(splits: list[Samples], device: Device) -> str | None:

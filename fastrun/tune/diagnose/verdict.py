@@ -105,6 +105,13 @@ def _compute_reason(measured: Measured, share: float) -> str:
     return f"{percent(share)} of the time is computation{of_peak}"
 
 
+def _data_reason(measured: Measured, share: float) -> str:
+    steps = measured.steps
+    loaded, taken = (steps.batch / max(seconds, 1e-9) for seconds in (steps.loader, steps.step))
+    pace = f"the data alone comes at {loaded:,.0f} samples/s, and the step could take {taken:,.0f}"
+    return f"{percent(share)} of the time a step waits for data: {pace}"
+
+
 def _host_reason(measured: Measured, share: float) -> str:
     steps = measured.steps
     if steps.fixed >= (steps.outside or 0.0):
@@ -115,7 +122,7 @@ def _host_reason(measured: Measured, share: float) -> str:
 
 
 _REASONS = {
-    "data": lambda measured, share: f"{percent(share)} of the time a step waits for data",
+    "data": _data_reason,
     "validation": lambda measured, share: (
         f"{percent(share)} of the time goes to validations, {measured.validation:.3g} s each"
     ),
@@ -124,7 +131,8 @@ _REASONS = {
     "compute": _compute_reason,
 }
 _ADVICE = {
-    "data": "let the data set compute less a sample, or once for all (data.cache=true in an image folder); more cores",
+    "data": "let the data set compute less a sample, or once for all (data.cache=true in an image folder; "
+    "`fastrun data pack --size` for one that fits no memory); more cores",
     "validation": "a smaller validation set, or val_every=…",
     "checkpoint": "checkpoint.every=…, or outputs=… on a faster disk",
     "host": "larger batches; fewer and larger operations in the model's forward",
