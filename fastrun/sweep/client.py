@@ -43,10 +43,32 @@ class Client:
         self._incomplete = b""
         self.ready = False  # it has imported all it has to
 
+    def room(self, jobs: int | None) -> int:
+        """Return how many jobs may run at a time: one, unless more are asked for."""
+        return jobs or 1
+
     def start(
-        self, job: int, folder: Path, settings: dict[str, Any], overrides: list[str], grace: float, **share: Any
+        self,
+        job: int,
+        folder: Path,
+        settings: dict[str, Any],
+        overrides: list[str],
+        grace: float,
+        *,
+        is_alone: bool = False,
+        **share: Any,
     ) -> None:
-        """Request the start of a job, with its share of the machine and its time in seconds to save at the end."""
+        """Request the start of a job.
+
+        Args:
+            job: its number.
+            folder: its run directory.
+            settings: its config.
+            overrides: its overrides.
+            grace: the seconds that it has to save when it is stopped.
+            is_alone: whether nothing else runs beside it; whoever asks sees to that.
+            **share: its share of the machine.
+        """
         self.grace = grace
         order = {
             "start": job,
