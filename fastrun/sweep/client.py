@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ class ServerLost(FastrunError):
 
 
 class Client:
-    """Starts the server process, exchanges JSON lines with it, and shuts it down."""
+    """Starts the server process, exchanges JSON lines with it, and shuts it down.
 
-    def __init__(self) -> None:
+    Args:
+        path: where the server looks for modules; None for ``sys.path``.
+    """
+
+    def __init__(self, path: Sequence[str] | None = None) -> None:
         self.grace = 0.0
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(path for path in map(str, sys.path) if path),
+            "PYTHONPATH": os.pathsep.join(entry for entry in (sys.path if path is None else path) if entry),
             "OPENBLAS_NUM_THREADS": "1",  # its threads would start with the imports, and a fork wants one thread
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs the other way makes them unusable after a fork
         }

@@ -210,14 +210,14 @@ class RayClient:
 
     def _drop(self, place: _Place) -> None:
         with suppress(self.ray.exceptions.RayError):
-            self.ray.get(place.actor.close.remote(), timeout=self.grace + 5)
+            self.ray.get(_control(place.actor.close).remote(), timeout=self.grace + 5)
         self.ray.kill(place.actor)
         self._places.remove(place)
 
     def close(self) -> None:
         """End the slots, and Ray where it was started here."""
         with suppress(self.ray.exceptions.RayError):
-            closing = [place.actor.close.remote() for place in self._places if place.up is None]
+            closing = [_control(place.actor.close).remote() for place in self._places if place.up is None]
             self.ray.get(closing, timeout=self.grace + 5)
         for place in self._places:
             self.ray.kill(place.actor)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -30,14 +29,13 @@ class Slot:
 
     Args:
         folder: the current folder of that process, which this node has, too.
-        path: its ``sys.path``.
+        path: its ``sys.path``: jobs have that, and nothing of Ray's own.
         environment: the variables of its environment that count for jobs.
         sees_gpus: whether Ray has given this slot GPUs; jobs see none of the node's otherwise.
     """
 
     def __init__(self, folder: str, path: list[str], environment: dict[str, str], *, sees_gpus: bool) -> None:
-        self._folder = folder
-        sys.path += [entry for entry in path if entry not in sys.path]
+        self._folder, self._path = folder, path
         os.environ.update(environment if sees_gpus else environment | {"CUDA_VISIBLE_DEVICES": ""})
         self._client: Client | None = None
         self._changed = threading.Condition()
@@ -78,7 +76,7 @@ class Slot:
         if RunDir(order["folder"]).status() == "finished":  # by a worker that was lost before it could say so
             return 0
         _await_end(order["folder"], order["grace"])
-        client = self._client = self._client or Client()
+        client = self._client = self._client or Client(self._path)
         redaction.remember(order["secrets"])
         while not client.ready:
             list(client.receive(_POLL))
