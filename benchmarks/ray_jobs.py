@@ -2,9 +2,9 @@
 
     python benchmarks/ray_jobs.py [--jobs N] [--cores N]
 
-job      ``fastrun train -m hydra/launcher=ray seed=0,1,…``: one-step jobs on digits, as many at a time as there are cores.
-         From the end of the first jobs to that of the last one, times the jobs at a time, but for the time that they
-         trained, divided by their number
+job      ``fastrun train -m hydra/launcher=ray seed=0,1,…``: one-step jobs on digits, as many at a time as there are
+         cores. From the end of the first jobs to that of the last one, times the jobs at a time, but for the time that
+         they trained, divided by their number
 start    what the sweep takes besides: composing all jobs, starting and ending Ray, and torch's import in each slot
 
 Claim: a job on Ray costs at most 0.5 s beyond its training, once the first job has begun.
@@ -48,9 +48,7 @@ def main() -> None:
     machine(torch.device("cpu"))
     sweeps = [a_sweep(asked.jobs, asked.cores) for _ in range(asked.rounds)]
     job, start = (median(times) for times in zip(*sweeps, strict=True))
-    print(
-        f"\n{asked.jobs} jobs of one step on Ray, {asked.cores} at a time, {asked.rounds} rounds; seconds beyond training"
-    )
+    print(f"\n{asked.jobs} jobs of one step on Ray, {asked.cores} at a time; seconds beyond training")
     print(f"  a job            {job:.3f} (should be at most 0.5)")
     print(f"  start and end    {start:.3f}, {start / asked.jobs:.3f} a job")
 
