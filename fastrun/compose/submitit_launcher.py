@@ -78,7 +78,7 @@ class SubmititLocal(FastrunLauncher):
 
     def _submit(self, jobs: Sequence[Job]) -> None:
         """Run jobs, and wait until all have ended; a line is printed about each that never began."""
-        executor = self._executor(Path(self.values["submitit_folder"]).absolute())
+        executor = self._executor(Path(str(self.values["submitit_folder"])).absolute())
         submitted = executor.map_array(SubmititJob(self.task), jobs)
         for job, handle in zip(jobs, submitted, strict=True):
             try:

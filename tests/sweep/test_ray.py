@@ -141,8 +141,8 @@ def test_ctrl_c_lets_jobs_save_and_ends_the_ray_that_was_started_for_them(
 @pytest.mark.slow
 @pytest.mark.full
 def test_a_study_on_ray_measures_seconds_on_the_whole_machine(cluster: None, folder: Path, capfd: Any) -> None:
-    run = ("+recipe=mlp_fast", "data=digits", "device=cpu", "epochs=2", "target.value=0.5")
-    assert main(["ablate", *run, "study.factors=[clip]", "study.plain=false", "sweep.jobs=2", *RAY]) == 0
+    run = ("+recipe=mlp_fast", "data=digits", "device=cpu", "epochs=6", "target.value=0.95")
+    assert main(["ablate", *run, "study.factors=[optimizer]", "study.plain=false", "sweep.jobs=2", *RAY]) == 0
     (study,) = folder.glob("outputs/mlp_fast/study-*")
     assert json.loads((study / "study.json").read_text())["place"] == [*RAY]
     assert (study / "verdicts.json").is_file()

@@ -10,6 +10,7 @@ from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
     from fastrun.study.conclusion import Conclusion
+    from fastrun.sweep.job_server import JobServer
 
 
 def run(arguments: list[str]) -> int:
@@ -29,7 +30,7 @@ def run(arguments: list[str]) -> int:
     from fastrun.sweep.client import Client
 
     on_ray = any(text.startswith("hydra/launcher=ray") for text in overrides)
-    client = None if on_ray else Client()
+    client: JobServer | None = None if on_ray else Client()
     try:
         from fastrun.study.ablate import begin, define
 
