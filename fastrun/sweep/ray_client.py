@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,9 @@ class _Place:
         since: when it was asked for, on the monotonic clock; infinity once it is there, or that was said.
         job: the number of its job; None while it has none.
         ended: what Ray answers with once the job has ended.
-        pid: the same once the job has a process, and after that once it has ended or its slot is lost.
-        attempts: how many times the job has begun here.
+        pid: the same once the job has a process; None after that.
+        order: what its job was started with.
+        is_stopping: whether its job was asked to end.
         kills: how many times the job was to be killed.
     """
 
@@ -46,7 +47,8 @@ class _Place:
     job: int | None = None
     ended: Any = None
     pid: Any = None
-    attempts: int = 0
+    order: dict[str, Any] = field(default_factory=dict)
+    is_stopping: bool = False
     kills: int = 0
 
     def answers(self) -> list[Any]:
@@ -73,6 +75,7 @@ class RayClient:
         self.ray = self.cluster.ray
         self._places: list[_Place] = []
         self._messages: list[dict[str, Any]] = []
+        self._losses: dict[int, int] = {}  # by job: how many slots of it were lost
         self._room, self._looked = 1, float("-inf")
         try:
             shapes = {self.cluster.shape(asdict(job.settings), is_alone=job.is_alone) for job in jobs}
@@ -114,12 +117,15 @@ class RayClient:
         """
         self.grace = grace
         self._shape = shape = self.cluster.shape(settings, is_alone=is_alone)
-        place = self._free_place(shape)
         order = {"job": job, "folder": folder.absolute(), "settings": settings, "overrides": overrides, "grace": grace}
         order |= {"threads": shape.threads, "gpus": None, "secrets": redaction.known_secrets()}
-        place.job, place.attempts, place.kills = job, 0, 0
+        self._run(order, shape)
+
+    def _run(self, order: dict[str, Any], shape: Shape) -> None:
+        place = self._free_place(shape)
+        place.job, place.order, place.is_stopping, place.kills = order["job"], order, False, 0
         place.ended = place.actor.run.remote(order)
-        place.pid = _control(place.actor.pid, retries=-1).remote(job)
+        place.pid = _control(place.actor.pid).remote(place.job)
 
     def _free_place(self, shape: Shape) -> _Place:
         """Return a slot without a job. Where there is none of the shape, those of other shapes make room for it."""
@@ -133,12 +139,13 @@ class RayClient:
         path = [str(Path(entry).absolute()) for entry in sys.path]
         kind = self.cluster.actor(Slot, shape)
         actor = kind.remote(str(Path.cwd()), path, environment, sees_gpus=shape.gpus > 0)
-        self._places.append(_Place(shape, actor, _control(actor.host, retries=-1).remote(), time.monotonic()))
+        self._places.append(_Place(shape, actor, _control(actor.host).remote(), time.monotonic()))
         return self._places[-1]
 
     def stop(self, job: int, number: signal.Signals) -> None:
         """Request that a signal is sent to a job; one that does not listen, or has not begun, loses its slot."""
         for place in [place for place in self._places if place.job == job]:
+            place.is_stopping = True
             place.kills += number == signal.SIGKILL
             if place.up is not None or place.kills > 1:
                 self._messages.append({"ended": job, "code": -number if place.kills else 128 + number})
@@ -165,27 +172,17 @@ class RayClient:
     def _read(self, place: _Place, ref: Any) -> Iterator[dict[str, Any]]:
         """Yield the message that is in an answer of Ray."""
         if ref == place.ended:
-            yield self._end(place)
+            yield from self._end(place)
         elif ref == place.up:
             place.up, place.since = None, float("inf")
         else:
-            yield from self._note_pid(place)
+            place.pid = None
+            with suppress(self.ray.exceptions.RayError):  # what is lost has not ended well either
+                if pid := self.ray.get(ref):
+                    yield {"started": place.job, "pid": pid, "again": place.job in self._losses}
 
-    def _note_pid(self, place: _Place) -> Iterator[dict[str, Any]]:
-        """Yield that a job has begun, or begun again in a slot that Ray has started anew."""
-        try:
-            pid = self.ray.get(place.pid)
-        except self.ray.exceptions.RayError:  # the slot is lost; once it is there again, its job has another process
-            place.pid = _control(place.actor.pid, retries=-1).remote(place.job)
-            return
-        place.pid = None
-        if pid:
-            assert place.job is not None
-            yield {"started": place.job, "pid": pid, "again": place.attempts > 0}
-            place.attempts += 1
-            place.pid = _control(place.actor.wait).remote(place.job)
-
-    def _end(self, place: _Place) -> dict[str, Any]:
+    def _end(self, place: _Place) -> Iterator[dict[str, Any]]:
+        """Yield how a job ended, unless it is started again because its worker or node was lost."""
         assert place.job is not None
         message: dict[str, Any] = {"ended": place.job}
         try:
@@ -193,13 +190,18 @@ class RayClient:
         except self.ray.exceptions.RayTaskError as error:
             message |= {"code": 1, "error": _last_line(error.cause or error)}
         except self.ray.exceptions.RayError:
-            times = self.cluster.config.retries + 1
-            count = f"{times} time{'s' * (times != 1)}"
-            message |= {"code": -signal.SIGKILL, "error": f"its worker on Ray was lost {count}"}
             self.ray.kill(place.actor)
             self._places.remove(place)
+            losses = self._losses[place.job] = self._losses.get(place.job, 0) + 1
+            if not place.is_stopping and not 0 <= self.cluster.config.retries < losses:
+                self._run(place.order, place.shape)
+                return
+            message["code"] = -signal.SIGKILL
+            if not place.is_stopping:
+                message["error"] = f"its worker on Ray was lost {losses} time{'s' * (losses != 1)}"
+        self._losses.pop(place.job, None)
         place.job = place.ended = place.pid = None
-        return message
+        yield message
 
     def _waiting(self) -> Iterator[dict[str, Any]]:
         """Yield that a job waits for room, once for each slot."""
@@ -225,9 +227,9 @@ class RayClient:
         self.cluster.close()
 
 
-def _control(method: Any, retries: int = 0) -> Any:
+def _control(method: Any) -> Any:
     """Return a method of a slot that is answered while another one waits for the end of its job."""
-    return method.options(concurrency_group="control", max_task_retries=retries)
+    return method.options(concurrency_group="control")
 
 
 def _last_line(error: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from fastrun.config.ray import RayConfig
 from fastrun.errors import ConfigError, FastrunError
 
 _LEAST_STORE = 75 * 1024**2  # bytes of shared memory, the least that Ray takes: jobs put nothing into it
+_ANSWER = 10.0  # seconds
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}  # no report, no warning of it
 _OF_A_NODE = ("memory", "resources", "accelerator_type", "label_selector", "runtime_env")  # options passed as they are
 
@@ -65,14 +67,15 @@ class RayCluster:
         if not (init.get("address") or os.environ.get("RAY_ADDRESS")):
             defaults = {"include_dashboard": False, "object_store_memory": _LEAST_STORE}
             init = defaults | init | {"address": "local"}
+        address = str(init.get("address") or os.environ["RAY_ADDRESS"])
+        _check_answer(address)
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         try:
             self.ray.init(**init, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds, also for arguments that do not go together
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            where = init["address"] if init.get("address") else os.environ["RAY_ADDRESS"]
-            raise ConfigError(f"hydra/launcher=ray: {where}: {reason}", "see hydra.launcher.ray.init.…") from error
+            raise ConfigError(f"hydra/launcher=ray: {address}: {reason}", "see hydra.launcher.ray.init.…") from error
 
     def shape(self, settings: Mapping[str, Any], *, is_alone: bool) -> Shape:
         """Return what a job takes.
@@ -131,8 +134,6 @@ class RayCluster:
         options: dict[str, Any] = {
             "num_cpus": shape.cpus,
             "num_gpus": shape.gpus,
-            "max_restarts": -1,  # for whichever jobs it runs: each counts its own retries
-            "max_task_retries": self.config.retries,
         }
         options |= {key: value for key, value in self.config.ray.remote.items() if key in _OF_A_NODE}
         if shape.node is not None:
@@ -147,6 +148,22 @@ class RayCluster:
             self.ray.shutdown()
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._before)
+
+
+def _check_answer(address: str) -> None:
+    """Check that something listens at an address of the form ``host:port``: Ray itself would try for a minute.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        hint = "hydra.launcher.ray.init.address or RAY_ADDRESS: host:port of the head node, or auto"
+        raise ConfigError(f"no Ray answers at {address}", hint) from error
 
 
 def _fits(node: Mapping[str, float], needs: Mapping[str, float]) -> int:

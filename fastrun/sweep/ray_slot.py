@@ -1,7 +1,7 @@
 """A slot on a node of Ray: an actor that keeps a process warm from which it forks one job at a time.
 
-Ray starts a slot again whose worker or node is lost, and has it run its job again, which then goes on from its newest
-checkpoint. Nothing here imports Ray, so that Ray's worker needs nothing but fastrun.
+A job whose slot is lost, with its worker or node, is given to a new one, where it goes on from its newest checkpoint.
+Nothing here imports Ray, so that Ray's worker needs nothing but fastrun.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Slot:
         try:
             return self._run(order)
         except ServerLost:
-            os._exit(1)  # Ray starts this slot again, and its job
+            os._exit(1)  # the job is given to another slot
         finally:
             self._stops.pop(number, None)
             with self._changed:
@@ -101,11 +101,6 @@ class Slot:
         with self._changed:
             self._changed.wait_for(lambda: number in self._pids or number in self._over)
             return self._pids.get(number, 0)
-
-    def wait(self, number: int) -> None:
-        """Wait until a job has ended. Ray answers sooner, with an error, where the slot is lost."""
-        with self._changed:
-            self._changed.wait_for(lambda: number in self._over)
 
     def stop(self, number: int, signal: int) -> None:
         """Send a signal to a job, as soon as it has a process."""

@@ -163,6 +163,10 @@ def test_a_study_on_ray_measures_seconds_on_the_whole_machine(cluster: None, fol
             ("train", "-m", *RAY, "hydra.launcher.ray.remote.max_retries=often", "seed=1,2"),
             "hydra.launcher.ray.remote.max_retries=often is no count",
         ),
+        (
+            ("train", "-m", *RAY, "hydra.launcher.ray.init.address=127.0.0.1:1", "seed=1,2"),
+            "no Ray answers at 127.0.0.1:1",
+        ),
         (("train", "-m", *RAY, "sweep.gpus=1.5", "seed=1,2"), "sweep.gpus=1.5: Ray takes whole numbers above 1"),
         (("train", "-m", "sweep.gpus=0.5", "seed=1,2"), "sweep.gpus=0.5 is for hydra/launcher=ray"),
         (("ablate", "hydra/launcher=joblib", "target.value=0.9"), "hydra/launcher=joblib does not run studies"),
