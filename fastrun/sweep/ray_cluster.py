@@ -60,6 +60,11 @@ class RayCluster:
         self._before = signal.getsignal(signal.SIGTERM)  # Ray has one of its own
         if not self.ray.is_initialized():
             self._connect(dict(config.ray.init))
+        elif config.ray.init:
+            key = next(iter(config.ray.init))
+            raise ConfigError(
+                f"hydra.launcher.ray.init.{key}: this process is connected to Ray already", "leave it out"
+            )
         self.node = str(self.ray.get_runtime_context().get_node_id())
 
     def _connect(self, init: dict[str, Any]) -> None:

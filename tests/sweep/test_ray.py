@@ -66,10 +66,54 @@ def measured(run: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in line.items() if "/" in key or key == "step"} for line in lines]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("train", "-m", *RAY, "hydra.launcher.ray.init.adress=here:1", "seed=1,2"),
+            "no key hydra.launcher.ray.init.adress",
+        ),
+        (
+            ("train", "-m", *RAY, "hydra.launcher.ray.init.address=ray://here:1", "seed=1,2"),
+            "hydra.launcher.ray.init.address=ray://here:1 reaches Ray from outside of its cluster",
+        ),
+        (
+            ("train", "-m", *RAY, "hydra.launcher.ray.remote.max_retries=often", "seed=1,2"),
+            "hydra.launcher.ray.remote.max_retries=often is no count",
+        ),
+        (
+            ("train", "-m", *RAY, "hydra.launcher.ray.init.address=127.0.0.1:1", "seed=1,2"),
+            "no Ray answers at 127.0.0.1:1",
+        ),
+        (("train", "-m", *RAY, "sweep.gpus=1.5", "seed=1,2"), "sweep.gpus=1.5: Ray takes whole numbers above 1"),
+        (("train", "-m", "sweep.gpus=0.5", "seed=1,2"), "sweep.gpus=0.5 is for hydra/launcher=ray"),
+        (("ablate", "hydra/launcher=joblib", "target.value=0.9"), "hydra/launcher=joblib does not run studies"),
+    ],
+)
+def test_what_ray_does_not_take_is_named_before_any_ray_is_there(
+    folder: Path, capfd: Any, arguments: tuple[str, ...], message: str
+) -> None:
+    assert main(list(arguments)) == 2
+    assert capfd.readouterr().err.startswith(f"error: {message}\nhint: ")
+    assert not (folder / "outputs").exists()
+
+
+def test_ray_that_is_not_installed_is_named_with_what_to_install(
+    folder: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["train", "-m", *RAY, "seed=1,2"]) == 2
+    assert "error: hydra/launcher=ray needs ray\nhint: pip install 'fastrun[sweep]'" in capfd.readouterr().err
+    assert not list(folder.glob("outputs/train/sweep-*"))
+
+
 @pytest.mark.slow
 def test_each_job_has_its_row_whatever_became_of_it(
     cluster: None, faults: Path, tiny: Any, rows: Any, capfd: Any
 ) -> None:
+    connected = ["train", "-m", *RAY, "hydra.launcher.ray.init.num_cpus=4", "seed=1,2"]
+    assert main(connected) == 2
+    assert "init.num_cpus: this process is connected to Ray already" in capfd.readouterr().err
     assert main(["train", *tiny, "-m", *RAY, "+callbacks.fault.kind=fine,raises,killed"]) == 1
     (sweep,) = faults.glob("outputs/train/sweep-*")
     ledger = rows(sweep)
@@ -146,44 +190,3 @@ def test_a_study_on_ray_measures_seconds_on_the_whole_machine(cluster: None, fol
     (study,) = folder.glob("outputs/mlp_fast/study-*")
     assert json.loads((study / "study.json").read_text())["place"] == [*RAY]
     assert (study / "verdicts.json").is_file()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ("train", "-m", *RAY, "hydra.launcher.ray.init.adress=here:1", "seed=1,2"),
-            "no key hydra.launcher.ray.init.adress",
-        ),
-        (
-            ("train", "-m", *RAY, "hydra.launcher.ray.init.address=ray://here:1", "seed=1,2"),
-            "hydra.launcher.ray.init.address=ray://here:1 reaches Ray from outside of its cluster",
-        ),
-        (
-            ("train", "-m", *RAY, "hydra.launcher.ray.remote.max_retries=often", "seed=1,2"),
-            "hydra.launcher.ray.remote.max_retries=often is no count",
-        ),
-        (
-            ("train", "-m", *RAY, "hydra.launcher.ray.init.address=127.0.0.1:1", "seed=1,2"),
-            "no Ray answers at 127.0.0.1:1",
-        ),
-        (("train", "-m", *RAY, "sweep.gpus=1.5", "seed=1,2"), "sweep.gpus=1.5: Ray takes whole numbers above 1"),
-        (("train", "-m", "sweep.gpus=0.5", "seed=1,2"), "sweep.gpus=0.5 is for hydra/launcher=ray"),
-        (("ablate", "hydra/launcher=joblib", "target.value=0.9"), "hydra/launcher=joblib does not run studies"),
-    ],
-)
-def test_what_ray_does_not_take_is_named_before_any_ray_is_there(
-    folder: Path, capfd: Any, arguments: tuple[str, ...], message: str
-) -> None:
-    assert main(list(arguments)) == 2
-    assert capfd.readouterr().err.startswith(f"error: {message}\nhint: ")
-    assert not (folder / "outputs").exists()
-
-
-def test_ray_that_is_not_installed_is_named_with_what_to_install(
-    folder: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["train", "-m", *RAY, "seed=1,2"]) == 2
-    assert "error: hydra/launcher=ray needs ray\nhint: pip install 'fastrun[sweep]'" in capfd.readouterr().err
-    assert not list(folder.glob("outputs/train/sweep-*"))
