@@ -16,11 +16,17 @@ from fastrun.compose.used import check_jobs
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.config.validate import check
 from fastrun.errors import ConfigError, FastrunError
-from fastrun.storage.job import Job, JobList, JobRecord
+from fastrun.storage.job import Job, JobList, JobRecord, Launching
 
 
 class FastrunLauncher(Launcher):
-    """Runs the jobs of sweepers that are not fastrun's own, which run their jobs without a launcher."""
+    """Runs the jobs of sweepers that are not fastrun's own, which run their jobs without a launcher.
+
+    Attributes:
+        launching: what runs the jobs in place of processes of this machine; None for those.
+    """
+
+    launching: Launching | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra passes to a launcher."""
@@ -48,7 +54,7 @@ class FastrunLauncher(Launcher):
         ]
         jobs = [composer.compose(number, point) for number, point in enumerate(points, initial_job_idx)]
         check_jobs(jobs)
-        records = {record.number: record for record in self.task.sweep(folder, JobList(jobs), sweep, None)}
+        records = {record.number: record for record in self.task.sweep(folder, JobList(jobs), sweep, self.launching)}
         return [_job_return(job, records[job.number]) for job in jobs]
 
 

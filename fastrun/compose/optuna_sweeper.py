@@ -61,7 +61,7 @@ class OptunaSweeper(GridSweeper):
         self._set_direction(self._try_ends(axes))
         definition = self.definition(arguments) | {"search": vars(self.search)}
         source = _source_type(self.search.sampler)(
-            folder, self.search, axes, self._job, n_jobs=sweep.jobs, definition=definition
+            folder, self.search, axes, self._job, n_jobs=sweep.at_once, definition=definition
         )
         records = self.task.sweep(folder, source, sweep, launch_with(self.chosen_launcher))
         print(_format_best(source, folder))

@@ -18,7 +18,7 @@ from fastrun.compose.launcher import FastrunLauncher, sweep_config, sweep_folder
 from fastrun.compose.naming import quoted
 from fastrun.compose.task import Task
 from fastrun.compose.used import check_jobs
-from fastrun.storage.job import JobList, Launch
+from fastrun.storage.job import JobList, Launching
 
 _SET_BY_FASTRUN = "hydra.run.dir=", "hydra.sweep.dir=", "hydra.mode="
 
@@ -62,10 +62,10 @@ class GridSweeper(Sweeper):
         }
 
 
-def launch_with(launcher: Launcher) -> Launch | None:
-    """Return a function that runs jobs with one of Hydra's launchers, or None where the launcher is fastrun's own."""
+def launch_with(launcher: Launcher) -> Launching | None:
+    """Return what runs jobs with a launcher, or None where that is processes of this machine."""
     if isinstance(launcher, FastrunLauncher):
-        return None
+        return launcher.launching
 
     def launch(jobs: Any) -> None:
         batch = [[*job.overrides, *_folder_overrides(job.folder.absolute())] for job in jobs]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fastrun.compose.carried_place import CarriedPlace
 from fastrun.compose.recipes import RecipeSource
 from fastrun.compose.replaced_target import leave_out_arguments
 from fastrun.compose.typed import typed
@@ -39,22 +39,20 @@ class Task:
     def __init__(self, job: Callable[[Job], Any], sweep: Sweeping, register: Callable[[], None]) -> None:
         self.job, self.sweep, self.register = job, sweep, register
         self.failed: list[Exception] = []
-        self._argv = sys.argv  # the user's; Hydra's own is in sys.argv while it runs
+        self.argv = sys.argv  # the user's; Hydra's own is in sys.argv while it runs
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what the process of a launcher needs: this one's folder and paths, and what its user trusts."""
-        carried = {name: os.environ[name] for name in ("FASTRUN_TRUST",) if name in os.environ}
-        where = {"path": sys.path, "argv": self._argv, "folder": Path.cwd(), "environ": carried}
-        return where | {"job": self.job, "register": self.register, "chosen": RecipeSource.chosen}
+        """Return what the process of a launcher needs."""
+        place = CarriedPlace.of_this_process(self.argv)
+        return {"place": place, "job": self.job, "register": self.register, "chosen": RecipeSource.chosen}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Prepare the process of a launcher to run jobs."""
-        sys.path += [entry for entry in state["path"] if entry not in sys.path]
-        os.environ.update(state["environ"])
-        os.chdir(state["folder"])
+        place: CarriedPlace = state["place"]
+        place.enter()
         state["register"]()
         RecipeSource.chosen = state["chosen"]
-        self.job, self.register, self._argv, self.failed = state["job"], state["register"], state["argv"], []
+        self.job, self.register, self.argv, self.failed = state["job"], state["register"], place.argv, []
 
     def __call__(self, config: DictConfig) -> Any:
         """Run a job from its composed config.
@@ -68,7 +66,7 @@ class Task:
         Raises:
             Stop: a signal interrupted the job.
         """
-        sys.argv = self._argv
+        sys.argv = self.argv
         hydra = HydraConfig.get()
         folder = Path(OmegaConf.to_container(hydra.runtime)["output_dir"])  # type: ignore[call-overload,index]
         # as it is: the current folder's name, which may look like a reference, is in it

@@ -213,13 +213,19 @@ class TargetConfig:
 class SweepConfig:
     """How ``fastrun train -m`` runs its jobs; not part of the config of a job."""
 
-    jobs: Processes = 1  # jobs at a time, each in its own process with a share of cores and GPUs
+    jobs: Processes | None = None  # jobs at a time, each in its own process; null: 1, on Ray as many as have room
+    gpus: NotNegative | None = None  # GPUs of a job on Ray; 0.5: two share one; null: device.count, if there are any
     timeout: Time | None = None  # time limit of an attempt at a job: 90s, 30min or 2h; null: none
     grace: Time = "30s"  # time that a job has to save its state when it is stopped, before it is killed
     zip: Any = False  # true: zip swept keys instead of combining them; or a list of keys to zip
     random: Count | None = None  # number of random points of the grid to try; null: all points
     seed: Natural = 0  # seed of the random points
     file: str | None = None  # file with the overrides of one job per line
+
+    @property
+    def at_once(self) -> int:
+        """Return the number of jobs that run at a time where ``jobs`` leaves that open and no cluster decides on it."""
+        return self.jobs or 1
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fastrun.config.names import is_plain
+from fastrun.config.ray import RayConfig
 from fastrun.config.settings import Settings, SweepConfig
 from fastrun.redaction import redact, redact_override
 from fastrun.storage.stored_arguments import are_run_overrides
@@ -31,6 +32,7 @@ class Job:
         overrides: all overrides, as its run's overrides.yaml holds them.
         settings: the composed config.
         folder: its run directory, directly below that of the sweep.
+        is_alone: whether its seconds are measured: on the machine of the sweep, with no other job beside it.
     """
 
     number: int
@@ -38,6 +40,7 @@ class Job:
     overrides: list[str]
     settings: Settings = field(repr=False)
     folder: Path
+    is_alone: bool = False
 
     def sha256(self) -> str:
         """Return the hash of the composed config without the output folder and the sweep settings."""
@@ -166,9 +169,10 @@ class JobList:
         """Do nothing: the jobs of a list do not depend on results."""
 
 
-Launch = Callable[[Sequence[Job]], None]  # runs jobs by a launcher of Hydra, and returns when they have ended
+Launch = Callable[[Sequence[Job]], None]  # runs jobs that write their records themselves, and returns when all ended
+Launching = Launch | RayConfig  # or the Ray to run them on
 
 
-# runs the jobs of a source, their directories and their ledger in a folder, and returns the ledger; by Launch where a
-# launcher of Hydra's was asked for
-Sweeping = Callable[[Path, JobSource, SweepConfig, Launch | None], list[JobRecord]]
+# runs the jobs of a source, their directories and their ledger in a folder, and returns the ledger; in processes of
+# this machine where nothing else was asked for
+Sweeping = Callable[[Path, JobSource, SweepConfig, Launching | None], list[JobRecord]]

@@ -17,7 +17,7 @@ _LAUNCHER_KEYS = {
     "n_jobs", "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
     "partition", "qos", "account", "constraint", "exclude", "gres", "cpus_per_gpu", "gpus_per_task", "mem_per_gpu",
     "mem_per_cpu", "signal_delay_s", "max_num_timeout", "array_parallelism", "num_cpus", "num_gpus",
-    "include_dashboard",
+    "include_dashboard", "max_retries", "memory",
 }  # fmt: skip
 """The keys of launchers that hold numbers and words. Their other keys name commands, hosts or paths."""
 

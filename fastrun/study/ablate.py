@@ -24,6 +24,7 @@ from fastrun.study.factors import find_factors
 from fastrun.study.live_view import StudyView
 from fastrun.study.pairs import Explored, check_pairs, explore
 from fastrun.study.pilot import Pilot
+from fastrun.study.place import connect, split_place, stored_place
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
 from fastrun.study.planning import make_plan, most_claims
 from fastrun.study.request import SPLIT_SEED
@@ -33,7 +34,7 @@ from fastrun.study.screen import Screening, is_screened, screening_arms
 from fastrun.study.settings import StudyConfig, split_study
 from fastrun.study.source import Stage, StudySource
 from fastrun.study.verdict.judge import least_blocks
-from fastrun.sweep.client import Client
+from fastrun.sweep.job_server import JobServer
 from fastrun.sweep.ledger import Ledger
 
 
@@ -48,6 +49,7 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         ConfigError: an arm does not compose, there is nothing to compare, or the blocks are too few to decide.
         DataError: the data is not where the run says.
     """
+    place, overrides = split_place(overrides)
     composer = compose.PartComposer()
     settings = composer(overrides)
     factors = find_factors(settings, config.factors)
@@ -72,10 +74,10 @@ def define(config: StudyConfig, overrides: list[str]) -> Definition:
         message = f"study.blocks={config.blocks}: no fewer than {least} can decide {counted(claims, 'comparison')}"
         raise ConfigError(message, f"study.blocks={least}, or fewer factors: study.factors=[{factors[0].key}]")
     folder = Path(settings.outputs) / folder_name(settings) / f"study-{stamp()}"
-    return Definition(folder, config, factors, arms, overrides, screening)
+    return Definition(folder, config, factors, arms, overrides, screening, place)
 
 
-def begin(definition: Definition, client: Client | None = None, quiet: bool = False) -> Conclusion:
+def begin(definition: Definition, client: JobServer | None = None, quiet: bool = False) -> Conclusion:
     """Make a new study.
 
     Args:
@@ -93,7 +95,7 @@ def begin(definition: Definition, client: Client | None = None, quiet: bool = Fa
 def go_on(
     folder: Path,
     overrides: Sequence[str] = (),
-    client: Client | None = None,
+    client: JobServer | None = None,
     quiet: bool = False,
     *,
     with_failed: bool = False,
@@ -102,7 +104,7 @@ def go_on(
 
     Args:
         folder: its folder.
-        overrides: ``study.budget=…``, or nothing.
+        overrides: ``study.budget=…``, and where to make its runs: ``hydra/launcher=…``.
         client: a server of jobs that has been started already.
         quiet: print nothing.
         with_failed: try again what failed.
@@ -110,14 +112,18 @@ def go_on(
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    definition, (changed, _) = read_definition(folder), split_study(overrides)
+    definition = read_definition(folder)
+    place, overrides = split_place(overrides)
+    definition = replace(definition, place=place or stored_place(definition.place, folder))
     if overrides:
+        changed, _ = split_study(overrides)
         definition = replace(definition, config=replace(definition.config, budget=changed.budget))
     return _carry_out(definition, client, quiet, with_failed)
 
 
-def _carry_out(definition: Definition, client: Client | None, quiet: bool, with_failed: bool = False) -> Conclusion:
+def _carry_out(definition: Definition, client: JobServer | None, quiet: bool, with_failed: bool = False) -> Conclusion:
     sweep = definition.full.settings.sweep
+    client = client or connect(definition.place, definition.full.settings)
     with locked(definition.folder), StudyView(quiet) as view:
         story = _Story(definition, view)
         run_all(story, definition.folder, sweep, view, client, with_failed=with_failed)
@@ -142,7 +148,7 @@ class _Story:
 
     def take_up(self, ledger: Ledger, sweep: SweepConfig, with_failed: bool) -> None:
         """Read what became of the runs of earlier attempts, and go on with the plan, if there is one."""
-        self.spent_before = self.results.read(ledger, sweep, forgets_failures=with_failed) / sweep.jobs
+        self.spent_before = self.results.read(ledger, sweep, forgets_failures=with_failed) / sweep.at_once
         plan = read_plan(self.definition.folder)
         if plan is None:
             self.view.say(f"pilot in {self.definition.folder}: runs of every arm, which are not scored")

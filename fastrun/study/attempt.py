@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from fastrun.config.settings import SweepConfig
 from fastrun.errors import Interrupted
 from fastrun.study.refusal import noted
 from fastrun.study.source import StudySource
-from fastrun.sweep.client import Client
+from fastrun.sweep.job_server import JobServer
 from fastrun.sweep.ledger import Ledger
 from fastrun.sweep.live_view import LiveView
 from fastrun.sweep.supervisor import Supervisor
@@ -34,7 +35,7 @@ def run_all(
     folder: Path,
     sweep: SweepConfig,
     view: LiveView,
-    client: Client | None,
+    client: JobServer | None,
     word: str = "study",
     *,
     with_failed: bool = False,
@@ -57,6 +58,7 @@ def run_all(
     with noted(folder):
         ledger = Ledger.create(story.source.study.runs, story.source, sweep)
         story.take_up(ledger, sweep, with_failed)
+        sweep = replace(sweep, jobs=sweep.at_once)  # on Ray, too: what is planned counts on it
         number = 0 if story.source.done else Supervisor(ledger, story.source, sweep, view, client).run()
     if number:
         raise Interrupted(number, f"the {word} is stopped, what ran is saved", f"go on with: fastrun resume {folder}")

@@ -36,6 +36,7 @@ class Definition:
         design: the arms, and what is compared.
         overrides: the command line of the run, as it was typed.
         screening: the arms of the screening in the order of its design; empty where there is none.
+        place: where its runs are made: ``hydra/launcher=…`` with its keys; empty for this machine.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Definition:
     design: Design
     overrides: list[str]
     screening: dict[str, Arm] = field(default_factory=dict)
+    place: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> Path:
@@ -70,6 +72,7 @@ class Definition:
             "contrasts": [asdict(contrast) for contrast in self.design.contrasts],
             "arms": written_arms(self.design.arms),
             "screening": written_arms(self.screening),
+            "place": list(map(redact_override, self.place)),
         }
         with storage_errors(self.folder):
             self.runs.mkdir(parents=True, exist_ok=True)
@@ -112,6 +115,7 @@ def read_definition(folder: Path) -> Definition:
         contrasts = [Contrast(**one) for one in content["contrasts"]]
         factors = [Factor(**one) for one in content["factors"]]
         config, overrides = StudyConfig(**content["study"]), list(content["overrides"])
+        place = list(content.get("place", []))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{folder / DEFINITION} is damaged, or of another version of fastrun", _AGAIN) from error
-    return Definition(folder, config, factors, Design(arms, contrasts), overrides, screening)
+    return Definition(folder, config, factors, Design(arms, contrasts), overrides, screening, place)

@@ -22,7 +22,7 @@ from fastrun.study.pilot import PILOTS
 from fastrun.study.planning import PACE_SECONDS, blocks_of, most_kept
 from fastrun.study.settings import StudyConfig
 from fastrun.study.verdict.judge import least_blocks
-from fastrun.sweep.client import Client
+from fastrun.sweep.job_server import JobServer
 from fastrun.sweep.runner import sweep
 
 _STEPS = 40  # of the run that is timed
@@ -55,7 +55,7 @@ class Estimate:
     seconds: float
 
 
-def estimate(definition: Definition, client: Client | None = None) -> Estimate:
+def estimate(definition: Definition, client: JobServer | None = None) -> Estimate:
     """Return about what a study takes, by a run of some steps that is thrown away.
 
     Raises:
@@ -70,7 +70,7 @@ def estimate(definition: Definition, client: Client | None = None) -> Estimate:
     pairs, beside = _pairs(config)
     before = PILOTS * 3 + arms - 2 + config.tune * (arms - 1) + len(definition.screening)
     ladders, rounds = round(blocks * (arms + pairs) * _WALK), blocks * (arms + pairs + beside)
-    whole, jobs = run_seconds(definition.full, client), definition.full.settings.sweep.jobs
+    whole, jobs = run_seconds(definition.full, client), definition.full.settings.sweep.at_once
     seconds = (before + ladders) * whole / jobs + rounds * (PACE_SECONDS + _START)
     runs = before + ladders + rounds
     return Estimate(arms, design.claims, blocks, least, len(definition.screening), len(factors), runs, seconds)
@@ -84,7 +84,7 @@ def _pairs(config: StudyConfig) -> tuple[int, int]:
     return len(config.named_pairs), len(named) + bool(named)
 
 
-def show_plan(definition: Definition, client: Client | None, *, as_json: bool = False) -> None:
+def show_plan(definition: Definition, client: JobServer | None, *, as_json: bool = False) -> None:
     """Print the arms of a study, how many runs it has, about how long it takes, and what it can decide."""
     same = same_arms(definition.design.arms)
     arms = {name: arm.overrides for name, arm in definition.design.arms.items()}
@@ -99,7 +99,7 @@ def show_plan(definition: Definition, client: Client | None, *, as_json: bool = 
         content: dict[str, Any] = {"arms": arms, "same": same} | asdict(found)
         print(json.dumps(content))
         return
-    length, jobs = format_time(found.seconds), definition.full.settings.sweep.jobs
+    length, jobs = format_time(found.seconds), definition.full.settings.sweep.at_once
     if found.screening:
         print(
             f"{len(definition.factors)} factors, screened by {found.screening} runs, each without about half of them; "
@@ -143,7 +143,7 @@ def _described(name: str, arms: dict[str, list[str]]) -> str:
     return " ".join([*changed, *(f"without {text}" for text in gone)])
 
 
-def run_seconds(full: Arm, client: Client | None) -> float:
+def run_seconds(full: Arm, client: JobServer | None) -> float:
     """Return about how long a run of the recipe's length takes, start and validations included."""
     steps = _STEPS
     while not full.fits(steps) and steps < 1 << 20:

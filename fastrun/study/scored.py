@@ -59,7 +59,7 @@ class Scored:
         self.arms = {name: _final(definition, plan, name) for name in plan.arms}
         self.stopped = ""  # why no further block is started, in words
         self._is_interleaved = plan.decision_rule.sequential
-        self._jobs = definition.full.settings.sweep.jobs
+        self._jobs = definition.full.settings.sweep.at_once
         self._started = 0 if budget else len(plan.seeds)  # blocks that may run
 
     def wanted(self) -> list[Request]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from fastrun.config.settings import TargetConfig
@@ -101,4 +102,5 @@ class StudySource:
         value, freeze = (None, "") if self.plan is None else (float(self.plan.target["value"]), self.plan.freeze)
         arm = self.stage.arm(request)
         target, resample = TargetConfig(metric, value), self.study.config.resample
-        return job_of(request, arm, number, self.study.runs, target, freeze, resample=resample)
+        job = job_of(request, arm, number, self.study.runs, target, freeze, resample=resample)
+        return replace(job, is_alone=self.stage.is_alone(request))

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ class ServerLost(FastrunError):
 
 
 class Client:
-    """Starts the server process, exchanges JSON lines with it, and shuts it down."""
+    """Starts the server process, exchanges JSON lines with it, and shuts it down.
 
-    def __init__(self) -> None:
+    Args:
+        path: where the server looks for modules; None for ``sys.path``.
+    """
+
+    def __init__(self, path: Sequence[str] | None = None) -> None:
         self.grace = 0.0
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(path for path in map(str, sys.path) if path),
+            "PYTHONPATH": os.pathsep.join(entry for entry in (sys.path if path is None else path) if entry),
             "OPENBLAS_NUM_THREADS": "1",  # its threads would start with the imports, and a fork wants one thread
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for GPUs the other way makes them unusable after a fork
         }
@@ -43,10 +47,32 @@ class Client:
         self._incomplete = b""
         self.ready = False  # it has imported all it has to
 
+    def room(self, jobs: int | None) -> int:
+        """Return how many jobs may run at a time: one, unless more are asked for."""
+        return jobs or 1
+
     def start(
-        self, job: int, folder: Path, settings: dict[str, Any], overrides: list[str], grace: float, **share: Any
+        self,
+        job: int,
+        folder: Path,
+        settings: dict[str, Any],
+        overrides: list[str],
+        grace: float,
+        *,
+        is_alone: bool = False,
+        **share: Any,
     ) -> None:
-        """Request the start of a job, with its share of the machine and its time in seconds to save at the end."""
+        """Request the start of a job.
+
+        Args:
+            job: its number.
+            folder: its run directory.
+            settings: its config.
+            overrides: its overrides.
+            grace: the seconds that it has to save when it is stopped.
+            is_alone: whether nothing else runs beside it; whoever asks sees to that.
+            **share: its share of the machine.
+        """
         self.grace = grace
         order = {
             "start": job,

@@ -16,7 +16,7 @@ from fastrun.sweep import outcome
 from fastrun.sweep.ledger import Ledger
 from fastrun.sweep.runner import carry_out, conclude
 
-_MAY = ("sweep.jobs", "sweep.timeout", "sweep.grace")
+_MAY = ("sweep.jobs", "sweep.gpus", "sweep.timeout", "sweep.grace")
 
 
 def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRecord]:
@@ -24,7 +24,7 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRec
 
     Args:
         folder: the sweep's.
-        overrides: other values of ``sweep.jobs``, ``sweep.timeout`` and ``sweep.grace``.
+        overrides: other values of ``sweep.jobs``, ``sweep.gpus``, ``sweep.timeout`` and ``sweep.grace``.
         with_failed: run what failed or diverged as well.
 
     Raises:

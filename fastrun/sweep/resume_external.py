@@ -8,7 +8,7 @@ from fastrun import compose
 from fastrun.config.settings import SweepConfig
 from fastrun.errors import UsageError
 from fastrun.redaction import is_secret
-from fastrun.storage.job import JobRecord, JobSource, Launch
+from fastrun.storage.job import JobRecord, JobSource, Launching
 from fastrun.storage.lock import locked
 from fastrun.storage.stored_arguments import hydra_arguments
 from fastrun.sweep import external_job
@@ -45,7 +45,7 @@ def resume(folder: Path, overrides: list[str], with_failed: bool) -> list[JobRec
     )
     with locked(folder):
 
-        def go_on(_: Path, source: JobSource, __: SweepConfig, launch: Launch | None) -> list[JobRecord]:
+        def go_on(_: Path, source: JobSource, __: SweepConfig, launch: Launching | None) -> list[JobRecord]:
             if is_search:
                 for number in [number for number in ledger.numbers() if ledger.record(number)]:
                     source.ended(settled_record(ledger, number, settings))

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastrun.config.duration import to_seconds
@@ -15,6 +15,7 @@ from fastrun.storage.job import Job, JobRecord, JobSource
 from fastrun.storage.run_dir import RunDir
 from fastrun.sweep import outcome, resources
 from fastrun.sweep.client import Client, ServerLost
+from fastrun.sweep.job_server import JobServer
 from fastrun.sweep.ledger import Ledger
 from fastrun.sweep.live_view import LiveView
 from fastrun.sweep.metrics_tail import MetricsTail
@@ -28,7 +29,7 @@ class Running:
     """A job that runs, and when it is to be stopped.
 
     Attributes:
-        started: when it started, on the monotonic clock.
+        started: when it started, on the monotonic clock; infinity until it has a process.
         log_from: where in its output.log this attempt begins.
         stop_state: the state that it gets once it has stopped, where it was asked to stop.
         kill_at: when it is killed, if it has not saved and ended until then.
@@ -40,7 +41,7 @@ class Running:
     gpus: list[str] | None
     measured: MetricsTail
     log_from: int
-    started: float = field(default_factory=time.monotonic)
+    started: float = float("inf")
     stop_state: str | None = None
     kill_at: float = float("inf")
 
@@ -49,7 +50,7 @@ class Supervisor:
     """Starts and monitors the jobs of a sweep, and writes its ledger."""
 
     def __init__(
-        self, ledger: Ledger, source: JobSource, sweep: SweepConfig, view: LiveView, client: Client | None = None
+        self, ledger: Ledger, source: JobSource, sweep: SweepConfig, view: LiveView, client: JobServer | None = None
     ) -> None:
         self.ledger, self.source, self.sweep, self.view = ledger, source, sweep, view
         self.timeout = to_seconds(sweep.timeout, "sweep.timeout") if sweep.timeout else float("inf")
@@ -57,7 +58,7 @@ class Supervisor:
         self.running: dict[int, Running] = {}
         self.gpus: list[str] = []
         self.signals = Signals()
-        self.client = client or Client()
+        self.client: JobServer = client or Client()
         self.is_stopping = False
         self.losses = 0  # of servers, since a job ended
 
@@ -94,14 +95,20 @@ class Supervisor:
         if "gpus" in message:
             self.gpus = resources.visible(message["gpus"])
         elif "started" in message:
-            record = self.running[message["started"]].record
-            record.pid = message["pid"]
-            self.ledger.write(record)
+            running = self.running[message["started"]]
+            running.started, running.record.pid = time.monotonic(), message["pid"]
+            running.record.attempts += message.get("again", False)
+            self.ledger.write(running.record)
+        elif "say" in message:
+            self.view.say(message["say"])
         else:
-            self._end(self.running.pop(message["ended"]), message["code"])
+            self._end(self.running.pop(message["ended"]), message["code"], message.get("error"))
 
     def _start_jobs(self) -> None:
-        while len(self.running) < self.sweep.jobs and not self.source.done and (job := self.source.next()):
+        while len(self.running) < self.client.room(self.sweep.jobs) and not self.source.done:
+            job = self.source.next()
+            if job is None:
+                return
             self._start(job)
 
     def _start(self, job: Job) -> None:
@@ -112,9 +119,9 @@ class Supervisor:
         self.running[job.number] = Running(
             job, record, run, gpus, MetricsTail(run.metrics), _size(run.path / "output.log")
         )
-        threads = resources.threads(self.sweep.jobs)
+        share: dict[str, Any] = {"threads": resources.threads(self.sweep.at_once), "gpus": gpus}
         config = asdict(job.settings)
-        self.client.start(job.number, job.folder, config, job.overrides, self.grace, threads=threads, gpus=gpus)
+        self.client.start(job.number, job.folder, config, job.overrides, self.grace, is_alone=job.is_alone, **share)
         self.view.started(record)
 
     def _read_validations(self, running: Running) -> None:
@@ -148,9 +155,10 @@ class Supervisor:
             if self.signals.count > 1:
                 running.stop_state, running.kill_at = "killed", min(running.kill_at, time.monotonic())
 
-    def _end(self, running: Running, code: int) -> None:
+    def _end(self, running: Running, code: int, error: str | None = None) -> None:
         self._read_validations(running)
         outcome.close_record(running.record, running.run, code, running.stop_state, running.log_from)
+        running.record.error = error or running.record.error
         self._record_end(running)
         self.losses = 0
 

@@ -57,6 +57,9 @@ class FakeClient:
     ready: bool = True
     messages: deque[dict[str, Any]] = field(default_factory=deque)
 
+    def room(self, jobs: int | None) -> int:
+        return jobs or 1
+
     def start(self, job: int, folder: Path, config: Config, overrides: list[str], grace: float, **share: Any) -> None:
         if len(self.started) >= self.dies_after:
             raise Killed

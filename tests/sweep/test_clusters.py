@@ -1,4 +1,4 @@
-"""Sweeps on launchers of Hydra: the ledger tells what became of each job, and the sweep can be gone on with."""
+"""Sweeps on joblib and submitit: the ledger tells what became of each job, and the sweep can be gone on with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).resolve().parent
 JOBLIB = "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"
 SUBMITIT = ("hydra/launcher=submitit_local",)
-RAY = "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2", "+hydra.launcher.ray.init.include_dashboard=false"
 
 
 @pytest.fixture
@@ -83,8 +82,8 @@ def written(path: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "launcher",
-    [pytest.param(JOBLIB, marks=pytest.mark.full), SUBMITIT, pytest.param(RAY, marks=pytest.mark.full)],
-    ids=["joblib", "submitit_local", "ray"],
+    [pytest.param(JOBLIB, marks=pytest.mark.full), SUBMITIT],
+    ids=["joblib", "submitit_local"],
 )
 def test_each_job_has_its_row_whatever_became_of_it(
     faults: Path, new_process: Any, tiny: Any, rows: Any, launcher: tuple[str, ...]
@@ -103,8 +102,7 @@ def test_each_job_has_its_row_whatever_became_of_it(
     assert "3 jobs: 1 finished, 1 failed, 1 killed" in done.stdout
     (faults / "armed").unlink()
 
-    ours = ["hydra/launcher=fastrun"] if launcher == RAY else []
-    again = new_process("resume", str(sweep), "--failed", *ours, **home)
+    again = new_process("resume", str(sweep), "--failed", **home)
     assert again.returncode == 0, again.stdout
     assert [row["attempts"] for row in rows(sweep)] == [1, 2, 2]
     assert "0" not in (faults / "began").read_text().split()[6:], "they went on from their checkpoints"
@@ -144,20 +142,6 @@ def test_each_job_may_have_several_processes(faults: Path, new_process: Any, tin
     assert [row["state"] for row in rows(sweep)] == ["finished", "finished"]
     runs = [json.loads(path.read_text()) for path in sweep.glob("*/summary.json")]
     assert [run["hardware"]["count"] for run in runs] == [2, 2]
-
-
-@pytest.mark.full
-@pytest.mark.slow
-def test_ctrl_c_lets_jobs_on_ray_save(faults: Path, start: Any, rows: Any) -> None:
-    sweep = start(*RAY, "+callbacks.fault.kind=waits", "seed=1,2,3", HOME=str(faults))
-    written(faults / "pid-waits")
-    sweep.send_signal(signal.SIGINT)
-    out, _ = sweep.communicate(timeout=90)
-    (folder,) = faults.glob("outputs/train/sweep-*")
-    assert sweep.returncode == 130
-    assert rows(folder)[2]["state"] == "waiting", out
-    assert "interrupted" in {row["state"] for row in rows(folder)}, out
-    assert f"fastrun resume {folder.relative_to(faults)}" in out
 
 
 @pytest.mark.slow
@@ -229,3 +213,18 @@ def test_a_launcher_that_is_not_there_is_named_with_what_to_install(folder: Path
     err = capfd.readouterr().err
     assert err.startswith("error: hydra/launcher=submitit_slrm: no such option")
     assert "pip install 'fastrun[sweep]'" in err
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("hydra.launcher.partitoin=short", "no key hydra.launcher.partitoin"),
+        ("hydra.launcher.nodes=2", "hydra/launcher=submitit_local: LocalExecutor can use only one node"),
+    ],
+)
+def test_what_submitit_does_not_take_is_named_before_anything_runs(
+    folder: Path, capfd: Any, key: str, message: str
+) -> None:
+    assert main(["train", "-m", *SUBMITIT, key, "seed=1,2"]) == 2
+    assert f"error: {message}" in capfd.readouterr().err
+    assert not (folder / "outputs").exists()

@@ -10,6 +10,7 @@ from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
     from fastrun.study.conclusion import Conclusion
+    from fastrun.sweep.job_server import JobServer
 
 
 def run(arguments: list[str]) -> int:
@@ -28,7 +29,8 @@ def run(arguments: list[str]) -> int:
     config, overrides = split_study(given.overrides)
     from fastrun.sweep.client import Client
 
-    client = Client()
+    on_ray = any(text.startswith("hydra/launcher=ray") for text in overrides)
+    client: JobServer | None = None if on_ray else Client()
     try:
         from fastrun.study.ablate import begin, define
 
@@ -36,12 +38,15 @@ def run(arguments: list[str]) -> int:
             definition = define(config, overrides)
         if given.plan:
             from fastrun.study.estimate import show_plan
+            from fastrun.study.place import connect
 
+            client = client or connect(definition.place, definition.full.settings)
             show_plan(definition, client, as_json=given.json)
             return 0
         show(begin(definition, client, quiet=given.json), as_json=given.json)
     finally:
-        client.close()
+        if client:
+            client.close()
     return 0
 
 

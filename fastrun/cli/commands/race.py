@@ -11,6 +11,7 @@ from fastrun.system.argument_parser import ArgumentParser
 
 if TYPE_CHECKING:
     from fastrun.study.race.race import Finish
+    from fastrun.sweep.job_server import JobServer
 
 
 def run(arguments: list[str]) -> int:
@@ -25,33 +26,38 @@ def run(arguments: list[str]) -> int:
     config, overrides = split_race(given.overrides)
     from fastrun.sweep.client import Client
 
-    client = Client()
+    on_ray = any(text.startswith("hydra/launcher=ray") for text in overrides)
+    client: JobServer | None = None if on_ray else Client()
     try:
         from fastrun.study.race.race import begin, define
 
         with showing("composing every candidate"):
             race = define(config, overrides)
         if given.plan:
+            from fastrun.study.place import connect
             from fastrun.study.race.estimate import show_plan
 
+            client = client or connect(race.place, race.given.settings)
             show_plan(race, client, as_json=given.json)
             return 0
         show(begin(race, client, quiet=given.json), as_json=given.json)
     finally:
-        client.close()
+        if client:
+            client.close()
     return 0
 
 
-def resume(folder: Path, *, with_failed: bool = False) -> int:
+def resume(folder: Path, overrides: list[str], *, with_failed: bool = False) -> int:
     """Go on with a race.
 
     Args:
         folder: its folder.
+        overrides: where to make its runs.
         with_failed: try again what failed.
     """
     from fastrun.study.race.race import go_on
 
-    show(go_on(folder, with_failed=with_failed))
+    show(go_on(folder, overrides, with_failed=with_failed))
     return 0
 
 

@@ -41,7 +41,9 @@ def _resume_sweep(path: Path, given: Namespace) -> int:
     with locked_ahead(path):
         from fastrun.sweep import resume, resume_external
 
-        resume_jobs = resume_external.resume if resume_external.is_needed(path) else resume.resume
+        has_launcher = any(text.startswith("hydra/launcher=") for text in given.overrides)
+        is_external = has_launcher or resume_external.is_needed(path)
+        resume_jobs = resume_external.resume if is_external else resume.resume
         return exit_code(resume_jobs(path, given.overrides, given.failed))
 
 
@@ -51,17 +53,19 @@ def _resume_study(path: Path, given: Namespace) -> int:
     Raises:
         UsageError: something else is to change.
     """
-    may = () if is_race(path) else ("study.budget=",)
+    place = "hydra/launcher=", "hydra.launcher.", "+hydra.launcher."
+    may = place if is_race(path) else ("study.budget=", *place)
     other = [text for text in given.overrides if not text.startswith(may)]
     if other or given.anyway:
         what = next(iter(other), "--anyway")
-        hint = "leave it out, or start another" + ("; only study.budget may change" if may else "")
-        raise UsageError(f"{what}: a {'study' if may else 'race'} goes on as it was planned", hint)
+        changes = "where it runs" if is_race(path) else "study.budget and where it runs"
+        hint = f"leave it out, or start another; only {changes} (hydra/launcher=…) may change"
+        raise UsageError(f"{what}: a {'race' if is_race(path) else 'study'} goes on as it was planned", hint)
     with locked_ahead(path):
         if is_race(path):
             from fastrun.cli.commands.race import resume
 
-            return resume(path, with_failed=given.failed)
+            return resume(path, given.overrides, with_failed=given.failed)
         from fastrun.cli.commands.ablate import show
         from fastrun.study.ablate import go_on
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastrun.config import registry
 from fastrun.config.settings import SweepConfig
-from fastrun.storage.job import JobRecord, JobSource, Launch
+from fastrun.storage.job import JobRecord, JobSource, Launching
 
 if TYPE_CHECKING:
     from fastrun.sweep.client import Client
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
         arguments = with_source(arguments)
     client = _start_server() if _is_own_sweep(arguments) else None
 
-    def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launch | None) -> list[JobRecord]:
+    def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launching | None) -> list[JobRecord]:
         from fastrun.sweep.runner import exit_code, sweep
 
         nonlocal code

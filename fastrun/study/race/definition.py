@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class RaceDefinition:
         reach: how many rungs above the given run's a candidate may need.
         candidates: the candidates by name; the first is the given run.
         overrides: the command line of the given run, as it was typed.
+        place: where its runs are made: ``hydra/launcher=…`` with its keys; empty for this machine.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class RaceDefinition:
     reach: int
     candidates: dict[str, Arm]
     overrides: list[str]
+    place: list[str] = field(default_factory=list)
 
     @property
     def given(self) -> Arm:
@@ -78,6 +80,7 @@ class RaceDefinition:
             "space": self.space,
             "reach": self.reach,
             "candidates": candidates,
+            "place": list(map(redact_override, self.place)),
         }
         with storage_errors(self.folder):
             (self.folder / RUNS).mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,13 @@ def read_race(folder: Path) -> RaceDefinition:
         candidates = {name: _candidate(name, one) for name, one in content["candidates"].items()}
         config = RaceConfig(**content["race"])
         race = RaceDefinition(
-            folder, config, list(content["space"]), int(content["reach"]), candidates, list(content["overrides"])
+            folder,
+            config,
+            list(content["space"]),
+            int(content["reach"]),
+            candidates,
+            list(content["overrides"]),
+            list(content.get("place", [])),
         )
         assert FULL in candidates
     except ConfigError:

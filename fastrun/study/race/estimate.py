@@ -10,15 +10,15 @@ from fastrun.study.planning import PACE_SECONDS
 from fastrun.study.race.definition import RaceDefinition
 from fastrun.study.race.halving import later_walks
 from fastrun.study.race.time import START, WALK
-from fastrun.sweep.client import Client
+from fastrun.sweep.job_server import JobServer
 
 
-def show_plan(race: RaceDefinition, client: Client | None, *, as_json: bool = False) -> None:
+def show_plan(race: RaceDefinition, client: JobServer | None, *, as_json: bool = False) -> None:
     """Print the space of a race, how many candidates there are, and about how long it takes."""
     count, blocks, jobs = (
         min(race.config.candidates, len(race.candidates)),
         race.config.confirming_blocks,
-        race.given.settings.sweep.jobs,
+        race.given.settings.sweep.at_once,
     )
     if not as_json:
         for axis in race.space:

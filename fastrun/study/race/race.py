@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from fastrun.study.factors import Factor
 from fastrun.study.folder import OUTCOME
 from fastrun.study.live_view import StudyView
 from fastrun.study.pilot import Pilot
+from fastrun.study.place import connect, split_place, stored_place
 from fastrun.study.plan import Plan, read_plan, short_id, this_machine
 from fastrun.study.planning import lowest_rung, make_plan
 from fastrun.study.race.candidates import Candidates
@@ -37,7 +39,7 @@ from fastrun.study.results import Results
 from fastrun.study.scored import Scored
 from fastrun.study.source import Stage, StudySource
 from fastrun.study.verdict.judge import FASTER
-from fastrun.sweep.client import Client
+from fastrun.sweep.job_server import JobServer
 from fastrun.sweep.ledger import Ledger
 
 _SPARE = 0.5  # of the candidates, in the place of those that turn out not to fit the data or one another
@@ -86,6 +88,7 @@ def define(config: RaceConfig, overrides: list[str]) -> RaceDefinition:
         DataError: the data is not where the run says.
         UsageError: the recipe cannot be written under that name.
     """
+    place, overrides = split_place(overrides)
     composer = compose.PartComposer()
     settings = composer(overrides)
     if settings.target.value is None:
@@ -104,14 +107,14 @@ def define(config: RaceConfig, overrides: list[str]) -> RaceDefinition:
     arms = candidates.draw(axes, round(config.candidates * (1 + spare)), config.seed)
     folder = Path(settings.outputs) / folder_name(settings) / f"race-{stamp()}"
     named = {arm.name: arm for arm in arms}
-    return RaceDefinition(folder, config, list(map(str, axes)), _reach(axes), named, overrides)
+    return RaceDefinition(folder, config, list(map(str, axes)), _reach(axes), named, overrides, place)
 
 
 def _reach(axes: list[Axis]) -> int:
     return _REACH_OF_BATCHES if any(axis.key.startswith("batch") for axis in axes) else _REACH
 
 
-def begin(race: RaceDefinition, client: Client | None = None, quiet: bool = False) -> Finish:
+def begin(race: RaceDefinition, client: JobServer | None = None, quiet: bool = False) -> Finish:
     """Run a new race.
 
     Args:
@@ -126,11 +129,19 @@ def begin(race: RaceDefinition, client: Client | None = None, quiet: bool = Fals
     return _carry_out(race, client, quiet)
 
 
-def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, with_failed: bool = False) -> Finish:
+def go_on(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    client: JobServer | None = None,
+    quiet: bool = False,
+    *,
+    with_failed: bool = False,
+) -> Finish:
     """Go on with a race that was interrupted, from its runs that have ended.
 
     Args:
         folder: its folder.
+        overrides: where to make its runs: ``hydra/launcher=…``, or nothing.
         client: a server of jobs that has been started already.
         quiet: print nothing.
         with_failed: try again what failed.
@@ -138,10 +149,13 @@ def go_on(folder: Path, client: Client | None = None, quiet: bool = False, *, wi
     Raises:
         FastrunError: it cannot be gone on with, or a signal stopped it.
     """
-    return _carry_out(read_race(folder), client, quiet, with_failed)
+    race, (place, _) = read_race(folder), split_place(overrides)
+    race = replace(race, place=place or stored_place(race.place, folder))
+    return _carry_out(race, client, quiet, with_failed)
 
 
-def _carry_out(race: RaceDefinition, client: Client | None, quiet: bool, with_failed: bool = False) -> Finish:
+def _carry_out(race: RaceDefinition, client: JobServer | None, quiet: bool, with_failed: bool = False) -> Finish:
+    client = client or connect(race.place, race.given.settings)
     with locked(race.folder), StudyView(quiet) as view:
         story = _Story(race, view)
         run_all(story, race.folder, race.given.settings.sweep, view, client, "race", with_failed=with_failed)
@@ -200,13 +214,13 @@ class _Story:
         time = self._time(guess)
         most = min(race.config.candidates, len(race.candidates))
         self.view.say(f"target: {target['metric']} {target['value']:g}; {counted(most, 'candidate')}")
-        candidates, jobs = race.candidates | {FULL: given}, given.settings.sweep.jobs
+        candidates, jobs = race.candidates | {FULL: given}, given.settings.sweep.at_once
         return Search(candidates, plan, self.results, most=most, jobs=jobs, seconds=time.search)
 
     def _time(self, guess: int) -> Time:
         sweep, config = self.race.given.settings.sweep, self.race.config
         steps = ladder.length(guess, self.pilot.base_steps)
-        return time_of(config.budget, config.confirming_blocks, self.pilot.outcomes(), steps, sweep.jobs)
+        return time_of(config.budget, config.confirming_blocks, self.pilot.outcomes(), steps, sweep.at_once)
 
     def _compare(self, search: Search) -> Pilot | None:
         """Return the pilot of the comparison; None where the given run won."""
