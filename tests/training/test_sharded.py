@@ -17,6 +17,7 @@ from fastrun.errors import CheckpointError, ConfigError
 from fastrun.storage.checkpoint.load import load
 from fastrun.storage.run_dir import RunDir
 
+FULL = pytest.mark.full
 TEXT = "the quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 40
 GPT = ["data=text", "data.root=text.txt", "data.length=16", "model=gpt", "model.width=16", "model.depth=2", "amp=off",
        "model.heads=2", "batch.size=8", "steps=12", "val_every=6", "checkpoint.every=4", "clip=norm", "clip.max=0.5",
@@ -111,9 +112,9 @@ def test_a_part_that_is_missing_or_damaged_is_found(folder: Path, new_process) -
     ("given", "message"),
     [
         (["optimizer=muon"], "optimizer=muon takes whole weights"),
-        (["clip=agc"], "clip=agc takes the norms of whole weights"),
-        (["device.offload=true"], "device.offload=true moves weights from GPUs"),
-        (["speed.channels_last=true"], "speed.channels_last=true: device=fsdp divides"),
+        pytest.param(["clip=agc"], "clip=agc takes the norms of whole weights", marks=FULL),
+        pytest.param(["device.offload=true"], "device.offload=true moves weights from GPUs", marks=FULL),
+        pytest.param(["speed.channels_last=true"], "speed.channels_last=true: device=fsdp divides", marks=FULL),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -55,7 +55,7 @@ class Shards:
         self.net = net
         self.whole: list[nn.Parameter] = list(net.parameters())
         self.parts = [nn.Parameter(_local(weight.detach()), weight.requires_grad) for weight in self.whole]
-        self._part_of = dict(zip(self.whole, self.parts, strict=True))
+        self._part_of: dict[Tensor, nn.Parameter] = dict(zip(self.whole, self.parts, strict=True))
         self._names = dict(net.named_parameters(remove_duplicate=False))  # tied weights have two
         self._order: list[nn.Parameter] = []
 

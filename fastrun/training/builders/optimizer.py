@@ -111,7 +111,7 @@ def _check_divisible(settings: Settings, precision: Precision, optimizer: Optimi
     if settings.transfer.kind != "none" and settings.transfer.freeze != "0":
         message = f"device=fsdp trains all weights from the first step: transfer.freeze={settings.transfer.freeze}"
         raise ConfigError(message, "transfer=finetune transfer.freeze=0")
-    name = name_of(settings.optimizer)
+    name = settings.choices.get("optimizer") or name_of(settings.optimizer)
     if needs_closure(optimizer):
         raise ConfigError(f"optimizer={name} computes several losses a step, which device=fsdp does not", "device=ddp")
     config = {key: value for key, value in settings.optimizer.items() if key not in _OURS}
