@@ -108,9 +108,12 @@ def _check_divisible(settings: Settings, precision: Precision, optimizer: Optimi
     """
     if precision.scaler is not None:
         raise ConfigError("device=fsdp does not scale losses, which amp=fp16 needs", "use amp=bf16")
-    if settings.transfer.kind != "none" and settings.transfer.freeze != "0":
-        message = f"device=fsdp trains all weights from the first step: transfer.freeze={settings.transfer.freeze}"
-        raise ConfigError(message, "transfer=finetune transfer.freeze=0")
+    transfer = settings.transfer
+    if transfer.kind in ("linear_probe", "lora"):
+        raise ConfigError(f"transfer={transfer.kind} trains a few weights, and device=fsdp all of them", "device=ddp")
+    if transfer.kind == "finetune" and transfer.freeze != "0":
+        message = f"device=fsdp trains all weights from the first step: transfer.freeze={transfer.freeze}"
+        raise ConfigError(message, "transfer.freeze=0")
     name = settings.choices.get("optimizer") or name_of(settings.optimizer)
     if needs_closure(optimizer):
         raise ConfigError(f"optimizer={name} computes several losses a step, which device=fsdp does not", "device=ddp")
