@@ -113,7 +113,6 @@ def test_a_part_that_is_missing_or_damaged_is_found(folder: Path, new_process) -
     [
         (["optimizer=muon"], "optimizer=muon takes whole weights"),
         pytest.param(["clip=agc"], "clip=agc takes the norms of whole weights", marks=FULL),
-        pytest.param(["device.offload=true"], "device.offload=true moves weights from GPUs", marks=FULL),
         pytest.param(["speed.channels_last=true"], "speed.channels_last=true: device=fsdp divides", marks=FULL),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

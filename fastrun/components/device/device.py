@@ -74,9 +74,6 @@ def choose_device(config: DeviceConfig) -> Device:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
     place = find_place() if config.world_size > 1 else None
     rank, local_rank = (place.rank, place.local_rank) if place else (0, 0)
-    if config.offload and (config.kind != "fsdp" or not use_gpu):
-        message = "device.offload=true moves weights from GPUs to the host"
-        raise ConfigError(message, "it needs device=fsdp and GPUs: leave it out")
     strategy = "auto"
     if config.world_size > 1:
         strategy = "fsdp" if config.kind == "fsdp" else "ddp"

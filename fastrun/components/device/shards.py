@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
@@ -32,7 +32,6 @@ class Shards:
     Args:
         net: the network, on the CPU or on the device.
         device: the type of the device, ``cpu`` or ``cuda``.
-        offload: keep the parts in the memory of the host, and move them to the GPU where they are needed.
 
     Attributes:
         net: the network.
@@ -43,15 +42,12 @@ class Shards:
         ConfigError: a weight cannot be divided.
     """
 
-    def __init__(self, net: nn.Module, device: str, *, offload: bool = False) -> None:
+    def __init__(self, net: nn.Module, device: str) -> None:
         _check(net)
-        how: dict[str, Any] = {
-            "mesh": init_device_mesh(device, (distributed.get_world_size(),)),
-            "offload_policy": CPUOffloadPolicy() if offload else OffloadPolicy(),
-        }
+        mesh = init_device_mesh(device, (distributed.get_world_size(),))
         for block in blocks(net):
-            fully_shard(block, **how)
-        fully_shard(net, **how)
+            fully_shard(block, mesh=mesh)
+        fully_shard(net, mesh=mesh)
         self.net = net
         self.whole: list[nn.Parameter] = list(net.parameters())
         self.parts = [nn.Parameter(_local(weight.detach()), weight.requires_grad) for weight in self.whole]
