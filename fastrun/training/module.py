@@ -300,6 +300,7 @@ class Training(pl.LightningModule):
         self.clock.enter("checkpoint")
         self.cpu_share = self._cpu.share()
         self._batches = None
+        self.loaders.val.close()
         for name in ("on_train_epoch_end", "on_train_end", "on_fit_end"):
             call_hook(self.net, name)
 

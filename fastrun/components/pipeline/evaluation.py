@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,6 +92,7 @@ class EvalLoader:
         own = range(rank, size_of(samples), world_size)
         self.prepare, self.device, self.size = prepare, device, max(1, min(size, len(own)))
         self.resident: list[Tensor] | None = None
+        self.loader: DataLoader[Any] | None = None
         if resident and isinstance(samples, TensorDataset):
             self.resident = [tensor[rank::world_size].to(device) for tensor in samples.tensors]
             return
@@ -105,6 +107,10 @@ class EvalLoader:
             pin_memory=device.type == "cuda",
         )
 
+    def close(self) -> None:
+        """End the worker processes. Where they are left to the garbage collector, it waits 5 seconds for each."""
+        self.loader = None
+
     def __iter__(self) -> Iterator[Batch]:
         """Yield the scaled batches on the device."""
         if self.resident is not None:
@@ -113,6 +119,7 @@ class EvalLoader:
                 is_kept = prepared[0] is batch[0]
                 yield map_tensors(torch.clone, prepared) if is_kept else prepared  # a network may change it in place
         else:
+            assert self.loader is not None, "it is closed"
             for batch in read_batches(self.loader):
                 yield self.prepare(to_device(batch, self.device))
 

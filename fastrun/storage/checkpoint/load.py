@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastrun.storage.checkpoint.content import read
+from fastrun.storage.checkpoint.files import is_in_parts
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
@@ -34,7 +35,7 @@ def load_parts(path: Path, like: Callable[[Keys], DTensor | None]) -> dict[str, 
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged, or not one that this version reads.
     """
-    if not path.is_dir():
+    if not is_in_parts(path):
         return read(path)
     from fastrun.storage.checkpoint.parts import read_parts
 
@@ -47,7 +48,7 @@ def load_small(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged, or not one that this version reads.
     """
-    if not path.is_dir():
+    if not is_in_parts(path):
         return read(path)
     from fastrun.storage.checkpoint.parts import read_rest
 
