@@ -170,7 +170,9 @@ def test_metrics_that_cannot_be_read_are_not_forgotten(run):
 def test_lines_stay_until_no_checkpoint_is_ahead_of_them(run):
     run.append([{"step": step} for step in (1, 2)])
     (run.checkpoints / "step-00000002.json").touch()
-    (run.checkpoints / "step-00000002.ckpt" / "folder").mkdir(parents=True)  # what removes it meets an error of the system
+    (run.checkpoints / "step-00000002.ckpt" / "folder").mkdir(
+        parents=True
+    )  # what removes it meets an error of the system
     with pytest.raises(StorageError, match="cannot remove"):
         run.forget_after(1)
     assert run.lines() == [{"step": 1}, {"step": 2}]
