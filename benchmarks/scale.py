@@ -254,7 +254,7 @@ def check_traffic(processes: int) -> None:
     for divided in (False, True):
         sent = [sent_bytes(steps, processes, divided) for steps in (10, 60)]
         measured = (sent[1] - sent[0]) / 50 / processes
-        model = traffic_bytes(STEP, processes, divided)
+        model = traffic_bytes(STEP, processes, divided, by_gloo=True)
         how = "fsdp" if divided else "ddp"
         print(f"  traffic of a step, {how}: {measured / 1e6:.2f} MB a process, {measured / model:.3f} of the model")
 

@@ -84,7 +84,7 @@ def step_flops(net: Gpt, checkpointing: bool = False) -> float:
     return (6 * net.parameters * tokens + attention) * (4 / 3 if checkpointing else 1)
 
 
-def traffic_bytes(net: Gpt, processes: int, divided: bool) -> float:
+def traffic_bytes(net: Gpt, processes: int, divided: bool, by_gloo: bool = False) -> float:
     """Return the bytes that a process sends in a step.
 
     Args:
@@ -92,9 +92,11 @@ def traffic_bytes(net: Gpt, processes: int, divided: bool) -> float:
         processes: the number of processes.
         divided: whether weights are divided (they are gathered twice, and gradients are scattered), or gradients are
             averaged.
+        by_gloo: whether they talk by gloo, which averages gradients and then takes the parts of them.
     """
     share = (processes - 1) / processes
-    return 4 * (3 if divided else 2) * net.parameters * share
+    passes = (4 if by_gloo else 3) if divided else 2
+    return 4 * passes * net.parameters * share
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Freed memory, which glibc can keep for the next step instead of returning it to the system."""
+"""Freed memory, which glibc can keep for the next step, or return to the system."""
 
 from __future__ import annotations
 
@@ -16,8 +16,25 @@ def keep_freed_memory() -> bool:
     Returns:
         True if glibc does; False without glibc, since only it has ``mallopt``.
     """
+    return _set(mapped=1 << 30, trimmed=(1 << 31) - 1)
+
+
+def return_freed_memory() -> bool:
+    """Make glibc return each freed block of a megabyte or more to the system.
+
+    By default it keeps what is smaller than the largest block that was ever freed. Where the weights of one block of a
+    network after the other are put together and freed, what it keeps is more than what is in use.
+
+    Returns:
+        True if glibc does; False without glibc.
+    """
+    return _set(mapped=1 << 20, trimmed=1 << 20)
+
+
+def _set(mapped: int, trimmed: int) -> bool:
+    """Set the bytes from which on a block is returned when it is freed, and those that may stay free in the heap."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30) and mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
+    return bool(mallopt(_M_MMAP_THRESHOLD, mapped) and mallopt(_M_TRIM_THRESHOLD, trimmed))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fastrun.components.amp.precision import choose_precision
 from fastrun.components.model.recorded import RecordedNetwork
 from fastrun.components.pipeline.sampler import StatelessSampler
+from fastrun.components.speed.malloc import return_freed_memory
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
 from fastrun.components.transfer.lora import add_adapters
 from fastrun.components.transfer.start import load_pretrained
@@ -124,7 +125,7 @@ def build_parts(
         net = net.to(device)
     optimizations = apply_optimizations(settings.speed, net, device, settings.deterministic)
     precision = choose_precision(settings.amp.kind, device)
-    shards = _divide(net, setup) if is_divided else None
+    shards = _divide(settings, net, setup) if is_divided else None
     resolved.record("amp", precision.name, settings.speed.why("amp") or precision.why)
     update = build_update_rule(settings, net, precision, plan, shards)
     optimizations |= describe_fused_kernels(update.optimizer)
@@ -133,7 +134,7 @@ def build_parts(
     return Parts(settings, setup, sampler, plan, net, optimizations, update, objective, loaders)
 
 
-def _divide(net: nn.Module, setup: Setup) -> Shards:
+def _divide(settings: Settings, net: nn.Module, setup: Setup) -> Shards:
     """Divide the weights of a network among the processes of the run.
 
     Raises:
@@ -146,4 +147,6 @@ def _divide(net: nn.Module, setup: Setup) -> Shards:
             "device=fsdp puts weights together for the forward pass of a network, and a LightningModule has others"
         )
         raise ConfigError(message, "use device=ddp")
+    if setup.device.torch_device.type == "cpu" and not settings.speed.malloc:
+        return_freed_memory()
     return Shards(net, setup.device.torch_device.type)

@@ -60,7 +60,7 @@ def choose(settings: Settings, setup: Setup) -> Settings:
     """
     settings = _with_pipeline(settings, setup)
     if setup.device.is_sharded:
-        settings = _without_channels_last(settings)
+        settings = _for_shards(settings)
     keys = open_keys(settings)
     if not keys:
         return settings
@@ -70,8 +70,8 @@ def choose(settings: Settings, setup: Setup) -> Settings:
     return _with_answer(settings, answer, is_known)
 
 
-def _without_channels_last(settings: Settings) -> Settings:
-    """Return settings without channels-last, for weights that are divided.
+def _for_shards(settings: Settings) -> Settings:
+    """Return settings for weights that are divided: their usual layout, and no memory that is kept for the next step.
 
     Raises:
         ConfigError: it is asked for.
@@ -79,7 +79,8 @@ def _without_channels_last(settings: Settings) -> Settings:
     if settings.speed.channels_last:
         message = "speed.channels_last=true: device=fsdp divides weights in their usual layout only"
         raise ConfigError(message, "leave it out, or use device=ddp")
-    return replace(settings, speed=replace(settings.speed, channels_last=False))
+    malloc = settings.speed.malloc or False
+    return replace(settings, speed=replace(settings.speed, channels_last=False, malloc=malloc))
 
 
 def measure(settings: Settings, setup: Setup, seconds: float) -> Answer | None:
