@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"RUN": "2*/summary.json", "SWEEP": "sweep-*/sweep.json"}
 
 
-LONG = ("rate",)  # whose commands take most of a minute
+LONG = ("rate", "commands", "network")  # whose commands take longest
 REST = [pytest.param(ROOT / f"docs/{stem}.md", marks=pytest.mark.full) for stem in LONG]
 
 

@@ -285,6 +285,7 @@ class Count(pl.Callback):
 """
 
 
+@FULL
 def test_gradients_in_parts_are_averaged_once_a_step(new_process, folder: Path) -> None:
     (folder / "counting.py").write_text(COUNTING)
     own = ["model=mlp", "model.hidden=[16]", "norm=none", "optimizer=sgd", "epochs=1", "amp=off", "batch.size=100"]

@@ -303,7 +303,8 @@ class Die(pl.Callback):
 """
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=FULL)])
+@FULL
+@pytest.mark.parametrize("count", [2, 4])
 def test_what_is_done_is_saved_when_another_process_dies_in_a_step(folder: Path, count: int) -> None:
     (folder / "mine.py").write_text(DYING)
     run = [*RUN, "model=resnet", "model.depth=8", "norm=batch", "checkpoint.every=1ep", "speed.steps_per_call=4"]

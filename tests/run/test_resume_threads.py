@@ -25,7 +25,8 @@ RUN = ["+recipe=resnet_amp", "data=synthetic", "data.shape=[3,16,16]", "data.sam
        "checkpoint.every=2", "early_stopping=none", "+callbacks.kill._target_=kill.Kill", "device=cpu"]  # fmt: skip
 
 
-@pytest.mark.parametrize("threads", [pytest.param([], marks=pytest.mark.full), ["speed.threads=2"]])
+@pytest.mark.full
+@pytest.mark.parametrize("threads", [[], ["speed.threads=2"]])
 def test_a_killed_run_goes_on_with_its_threads_wherever_it_is_resumed(new_process, folder: Path, threads) -> None:
     (folder / "kill.py").write_text(KILL)
     whole, broken = folder / "whole", folder / "broken"

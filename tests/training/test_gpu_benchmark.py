@@ -91,7 +91,7 @@ def test_the_speedrun_runs_beside_the_other_one_on_the_same_tensors(folder: Path
     assert all(0 <= run["accuracy"] <= 1 and run["wall_seconds"] > 0 for run in runs["fastrun"])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_without_time_everything_is_skipped_and_a_failure_ends_nothing(folder: Path) -> None:
     rows = ran(folder, "--minutes", "0")
     assert {row["detail"] for row in rows.values()} == {"the budget of time is used up"}

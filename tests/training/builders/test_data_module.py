@@ -126,7 +126,7 @@ def test_what_a_module_decides_itself_is_refused(name: str, message: str) -> Non
     assert message in str(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_collate_function_makes_the_batches_in_every_pipeline(folder: Path) -> None:
     runs = [trained("collated", *given).directory for given in (["pipeline=plain"], ["pipeline=workers"])]
     assert_same(*runs)
