@@ -55,6 +55,11 @@ class DataState:
     is_new: bool = False
 
     @property
+    def is_text(self) -> bool:
+        """Say whether the samples are tokens."""
+        return self.tokenizer is not None or self.task.name == "language"
+
+    @property
     def tokenizer(self) -> dict[str, Any] | None:
         """Return the state of the tokenizer that made the samples; None where they are no text, or characters alone."""
         state: dict[str, Any] | None = self.encoding.get("tokenizer")

@@ -38,8 +38,10 @@ def config_of(
     for name in arguments:
         if name in _FROM_DATA:
             raise ConfigError(f"model.{name} follows from the data", "leave it out")
-    config = _default(transformers, model_type) if source is None else source.read_config(transformers)
+    config = _default(transformers, model_type, {}) if source is None else source.read_config(transformers)
     _set(config, arguments)
+    if source is None:  # again, since other keys follow from these, such as the heads of keys from those of queries
+        config = _default(transformers, model_type, arguments)
     if kind != "language":
         config.num_labels = learned.task.outputs
     if kind == "images":
@@ -86,14 +88,17 @@ def check_unchanged(config: Any, record: Mapping[str, Any], given: Mapping[str, 
             raise ConfigError(f"model.{name}={value}: the run began with {kept[name]}", "start a new run")
 
 
-def _default(transformers: Any, model_type: str | None) -> Any:
+def _default(transformers: Any, model_type: str | None, arguments: Mapping[str, Any]) -> Any:
     known = transformers.CONFIG_MAPPING
     if model_type not in known:
         hint = nearest(str(model_type), list(known)) or "such as bert, distilbert, gpt2, llama, vit"
         raise ConfigError(f"model.type={model_type}: transformers has no such network", hint)
-    config = known[model_type]()
+    own = known[model_type].attribute_map
+    values = {own.get(name, name): list(one) if isinstance(one, tuple) else one for name, one in arguments.items()}
+    config = known[model_type](**values)
     for name in ("bos_token_id", "eos_token_id"):  # of the published network's own tokens
-        setattr(config, name, None)
+        if name not in arguments:
+            setattr(config, name, None)
     return config
 
 

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from fastrun.components.hub import find_folder
+from fastrun.components.tokenizer.of_run import is_run, tokenizer_of_run
+from fastrun.components.tokenizer.protocol import Tokenizer
 from fastrun.components.tokenizer.subword import SubwordTokenizer
 from fastrun.errors import ConfigError
 
 _FILE, _SETTINGS = "tokenizer.json", "tokenizer_config.json"
-_HINT = "it takes a tokenizer.json, a folder that has one, or a name of the hub"
+_HINT = "it takes a run, a tokenizer.json, a folder that has one, or a name of the hub"
 
 
 def pretrained(source: str | None = None, revision: str | None = None) -> PretrainedTrainer:
     """Return what reads a tokenizer, as the network that goes with it was trained with.
 
     Args:
-        source: a ``tokenizer.json``, a folder that has one, or a name of the hub.
+        source: a run, for its tokenizer; a ``tokenizer.json``, a folder that has one, or a name of the hub.
         revision: the branch, tag or commit of the hub; None for the newest.
 
     Raises:
@@ -36,12 +38,14 @@ class PretrainedTrainer:
     def __init__(self, source: str, revision: str | None) -> None:
         self.source, self.revision = source, revision
 
-    def train(self, texts: Iterable[str], *, pads: bool) -> SubwordTokenizer:
+    def train(self, texts: Iterable[str], *, pads: bool) -> Tokenizer:
         """Return the tokenizer.
 
         Raises:
             ConfigError: it does not exist, or is not in the form of the library tokenizers.
         """
+        if is_run(Path(self.source).expanduser()):
+            return tokenizer_of_run(Path(self.source).expanduser(), pads=pads)
         found = find_folder("tokenizer.source", self.source, self.revision, [_FILE, _SETTINGS])
         path = found.path / _FILE if found.path.is_dir() else found.path
         if not path.is_file():

@@ -14,6 +14,7 @@ from fastrun.components.pipeline.sampler import StatelessSampler
 from fastrun.components.speed.malloc import return_freed_memory
 from fastrun.components.speed.optimizations import Optimizations, apply_optimizations, describe_fused_kernels
 from fastrun.components.transfer.lora import add_adapters
+from fastrun.components.transfer.same_tokens import check_same_tokens
 from fastrun.components.transfer.start import load_pretrained
 from fastrun.config.plan import Plan, make_plan
 from fastrun.config.resolved import Resolved
@@ -115,6 +116,8 @@ def build_parts(
         setup = replace(setup, learned=replace(setup.learned, network=net.record))
     attach_trainer(net, PlannedTrainer.of(plan))
     if settings.transfer.kind != "none" and load_weights:
+        if settings.transfer.source and setup.learned.is_text:
+            check_same_tokens(settings.transfer.source, setup.learned.tokenizer, setup.learned.classes)
         load_pretrained(settings.transfer, net, plan, resolved, settings.seed)
     elif settings.transfer.kind == "lora":
         add_adapters(net, settings.transfer, settings.seed)

@@ -219,3 +219,12 @@ def test_a_name_that_is_not_in_the_cache_is_refused_at_once_without_a_network(te
     done = shell("train", "data=hf", "data.source=no/such-data", "data.text=x", "model=gpt", HF_HUB_OFFLINE="1")
     assert done.returncode == 2
     assert "data.source=no/such-data is no path here" in done.stderr
+
+
+@pytest.mark.slow
+def test_keys_of_a_config_that_follow_from_others_do(folder: Path) -> None:
+    (folder / "verse.txt").write_text("to be or not to be, that is the question. " * 40)
+    size = ["hidden_size=16", "num_hidden_layers=1", "num_attention_heads=2", "intermediate_size=16"]
+    llama = ["model=hf", "model.type=llama", *(f"+model.{key}" for key in size)]  # as many heads of keys as of queries
+    run = fastrun.train(["data=text", "data.root=verse.txt", "data.length=8", *llama, "steps=1"], quiet=True)
+    assert run.summary["steps"] == 1
