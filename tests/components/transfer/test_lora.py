@@ -87,7 +87,7 @@ def test_a_run_with_adapters_resumes_evaluates_and_exports(folder: Path, capfd) 
 @pytest.mark.parametrize("tokenizer", ["bpe", "characters"])
 def test_weights_of_a_text_come_with_their_own_tokens_or_not_at_all(folder: Path, tokenizer: str) -> None:
     (folder / "old.txt").write_text("the cat sat on the mat, and the dog sat on the cat. " * 40)
-    (folder / "new.txt").write_text("a lazy dog and a cat met on the mat at noon, and then sat. " * 40)
+    (folder / "new.txt").write_text("the cat sat on the hat, and then the cat sat. " * 40)
     size = ["tokenizer.size=270"] if tokenizer == "bpe" else []
     gpt = ["data=text", "data.length=8", "model=gpt", "model.width=8", "model.depth=1", "model.heads=1", "steps=2"]
     old = fastrun.train([*gpt, "data.root=old.txt", f"tokenizer={tokenizer}", *size], quiet=True)
