@@ -47,7 +47,7 @@ class RaceLab(Lab):
 
     def resume(self, physics: Physics = PLANTED, dies_after: int = 1 << 30) -> Finish:
         self.clients.append(FakeClient(physics, dies_after))
-        return go_on(self.folder, self.clients[-1], quiet=True)  # type: ignore[arg-type]
+        return go_on(self.folder, client=self.clients[-1], quiet=True)  # type: ignore[arg-type]
 
     @property
     def folder(self) -> Path:
