@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WORDS = {"RUN": "2*/summary.json", "SWEEP": "sweep-*/sweep.json"}
 
 
-LONG = ("rate", "commands", "network")  # whose commands take longest
+LONG = ("rate", "commands", "network", "heuristics_help")  # whose commands take longest
 REST = [pytest.param(ROOT / f"docs/{stem}.md", marks=pytest.mark.full) for stem in LONG]
 
 

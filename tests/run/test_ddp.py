@@ -110,7 +110,8 @@ def test_a_signal_before_the_first_step_stops_all_processes(new_process, folder:
     assert done.stderr == f"error: {said}\nhint: go on with: fastrun resume {run}\n"
 
 
-@pytest.mark.parametrize("ranks", [[1], pytest.param([0, 1], marks=pytest.mark.full)], ids=["the second", "both"])
+@FULL
+@pytest.mark.parametrize("ranks", [[1], [0, 1]], ids=["the second", "both"])
 def test_a_signal_to_any_process_stops_all_at_the_same_step_and_nothing_is_lost(
     new_process, folder: Path, lines, ranks: list[int]
 ) -> None:

@@ -91,7 +91,7 @@ def driven(folder: Path, what: str, *given: object) -> Any:
 
 @pytest.mark.parametrize(
     ("processes", "count", "seconds"),
-    [(1, 100, 140.0 if FULL else 20.0), (2, 4 if FULL else 2, 30.0 if FULL else 1.0)],
+    [(1, 100, 140.0 if FULL else 20.0), pytest.param(2, 4, 30.0, marks=pytest.mark.full)],
     ids=["one process", "two processes"],
 )
 def test_random_options_and_random_kills_change_nothing(

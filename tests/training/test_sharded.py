@@ -45,9 +45,8 @@ def only(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.slow
-def test_losses_are_those_of_one_process_and_a_killed_run_goes_on_to_the_bit(folder: Path, new_process, lines) -> None:
+def test_losses_and_evaluations_are_those_of_one_process(folder: Path, new_process, lines) -> None:
     (folder / "text.txt").write_text(TEXT)
-    (folder / "kill.py").write_text(KILL)
     for name, more in {"one": ["device=cpu"], "two": fsdp(2)}.items():
         done = new_process("train", *GPT, *more, f"name={name}")
         assert done.returncode == 0, done.stderr
@@ -56,7 +55,18 @@ def test_losses_are_those_of_one_process_and_a_killed_run_goes_on_to_the_bit(fol
     for alone, divided in zip(one, two, strict=True):
         for key in {"train/loss", "val/loss", "train/grad_norm"} & alone.keys():
             assert divided[key] == pytest.approx(alone[key], abs=1e-5)
+    measured = json.loads(new_process("eval", str(only(folder, "two")), "--split", "val", "--json").stdout)
+    last = next(line for line in reversed(two) if "val/loss" in line)
+    assert measured["val/loss"] == pytest.approx(last["val/loss"], abs=1e-5)
 
+
+@FULL
+def test_a_killed_run_goes_on_to_the_bit(folder: Path, new_process) -> None:
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "kill.py").write_text(KILL)
+    for name, more in {"one": ["device=cpu"], "two": fsdp(2)}.items():
+        done = new_process("train", *GPT, *more, f"name={name}")
+        assert done.returncode == 0, done.stderr
     assert new_process("train", *GPT, *fsdp(2), "name=killed", "+callbacks.kill._target_=kill.Kill").returncode
     killed = only(folder, "killed")
     assert new_process("resume", str(killed)).returncode == 0
@@ -70,9 +80,6 @@ def test_losses_are_those_of_one_process_and_a_killed_run_goes_on_to_the_bit(fol
 
     pruned = new_process("prune", "--status", "finished", "--checkpoints-only", "--yes")
     assert pruned.returncode == 0, pruned.stderr
-    measured = json.loads(new_process("eval", str(killed), "--split", "val", "--json").stdout)
-    last = next(line for line in reversed(two) if "val/loss" in line)
-    assert measured["val/loss"] == pytest.approx(last["val/loss"], abs=1e-5)
 
 
 @pytest.mark.full
@@ -91,7 +98,7 @@ def test_any_number_of_processes_goes_on_with_parts(folder: Path, new_process, l
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.slow
+@FULL
 def test_a_part_that_is_missing_or_damaged_is_found(folder: Path, new_process) -> None:
     (folder / "text.txt").write_text(TEXT)
     assert new_process("train", *GPT, *fsdp(2), "steps=4").returncode == 0
@@ -107,7 +114,7 @@ def test_a_part_that_is_missing_or_damaged_is_found(folder: Path, new_process) -
         load(saved.path)
 
 
-@pytest.mark.slow
+@FULL
 @pytest.mark.parametrize(
     ("given", "message"),
     [
