@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fastrun.components.device.all_gpus import with_all_gpus
 from fastrun.config.settings import Settings
 from fastrun.errors import ConfigError
 from fastrun.run import launched
@@ -61,8 +60,6 @@ def resume(
     if place is None and not any(override.startswith("device.nodes=") for override in overrides):
         settings = replace(settings, device=replace(settings.device, nodes=1))  # this machine alone goes on
     settings = launched.fit_to_place(settings, overrides, place)
-    if place is None and not objects.given:
-        settings = with_all_gpus(settings, overrides)
     if place is not None and place.rank:
         return Ended(*launched.follow(place, None))
     check_no_links(run.path, run.checkpoints)

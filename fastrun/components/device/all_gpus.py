@@ -17,7 +17,7 @@ def with_all_gpus(settings: Settings, overrides: Sequence[str]) -> Settings:
         overrides: the overrides of the command line, which may name a number.
     """
     device = settings.device
-    is_open = device.kind == "auto" and device.accelerator != "cpu" and device.nodes == 1
+    is_open = device.kind == "auto" and device.accelerator != "cpu" and device.world_size == 1
     if not is_open or has_no_gpu() or any(override.startswith("device.count=") for override in overrides):
         return settings
     import torch

@@ -27,5 +27,7 @@ def test_only_a_run_that_leaves_the_number_open_takes_all(monkeypatch: pytest.Mo
     assert with_all_gpus(settings, ["device.count=1"]).device.world_size == 1
     one = replace(settings, device=DeviceConfig(kind="gpu", accelerator="gpu"))
     assert with_all_gpus(one, []).device.world_size == 1
+    of_a_recipe = replace(settings, device=DeviceConfig(count=2))
+    assert with_all_gpus(of_a_recipe, []).device.world_size == 2
     monkeypatch.setattr(all_gpus, "has_no_gpu", lambda: True)
     assert with_all_gpus(settings, []).device.world_size == 1
