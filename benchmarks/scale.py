@@ -176,7 +176,7 @@ def waits(rank: int, processes: int, port: int, rounds: int, folder: str) -> Non
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=processes)
     net = nn.Sequential(*(nn.Linear(2048, 2048) for _ in range(4)))
-    shards = Shards(net, "cpu")
+    shards = Shards(net, torch.device("cpu"))
     optimizer = torch.optim.AdamW(net.parameters())
     shards.take_over(optimizer)
     for part in shards.parts:

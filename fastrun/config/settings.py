@@ -192,6 +192,7 @@ class DeviceConfig:
     accelerator: Annotated[str, Words(("auto", "cpu", "gpu"))] = "auto"
     count: Processes = 1  # devices of each node, or processes on its CPUs
     nodes: Processes = 1  # machines; torchrun or srun starts the processes on them
+    offload: bool = False  # device=fsdp: keep weights, gradients and the optimizer's state in the memory of the host
 
     @property
     def world_size(self) -> int:

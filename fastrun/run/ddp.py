@@ -58,7 +58,7 @@ def other_processes(run: Path, settings: Settings, setup: Setup, resume: Path | 
         with taking_part(world_at(place), run, settings, setup, resume):
             yield
         return
-    if count == 1:
+    if count == 1 and not setup.device.is_sharded:
         yield
         return
     from fastrun.system.connection import is_broken

@@ -181,8 +181,9 @@ class Stepper:
         statistics = [buffer for name, buffer in net.named_buffers() if name.rpartition(".")[2] in _STATISTICS]
         self.saved_tensors = [*self.weights, *statistics]
         scaler, has_norm = update.precision.scaler, update.clip is not None and update.clip.has_norm
-        at_once = scaler is None and (can_raise_at_once(device, world_size) or (self.needs_closure and world_size == 1))
-        self.nan_guard = NanGuard(device, at_once, scaler, None if shards is None or has_norm else shards.agree)
+        home = device if shards is None else shards.home
+        at_once = scaler is None and (can_raise_at_once(home, world_size) or (self.needs_closure and world_size == 1))
+        self.nan_guard = NanGuard(home, at_once, scaler, None if shards is None or has_norm else shards.agree)
         self._advance = build_step(update.optimizer, None if at_once or scaler else self.nan_guard.found_inf)
 
     def forward(self, batch: Batch, step: int = 0) -> Tensor:

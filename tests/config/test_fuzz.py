@@ -36,7 +36,7 @@ from fastrun.errors import FastrunError
 
 SEED = 20
 FULL = "FASTRUN_FULL" in os.environ  # set by make test-all
-SINGLES, COMBINATIONS, TRAINED = (3000, 500, 60) if FULL else (400, 500, 16)
+SINGLES, COMBINATIONS, TRAINED = (3000, 500, 60) if FULL else (400, 200, 12)
 SECONDS = 30  # for a value; one that takes longer hangs
 ROOM = 6 << 30  # bytes of address space beyond what the process has, so that a huge network is refused, not built
 

@@ -126,7 +126,7 @@ def content(run: Path) -> str:
     return digest.hexdigest()
 
 
-def fifty(kills: int, steps: int, settings: list[str]) -> dict[str, Any]:
+def killed_often(kills: int, steps: int, settings: list[str]) -> dict[str, Any]:
     """Kill one run many times."""
     chance, newest, run = random.Random(0), [], Path("run")
     assert whole(Path("alone"), settings) == 0, Path("alone.log").read_text()

@@ -144,6 +144,7 @@ def test_each_job_may_have_several_processes(faults: Path, new_process: Any, tin
     assert [run["hardware"]["count"] for run in runs] == [2, 2]
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_job_that_slurm_preempts_saves_is_queued_again_and_goes_on(
     faults: Path, start: Any, rows: Any, slurm: dict[str, str]

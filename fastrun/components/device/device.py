@@ -64,7 +64,7 @@ def choose_device(config: DeviceConfig) -> Device:
         config: the settings of the group.
 
     Raises:
-        ConfigError: the settings require more GPUs than there are.
+        ConfigError: the settings require more GPUs than there are, or one to offload from.
     """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     use_gpu = config.accelerator == "gpu" or (config.accelerator == "auto" and gpus > 0)
@@ -72,11 +72,13 @@ def choose_device(config: DeviceConfig) -> Device:
         raise no_gpu_error()
     if use_gpu and config.count > gpus:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
+    is_divided = config.kind == "fsdp" and (config.world_size > 1 or config.offload)
+    if is_divided and config.offload and not use_gpu:
+        message = "device.offload=true keeps weights off the GPU between uses, and this run has none"
+        raise ConfigError(message, "device.offload=false")
     place = find_place() if config.world_size > 1 else None
     rank, local_rank = (place.rank, place.local_rank) if place else (0, 0)
-    strategy = "auto"
-    if config.world_size > 1:
-        strategy = "fsdp" if config.kind == "fsdp" else "ddp"
+    strategy = "fsdp" if is_divided else "ddp" if config.world_size > 1 else "auto"
     torch_device = torch.device("cuda", local_rank) if use_gpu else torch.device("cpu")
     model_name = torch.cuda.get_device_name(local_rank) if use_gpu else cpu_name()
     return Device(torch_device, rank, config.world_size, config.count, strategy, model_name)

@@ -1,7 +1,7 @@
 """A network whose weights are divided among the processes of a run (fully sharded data parallelism).
 
-Each process keeps a part of every weight, with its gradient and the optimizer's state. The parts of a block are put
-together for its forward and its backward pass only.
+Each process keeps a part of every weight, with its gradient and the optimizer's state, on its device or in the memory
+of the host. The parts of a block are put together for its forward and its backward pass only.
 
 Sources: Rajbhandari et al. 2020, "ZeRO: memory optimizations toward training trillion parameter models"; Zhao et al.
 2023, "PyTorch FSDP: experiences on scaling fully sharded data parallel" (VLDB).
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import CPUOffloadPolicy, FSDPModule, OffloadPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
@@ -31,27 +31,32 @@ class Shards:
 
     Args:
         net: the network, on the CPU or on the device.
-        device: the type of the device, ``cpu`` or ``cuda``.
+        device: the device of this process.
+        offload: keep the parts in the memory of the host, where the optimizer then works, too.
 
     Attributes:
         net: the network.
         whole: its parameters.
         parts: the part of each that this process keeps.
+        home: the device where the parts are.
 
     Raises:
         ConfigError: a weight cannot be divided.
     """
 
-    def __init__(self, net: nn.Module, device: str) -> None:
+    def __init__(self, net: nn.Module, device: torch.device, offload: bool = False) -> None:
         _check(net)
-        mesh = init_device_mesh(device, (distributed.get_world_size(),))
-        for block in blocks(net):
-            fully_shard(block, mesh=mesh)
-        fully_shard(net, mesh=mesh)
-        self.net = net
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # the parts move there
+        mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
+        policy = CPUOffloadPolicy(pin_memory=device.type == "cuda") if offload else OffloadPolicy()
+        for module in [*blocks(net), net]:
+            fully_shard(module, mesh=mesh, offload_policy=policy)
+        self.net, self.home, self._device = net, torch.device("cpu") if offload else device, device
+        self._home_mesh = init_device_mesh("cpu", mesh.shape) if offload else mesh
         self.whole: list[nn.Parameter] = list(net.parameters())
         self.parts = [nn.Parameter(_local(weight.detach()), weight.requires_grad) for weight in self.whole]
-        self._part_of: dict[Tensor, nn.Parameter] = dict(zip(self.whole, self.parts, strict=True))
+        self._by_weight: dict[Tensor, nn.Parameter] = dict(zip(self.whole, self.parts, strict=True))
         self._names = dict(net.named_parameters(remove_duplicate=False))  # tied weights have two
         self._order: list[nn.Parameter] = []
 
@@ -59,14 +64,14 @@ class Shards:
         """Let an optimizer that was built for the network's parameters update the parts instead."""
         for group in optimizer.param_groups:
             self._order += group["params"]
-            group["params"] = [self._part_of[weight] for weight in group["params"]]
+            group["params"] = [self._by_weight[weight] for weight in group["params"]]
         for weight in list(optimizer.state):  # some create it when they are built
             state = optimizer.state.pop(weight)
-            optimizer.state[self._part_of[weight]] = {name: _part(value) for name, value in state.items()}
+            optimizer.state[self._by_weight[weight]] = {name: _part(value) for name, value in state.items()}
 
     def collect_gradients(self) -> None:
         """Give each part the gradient that a backward pass has left in the network's parameter."""
-        for weight, part in self._part_of.items():
+        for weight, part in self._by_weight.items():
             part.grad = None if weight.grad is None else _local(weight.grad)
             weight.grad = None
 
@@ -82,8 +87,7 @@ class Shards:
         """
         gradients = [part.grad for part in parts if part.grad is not None]
         norms = torch.stack([torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients])
-        square = norms.square().sum()
-        distributed.all_reduce(square)
+        square = self._reduced(norms.square().sum(), distributed.ReduceOp.SUM)
         norm = square.sqrt().float()
         factor = (limit / (norm + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
@@ -92,7 +96,13 @@ class Shards:
 
     def agree(self, flag: Tensor) -> None:
         """Set a flag to its largest value in any process."""
-        distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+        flag.copy_(self._reduced(flag, distributed.ReduceOp.MAX))
+
+    def _reduced(self, value: Tensor, how: Any) -> Tensor:
+        """Return what all processes' values make together; they send each other what is on their devices."""
+        sent = value.to(self._device)
+        distributed.all_reduce(sent, how)
+        return sent.to(self.home)
 
     def share_buffers(self) -> None:
         """Give all processes the first one's buffers, such as running statistics of norms."""
@@ -107,16 +117,16 @@ class Shards:
 
     def globalize(self, content: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return a checkpoint's content in which each part of a tensor is a DTensor that says which part it is."""
-        return dict(self._mapped(content, (), _as_part_of))
+        return dict(self._mapped(content, (), self._as_part_of))
 
     def localize(self, content: Mapping[Any, Any]) -> dict[Any, Any]:
         """Return a checkpoint's content with this process's part of each tensor that is divided.
 
         Args:
-            content: tensors, which are whole or DTensors, and plain values; those in ``state_dict`` stay DTensors.
+            content: tensors, which are whole or DTensors, and plain values; those in ``state_dict`` become DTensors.
         """
-        found = dict(self._mapped(content, (), _part_of_whole))
-        return found | {"state_dict": self._mapped(found["state_dict"], ("state_dict",), _as_part_of)}
+        ways = {key: self._as_weight if key == "state_dict" else self._part_of for key in content}
+        return {key: self._mapped(value, (key,), ways[key]) for key, value in content.items()}
 
     def like(self, path: tuple[Any, ...]) -> DTensor | None:
         """Return the network's parameter that a tensor of a checkpoint is divided like, or None.
@@ -145,6 +155,33 @@ class Shards:
         like = self.like(path) if isinstance(value, Tensor) else None
         return value if like is None else convert(value, like)
 
+    def _as_part_of(self, tensor: Tensor, like: DTensor) -> Tensor:
+        """Return a tensor that is this process's part of a larger one as a DTensor, which says which part it is.
+
+        Args:
+            tensor: the part. A DTensor is returned as it is, as is a tensor of another shape, such as a count of steps.
+            like: the parameter that the larger tensor is divided like.
+        """
+        if isinstance(tensor, DTensor) or tensor.shape != like.to_local().shape or tensor.ndim == 0:
+            return tensor
+        where, shape, stride = (self._home_mesh, like.placements), like.shape, like.stride()
+        return DTensor.from_local(tensor, *where, run_check=False, shape=shape, stride=stride)
+
+    def _part_of(self, tensor: Tensor, like: DTensor) -> Tensor:
+        """Return this process's part of a tensor, which may be whole, as a plain tensor."""
+        if isinstance(tensor, DTensor) or tensor.shape != like.shape:
+            return _part(tensor)  # type: ignore[no-any-return]
+        whole = tensor.to(self.home)
+        return distribute_tensor(whole, self._home_mesh, like.placements, src_data_rank=None).to_local()
+
+    def _as_weight(self, tensor: Tensor, like: DTensor) -> Tensor:
+        """Return a tensor, which may be whole, as one that a parameter of the network can be loaded from."""
+        if isinstance(tensor, DTensor):
+            return tensor
+        weight = torch.empty_like(like, requires_grad=False)
+        _local(weight).copy_(self._part_of(tensor, like))
+        return weight
+
 
 def _check(net: nn.Module) -> None:
     """Check that each weight can be divided.
@@ -166,24 +203,3 @@ def _local(tensor: Tensor) -> Tensor:
 def _part(value: Any) -> Any:
     """Return this process's part of a tensor that is divided; anything else as it is."""
     return value.to_local() if isinstance(value, DTensor) else value
-
-
-def _as_part_of(tensor: Tensor, like: DTensor) -> Tensor:
-    """Return a tensor that is this process's part of a larger one as a DTensor, which says which part it is.
-
-    Args:
-        tensor: the part. A DTensor is returned as it is, and so is a tensor of another shape, such as a count of steps.
-        like: the parameter that the larger tensor is divided like.
-    """
-    if isinstance(tensor, DTensor) or tensor.shape != like.to_local().shape or tensor.ndim == 0:
-        return tensor
-    shape, stride = like.shape, like.stride()
-    return DTensor.from_local(tensor, like.device_mesh, like.placements, run_check=False, shape=shape, stride=stride)
-
-
-def _part_of_whole(tensor: Tensor, like: DTensor) -> Tensor:
-    """Return this process's part of a tensor, which may be whole, as a plain tensor."""
-    if isinstance(tensor, DTensor) or tensor.shape != like.shape:
-        return _part(tensor)  # type: ignore[no-any-return]
-    whole = tensor.to(like.device)
-    return distribute_tensor(whole, like.device_mesh, like.placements, src_data_rank=None).to_local()

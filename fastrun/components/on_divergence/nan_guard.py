@@ -30,7 +30,7 @@ class NanGuard:
     """Checks the loss and the gradients of each step.
 
     Args:
-        device: the device of the loss and the gradients.
+        device: the device of the gradients.
         at_once: raise at the step itself, which makes the host wait for the device.
         scaler: the gradient scaler of fp16, which skips bad steps itself and lowers the loss scale at each.
         agree: sets a flag to its largest value in any process; None where all processes have the same gradients.
@@ -57,13 +57,13 @@ class NanGuard:
 
         Args:
             step: the step, counted from 0.
-            loss: its loss.
+            loss: its loss, on any device.
             gradients: its gradients, or their norm alone.
 
         Raises:
             Diverged: with ``at_once``, the loss or a gradient is not finite.
         """
-        for group in self._by_dtype([loss, *gradients]):
+        for group in self._by_dtype([loss.to(self.found_inf.device), *gradients]):
             flag_non_finite(group, self.found_inf, self._one)
         if self._agree is not None:
             self._agree(self.found_inf)
@@ -84,15 +84,17 @@ class NanGuard:
         """Return the device's part of what :meth:`judge` needs.
 
         Args:
-            kept: the tensors that a checkpoint would keep: weights, and running statistics of norms.
+            kept: the tensors that a checkpoint would keep, on any device: weights, and running statistics of norms.
 
         Returns:
-            Two float32 numbers on the device: how many steps are bad, and 1 if a tensor of ``kept`` is not finite.
+            Two float32 numbers on the device of the gradients: how many steps are bad, and 1 if a tensor of ``kept`` is
+            not finite.
         """
         bad_steps = self._bad_steps
         if self._scaler is not None:
-            bad_steps = torch.tensor(float(self._scaler.get_scale() < LEAST_SCALE), device=self.found_inf.device)
-        norms = [norm.float() for norm in foreach_norm([tensor for tensor in kept if tensor.numel()], math.inf)]
+            bad_steps = torch.tensor(float(self._scaler.get_scale() < LEAST_SCALE), device=bad_steps.device)
+        largest = foreach_norm([tensor for tensor in kept if tensor.numel()], math.inf)
+        norms = [norm.to(bad_steps.device, torch.float32) for norm in largest]
         return torch.stack([bad_steps, torch.stack(norms).isfinite().logical_not().any().float()])
 
     def judge(

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import DTensor
 
 from fastrun.errors import CheckpointError, StorageError
@@ -33,17 +34,18 @@ class Parts:
 
     Args:
         content: tensors and plain values; a tensor that is divided is a DTensor.
+        mesh: all processes, as those of CPUs.
 
     Attributes:
         size: the bytes that its files need.
     """
 
-    def __init__(self, content: dict[str, Any]) -> None:
+    def __init__(self, content: dict[str, Any], mesh: DeviceMesh) -> None:
         divided = dict(_divided(content, ()))
         self._rest = copy_to_host(_without(content)) | {
             _DIVIDED: [[list(keys), list(part.shape)] for keys, part in divided.items()]
         }
-        self._parts = {_name(keys): _on_host(part) for keys, part in divided.items()}
+        self._parts = {_name(keys): _on_host(part, mesh) for keys, part in divided.items()}
         self.size = size_in_file(self._rest) + sum(size_in_file(part.to_local()) for part in self._parts.values())
 
     def save(self, path: Path, group: distributed.ProcessGroup, then: Callable[[], None] | None) -> None:
@@ -178,7 +180,7 @@ def _name(keys: Keys) -> str:
     return "/".join(map(str, keys))
 
 
-def _on_host(tensor: DTensor) -> DTensor:
-    local = tensor.to_local().detach().to("cpu", copy=True)
-    where = tensor.device_mesh, tensor.placements
-    return DTensor.from_local(local, *where, run_check=False, shape=tensor.shape, stride=tensor.stride())
+def _on_host(tensor: DTensor, mesh: DeviceMesh) -> DTensor:
+    """Return a copy in the memory of the host; a mesh of GPUs would take it back to them."""
+    local, shape, stride = tensor.to_local().detach().to("cpu", copy=True), tensor.shape, tensor.stride()
+    return DTensor.from_local(local, mesh, tensor.placements, run_check=False, shape=shape, stride=stride)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
 
 from fastrun.storage.atomic import check_free_space
 from fastrun.storage.checkpoint.io import RESERVE, AtomicCheckpointIO
@@ -20,7 +21,7 @@ class ShardedCheckpointIO(AtomicCheckpointIO):
         super().__init__()
         group = distributed.new_group(backend="gloo")  # beside the one of the training, which goes on meanwhile
         assert isinstance(group, distributed.ProcessGroup)
-        self._group = group
+        self._group, self._mesh = group, init_device_mesh("cpu", (group.size(),))
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Callable[[], None] | None = None
@@ -36,6 +37,6 @@ class ShardedCheckpointIO(AtomicCheckpointIO):
             StorageError: the checkpoint before could not be written, or the disk has no room for this one.
         """
         self.wait()
-        parts = Parts(checkpoint)
+        parts = Parts(checkpoint, self._mesh)
         check_free_space(Path(path), self._group.size() * parts.size + RESERVE)
         self.submit(parts.save, Path(path), self._group, storage_options)

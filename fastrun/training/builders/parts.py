@@ -152,4 +152,4 @@ def _divide(settings: Settings, net: nn.Module, setup: Setup) -> Shards:
         raise ConfigError(message, "use device=ddp")
     if setup.device.torch_device.type == "cpu" and not settings.speed.malloc:
         return_freed_memory()
-    return Shards(net, setup.device.torch_device.type)
+    return Shards(net, setup.device.torch_device, settings.device.offload)

@@ -68,7 +68,8 @@ class MetricsRecorder(pl.Callback):
         losses = torch.stack([result.loss.float() for result in results])
         norms = [result.grad_norm for result in results if result.grad_norm is not None]
         flags = module.stepper.nan_guard.flags(module.stepper.saved_tensors)
-        unread = torch.cat([losses, *([torch.stack(norms).float()] if norms else []), flags])
+        read = [torch.stack(norms).float(), flags] if norms else [flags]
+        unread = torch.cat([losses, *(part.to(losses.device) for part in read)])
         if module.trainer.world_size > 1 and not alone:
             unread = _mean_over_processes(unread, module.trainer.world_size)
         values = unread.tolist()
