@@ -13,7 +13,16 @@ from unittest.mock import patch
 import torch
 from checklist import Skip
 from gpu_bench import Bench, finite_losses, near, without
-from gpu_runs import batch_auto, diverging_run, exact_resume, moved_checkpoint, one_process_ddp, two_gpus
+from gpu_runs import (
+    batch_auto,
+    diverging_run,
+    exact_resume,
+    hub_networks,
+    moved_checkpoint,
+    offloaded,
+    one_process_ddp,
+    two_gpus,
+)
 from torch import Tensor
 
 from fastrun.components.speed.memory_format import memory_format_of
@@ -238,6 +247,8 @@ def checks(bench: Bench) -> dict[str, tuple[Callable[[], str], float]]:
         named[f"no waiting, {model} {amp} {optimizer}"] = check, 40
     named["no waiting, batches"] = partial(batches_without_waiting, bench), 40
     named["ddp, one process"] = partial(one_process_ddp, bench), 60
+    named["fsdp, one process, offloaded"] = partial(offloaded, bench), 60
+    named["hf and lora, bf16"] = partial(hub_networks, bench), 60
     moves = [("gpu", "cpu"), ("cpu", "gpu")] if bench.is_gpu else [("cpu", "cpu")]
     named |= {f"checkpoint {a} to {b}": (partial(moved_checkpoint, bench, a, b), 90) for a, b in moves}
     named["exact resume"] = partial(exact_resume, bench, "off"), 120

@@ -13,18 +13,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from checklist import Skip
-from gpu_bench import Bench, without
+from gpu_bench import STEPS, Bench, near, without
 from torch import Tensor
 
 import fastrun
 from fastrun.cli.main import main as command_line
 from fastrun.errors import Diverged
+from fastrun.report.run import Run
 from fastrun.training.builders.parts import Parts
 
 KILL = """import os, signal, time
@@ -147,6 +149,39 @@ def taken_steps(parts: Parts, wrap: Callable[[Any], Any]) -> list[Tensor]:
     for step, (x, y) in enumerate(islice(parts.loaders.train.batches(0), 5)):
         stepper.step(step, (x, y))
     return [weight.detach().cpu() for weight in parts.net.parameters()]
+
+
+def logged_losses(run: Run) -> list[float]:
+    """Return the losses that a run wrote."""
+    lines = map(json.loads, (run.directory / "metrics.jsonl").read_text().splitlines())
+    return [line["train/loss"] for line in lines if "train/loss" in line]
+
+
+def offloaded(bench: Bench) -> str:
+    """Train with weights, gradients and the optimizer's state in the memory of the host."""
+    if not bench.is_gpu:
+        raise Skip("there is no GPU to offload from")
+    plan = [*without(bench.images(), "device="), f"steps={STEPS}", "amp=off"]
+    whole = bench.train("whole", *plan, bench.option)
+    divided = bench.train("offloaded", *plan, "device=fsdp", "device.count=1", "device.offload=true")
+    apart = near(logged_losses(divided), logged_losses(whole), 1e-3)
+    fastrun.resume(divided.directory, [f"steps={STEPS + 4}"], quiet=True)
+    return f"losses within {apart:.2g} of those on the GPU, and resumed"
+
+
+def hub_networks(bench: Bench) -> str:
+    """Train a network of transformers in bf16, and adapters on it."""
+    if not all(map(find_spec, ("transformers", "peft"))):
+        raise Skip("transformers and peft are not installed, with or without a GPU")
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    data = ["data=synthetic", "data.shape=[3,16,16]", "data.samples=320", "batch.size=32", "steps=8"]
+    network = ["model=hf", "model.type=vit", "+model.patch_size=4", *(f"+model.{key}={n}" for key, n in size.items())]
+    body = bench.train("hf", *data, *network, "amp=bf16", bench.option)
+    lora = ["transfer=lora", f"transfer.source={body.directory}"]
+    adapted = bench.train("lora", *data, *network, "amp=bf16", bench.option, *lora)
+    losses = [*logged_losses(body), *logged_losses(adapted)]
+    assert all(map(math.isfinite, losses)), losses
+    return f"losses {losses[0]:.3f} to {losses[-1]:.3f}, {len(losses)} steps"
 
 
 def two_gpus(bench: Bench) -> str:

@@ -92,9 +92,7 @@ class Training(pl.LightningModule):
         self.is_between_steps = False
         self.steady_since: tuple[int, float] | None = None
         self._validator, self._sampler = Validator(parts), parts.sampler
-        self._run_device = (
-            parts.setup.device.torch_device
-        )  # Lightning's own may be where it moved nothing
+        self._run_device = parts.setup.device.torch_device  # Lightning's own may be where it moved nothing
         self._is_config_changed = is_config_changed
         self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
         self._batches: Iterator[Batch] | None = None

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.tensor import DTensor
 
 from fastrun.components.blocks import blocks
+from fastrun.components.device.shards import Shards
 from fastrun.components.optimizer.elementwise import is_elementwise
 from fastrun.components.optimizer.muon import muon
 from fastrun.components.pipeline.evaluation import same_count
@@ -130,6 +132,45 @@ def test_what_takes_whole_weights_is_refused(folder: Path, new_process, given: l
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(folder.glob("outputs/*/*"))
+
+
+@pytest.mark.slow
+def test_without_a_gpu_there_is_nothing_to_offload_from(folder: Path, new_process) -> None:
+    done = new_process("train", "data=synthetic", *fsdp(1), "device.offload=true")
+    assert done.returncode == 2
+    assert "device.offload=true keeps weights off the GPU between uses, and this run has none" in done.stderr
+    assert not list(folder.glob("outputs/*/*"))
+
+
+def test_parts_on_the_host_take_the_steps_of_whole_weights() -> None:
+    def net() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+
+    whole, divided = net(), net()
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        shards = Shards(divided, torch.device("cpu"), offload=True)
+        optimizers = [torch.optim.AdamW(one.parameters(), lr=0.1) for one in (whole, divided)]
+        shards.take_over(optimizers[1])
+        for step in range(3):
+            x = torch.randn(8, 6, generator=torch.Generator().manual_seed(step))
+            for one in (whole, divided):
+                one(x).square().mean().backward()
+            shards.collect_gradients()
+            norm = nn.utils.clip_grad_norm_(whole.parameters(), 0.1)
+            assert torch.allclose(shards.clip_by_norm(shards.parts, 0.1), norm)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+        content = {"state_dict": {f"net.{name}": weight for name, weight in whole.state_dict().items()}}
+        placed = shards.localize(content)["state_dict"]
+    finally:
+        distributed.destroy_process_group()
+    for one, part in zip(whole.parameters(), shards.parts, strict=True):
+        assert torch.allclose(one, part, atol=1e-6)
+    assert isinstance(placed["net.0.weight"], DTensor)
+    assert torch.equal(placed["net.0.weight"].to_local(), whole[0].weight)
 
 
 def build(kind: type[torch.optim.Optimizer], **values: object):
