@@ -92,7 +92,6 @@ class Training(pl.LightningModule):
         self.is_between_steps = False
         self.steady_since: tuple[int, float] | None = None
         self._validator, self._sampler = Validator(parts), parts.sampler
-        self._run_device = parts.setup.device.torch_device  # Lightning's own may be where it moved nothing
         self._is_config_changed = is_config_changed
         self._config, self._learned = redact(asdict(settings)), parts.setup.learned.state()
         self._batches: Iterator[Batch] | None = None
@@ -114,7 +113,7 @@ class Training(pl.LightningModule):
 
     def on_train_start(self) -> None:
         """Build the stepper, compile the network if asked to, and open the data at the step that comes next."""
-        if self._run_device.type == "cuda":
+        if self.device.type == "cuda":
             self.clock.wait_for_device = torch.cuda.synchronize
         world_size, wrapped = self.trainer.world_size, self.trainer.model
         is_wrapped = isinstance(wrapped, DistributedDataParallel)
@@ -122,7 +121,7 @@ class Training(pl.LightningModule):
             self.net,
             self.objective,
             self.update,
-            device=self._run_device,
+            device=self.device,
             rank=self.global_rank,
             world_size=world_size,
             clock=self.clock,
@@ -226,7 +225,7 @@ class Training(pl.LightningModule):
         if line := self._pace.update(len(steps), seconds - waited):
             log.warning(line)
         if self.trainer.world_size > 1:
-            self.tuner.agree(self._run_device)
+            self.tuner.agree(self.device)
         if budget is not None:
             self._plan_for_budget(budget)
         set_global_step(self.trainer, self.state.step)
