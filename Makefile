@@ -8,7 +8,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 # Types are those of the tested versions: the stubs of others differ.
 TYPES := $(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/mypy,@echo "types are checked with constraints.txt alone")
 
-.PHONY: train test test-slow test-all check docs site install
+.PHONY: train test test-ci test-all check docs site install
 
 train: $(VENV)/installed
 	$(BIN)/fastrun train +recipe=resnet_amp
@@ -17,13 +17,13 @@ train: $(VENV)/installed
 test: check
 	$(PYTEST) -m "not slow"
 
-# What `make test` leaves out: all combinations, the long and the rare.
-test-slow: $(VENV)/installed
-	$(PYTEST) -m slow
+# Also all combinations, the long and the rare.
+test-ci: check
+	$(PYTEST)
 
-# Everything, with fuzzes of full length.
+# Everything, with the longest tests, and fuzzes of full length.
 test-all: export FASTRUN_FULL = 1
-test-all: test test-slow
+test-all: test-ci
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
