@@ -99,7 +99,7 @@ def ladders(studies: int) -> None:
 def noisy_ladders(studies: int) -> None:
     """Print how many studies find a difference whose metric is noisy, and the median of their ratios."""
     contrast = Contrast("something", WITHOUT, "arm", BASELINE)
-    target = Target("val/acc", 0.0, "given", "given")
+    target = Target("val/acc", 0.0, "given", "given", higher_is_better=True)
     print("\n| 9 blocks that climb the ladder: studies that find it, median ratio | 1.3 | 1.5 | 2.0 | called noisy |")
     print("| --- | --- | --- | --- | --- |")
     for noise in (0.25, 0.5, 1.0, 2.0, 4.0):

@@ -55,13 +55,11 @@ def find_folder(key: str, source: str, revision: str | None, patterns: Sequence[
         ConfigError: there is neither such a path nor such a name, or the name is not in the cache and the hub cannot be
             reached.
     """
-    path = Path(source).expanduser()
-    if path.exists():
+    path = find_path(key, source)
+    if path is not None:
         if revision is not None:
             raise ConfigError(f"{key}={source} is a path, which has no revision", "leave the revision out")
         return Folder(path)
-    if not _is_name(source):
-        raise ConfigError(f"{key}={source}: no such file or folder", "a name of the hub is owner/name")
     hub = import_hub(key)
     is_offline = not is_reachable()
     try:
@@ -73,6 +71,24 @@ def find_folder(key: str, source: str, revision: str | None, patterns: Sequence[
         raise _unavailable(key, source, revision, error, is_offline) from error
     folder = Path(found)
     return Folder(folder, folder.name if len(folder.name) == _COMMIT else revision)
+
+
+def find_path(key: str, source: str) -> Path | None:
+    """Return the path that a source names; None for what is no path, but may be a name of the hub.
+
+    Args:
+        key: the dotted key that has the source, for messages.
+        source: a path, or a name of the hub such as ``owner/name``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if not _is_name(source):
+        raise ConfigError(f"{key}={source}: no such file or folder", "a name of the hub is owner/name")
+    return None
 
 
 def _is_name(source: str) -> bool:

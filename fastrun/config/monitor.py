@@ -52,6 +52,17 @@ class Monitor:
         is_higher = _LOWER.isdisjoint(re.split(r"[^a-z]+", name.lower()))
         return cls(name, directions.get(name, is_higher))
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Monitor:
+        """Return the monitor of what a file says of a metric.
+
+        Args:
+            record: its name as ``metric``; where the name does not tell, also ``higher_is_better``.
+        """
+        metric = str(record["metric"])
+        stated = record.get("higher_is_better")
+        return cls.of(metric, {} if stated is None else {metric: bool(stated)})
+
     def is_better(self, value: float, than: float, by: float = 0.0) -> bool:
         """Say whether a value improves on another one.
 

@@ -56,9 +56,25 @@ def check_early(settings: Settings, *, loads_weights: bool = True, given: Collec
     check_rate_values(rates.get("layer_decay", 1.0), {} if rates.get("lr_scale") is None else rates["lr_scale"])
     check_schedule(settings.schedule, epochs=settings.epochs, total_steps=total_steps(settings))
     check_data(settings.data)
+    if loads_weights:
+        _check_sources(settings)
     transfer = settings.transfer
     if loads_weights and transfer.kind != "none" and (transfer.source or not settings.model.get("source")):
         find_source(transfer.source)
+
+
+def _check_sources(settings: Settings) -> None:
+    """Check where a network of transformers and a tokenizer come from.
+
+    Raises:
+        ConfigError: there is no such path, and it is no name of the hub.
+    """
+    for group, name in (("model", "hf"), ("tokenizer", "pretrained")):
+        config = getattr(settings, group)
+        if config.get("_target_") == name and config.get("source"):
+            from fastrun.components.hub import find_path  # imports urllib, for which few runs have use
+
+            find_path(f"{group}.source", config["source"])
 
 
 def check_launched(settings: Settings) -> None:

@@ -37,17 +37,20 @@ class Row:
         verdict: the verdict.
         tests: what test data says.
         metric: the metric, such as ``test/acc``; None without test data.
+        higher_is_better: whether larger values of it are better.
         is_untuned: whether another optimizer was compared at a rate that nobody has looked for.
     """
 
     verdict: Verdict
     tests: HeldOut = field(default_factory=HeldOut)
     metric: str | None = None
+    higher_is_better: bool = True
     is_untuned: bool = False
 
     def plain(self) -> dict[str, Any]:
         """Return what verdicts.json says."""
-        return asdict(self.verdict) | self.tests.plain() | {"test_metric_name": self.metric}
+        metric = {"test_metric_name": self.metric, "higher_is_better": self.higher_is_better}
+        return asdict(self.verdict) | self.tests.plain() | metric
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,6 +131,7 @@ def conclude(stage: Scored, explored: Explored | None = None) -> Conclusion:
             one,
             test,
             None if test.arm is None and test.baseline is None else metric,
+            stage.walks.higher_is_better,
             is_untuned(one.factor, is_tuned=stage.plan.tuned),
         )
         for one, test in zip(verdicts, tests, strict=True)

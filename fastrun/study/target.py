@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -26,21 +26,18 @@ class Target:
         value: the value to reach.
         source: ``given`` or ``pilot``.
         text: how it came about, in words.
+        higher_is_better: whether larger values of the metric are better.
     """
 
     metric: str
     value: float
     source: str
     text: str
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Say whether larger values of the metric are better."""
-        return Monitor.of(self.metric).higher_is_better
+    higher_is_better: bool
 
     def describe(self) -> dict[str, Any]:
         """Return what plan.json says of it."""
-        return {"metric": self.metric, "value": self.value, "source": self.source, "text": self.text}
+        return asdict(self)
 
     def check(self, steps: float, base_steps: int, best: Sequence[float], longest: int, shortest: int) -> None:
         """Check that the full run reaches the target, and not at once.
@@ -80,17 +77,19 @@ def choose_target(config: TargetConfig, outcomes: Sequence[Outcome]) -> Target:
         ConfigError: no network can be as good as the target, or the metric has the same value whatever is trained.
     """
     metric = outcomes[0].metric or config.metric or "val/loss"
-    monitor = Monitor.of(metric)
+    monitor = Monitor.of_record({"metric": metric} | (outcomes[0].summary.get("best") or {}))
     best = [outcome.value(monitor.higher_is_better) for outcome in outcomes]
     _check_varies(metric, outcomes)
     if config.value is not None:
         monitor.check_target(config.value)
-        return Target(metric, config.value, "given", "given")
+        return Target(metric, config.value, "given", "given", monitor.higher_is_better)
     middle = median(best)
     margin = max(_MARGIN * abs(middle), max(best) - min(best))
     value = float(f"{middle - margin if monitor.higher_is_better else middle + margin:.4g}")
     text = f"the median of {len(best)} pilot runs, {middle:.4g}, less a margin of {margin:.2g}"
-    return Target(metric, value, "pilot", text if monitor.higher_is_better else text.replace("less a", "plus a"))
+    if not monitor.higher_is_better:
+        text = text.replace("less a", "plus a")
+    return Target(metric, value, "pilot", text, monitor.higher_is_better)
 
 
 def _check_varies(metric: str, outcomes: Sequence[Outcome]) -> None:

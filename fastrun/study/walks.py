@@ -39,7 +39,7 @@ class Walks:
 
     def __init__(self, plan: LadderPlan, results: Results) -> None:
         self.plan, self.results = plan, results
-        self.higher_is_better = Monitor.of(plan.target["metric"]).higher_is_better
+        self.higher_is_better = Monitor.of_record(plan.target).higher_is_better
         self._known: dict[tuple[str, int], dict[int, float]] = {}  # of the walks that are over
 
     def missing(self, arms: Sequence[str], blocks: Sequence[int]) -> list[Request]:

@@ -39,13 +39,13 @@ def _best_line(ledger: Ledger, records: Sequence[JobRecord]) -> str | None:
     finished = [record for record in records if record.state == "finished"]
     bests = [(record, (ledger.run(record).read("summary.json") or {}).get("best")) for record in finished]
     found = [(best["value"], record) for record, best in bests if best]
-    metrics = {best["metric"] for _, best in bests if best}
-    if len(found) < 2 or len(metrics) != 1:
+    monitors = {Monitor.of_record(best) for _, best in bests if best}
+    if len(found) < 2 or len(monitors) != 1:
         return None
-    (metric,) = metrics
-    choose = max if Monitor.of(metric).higher_is_better else min
+    (monitor,) = monitors
+    choose = max if monitor.higher_is_better else min
     value, record = choose(found, key=lambda pair: pair[0])
-    return f"best: {metric} {value:.4f} with {' '.join(record.sweep_overrides)}, {ledger.run(record).path}"
+    return f"best: {monitor.name} {value:.4f} with {' '.join(record.sweep_overrides)}, {ledger.run(record).path}"
 
 
 def format_counts(records: Sequence[JobRecord]) -> str:

@@ -49,6 +49,14 @@ MORE = [
     (["data=table", "data.root=nowhere.csv", "data.target=price"], 3, "data.root=nowhere.csv does not exist"),
     (["data=table", "data.root=flat/a.png", "data.target=price"], 2, "cannot read .png"),
     (["data=table", "data.root=twice.csv", "data.target=a"], 3, "twice.csv has 2 columns named a"),
+    # folders and names of the hub
+    (["data=hf", "data.source=nowhere.csv", "data.text=a"], 2, "data.source=nowhere.csv: no such file or folder"),
+    (["model=hf", "model.source=no/such/folder"], 2, "model.source=no/such/folder: no such file or folder"),
+    (
+        ["tokenizer=pretrained", "tokenizer.source=no/such/folder", "data=text", "data.root=houses.csv", "model=gpt"],
+        2,
+        "tokenizer.source=no/such/folder: no such file or folder",
+    ),
     # columns
     ([*TABLE], 2, "data.target is not set\nhint: choose one of price, rooms, street"),
     ([*TABLE, "data.target=price", "data.drop=[id]"], 2, "data.drop=id: the table has no such column"),

@@ -37,6 +37,9 @@ class Physics:
         cost: returns the seconds of a step.
         fate: returns the error with which a config fails, ``diverged``, or nothing.
         noise: the deviation of the logarithm of the pace between seeds.
+        metric: returns the metric after an effort.
+        name: its name.
+        higher_is_better: whether larger values of it are better.
     """
 
     pace: Callable[[Config], float] = lambda config: 1.0
@@ -44,6 +47,8 @@ class Physics:
     fate: Callable[[Config], str] = lambda config: ""
     noise: float = 0.08
     metric: Callable[[float], float] = lambda effort: 1 - 1 / (1 + effort / 40)
+    name: str = "val/acc"
+    higher_is_better: bool = True
 
 
 @dataclass
@@ -98,10 +103,12 @@ class FakeClient:
             for step in range(1, steps + 1)
         ]
         early = self.physics.metric(self.physics.pace(config) * luck * steps / 2)
-        lines.append({"step": steps, "train_seconds": cost * steps, "val/loss": 1 - early, "val/acc": early})
-        lines.append({"step": steps, "train_seconds": cost * steps, "val/loss": 1 - value, "val/acc": value})
+        lines.append({"step": steps, "train_seconds": cost * steps, "val/loss": 1 - early, self.physics.name: early})
+        lines.append({"step": steps, "train_seconds": cost * steps, "val/loss": 1 - value, self.physics.name: value})
         run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        best = {"metric": "val/acc", "value": value, "step": steps}
+        best = {"metric": self.physics.name, "value": value, "step": steps}
+        if self.physics.name != "val/acc":
+            best["higher_is_better"] = self.physics.higher_is_better
         clock = {"train": cost * steps, "data_wait": 0.0, "validate": 0.0}
         summary = {"steps": steps, "epochs": steps / 16, "clock": clock, "best": best}
         (run.path / "summary.json").write_text(json.dumps(summary))

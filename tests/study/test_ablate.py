@@ -73,7 +73,8 @@ def check_planted(conclusion: Conclusion, lab: Lab) -> None:
     assert [one["round"] for one in timing["rounds"]] == [1, 2, 3, 4, 5, 6]
     assert timing["rounds"][0]["seconds"]["full"] == pytest.approx(1.25e-3, rel=0.05)
     plan = lab.plan()
-    assert plan["target"] == {"metric": "val/acc", "value": 0.8, "source": "given", "text": "given"}
+    target = {"metric": "val/acc", "value": 0.8, "source": "given", "text": "given", "higher_is_better": True}
+    assert plan["target"] == target
     assert set(plan["same"].items()) == {("plain", "full - norm"), ("plain + norm", "full")}
 
 
@@ -127,6 +128,15 @@ def test_an_arm_that_failed_is_tried_again_if_asked_for(lab: Lab) -> None:
     again = lab.go_on(physics=physics, with_failed=True)
     assert again.failed == {}
     assert verdict_of(again, "norm").verdict == "faster"
+
+
+def test_a_metric_whose_name_does_not_tell_is_judged_as_its_runs_say(lab: Lab) -> None:
+    surprise = Physics(
+        pace_with_norm, metric=lambda effort: 1 / (1 + effort / 40), name="val/surprise", higher_is_better=False
+    )
+    found = verdict_of(lab.study(ONE, "study.blocks=6", physics=surprise), "norm")
+    assert (found.verdict, found.reached_baseline) == ("faster", 1.0)
+    assert "plus a margin" in lab.plan()["target"]["text"]
 
 
 @pytest.mark.slow

@@ -35,8 +35,8 @@ def check_early(config: Mapping[str, Any]) -> None:
     code = registry.target_of("data", name)
     if code is None:
         return
-    if name == "hf" and not config.get("source"):
-        raise ConfigError("data.source is not set", SOURCE_HINT)
+    if name == "hf":
+        _check_source(config.get("source"))
     if root is None:
         if name in _NEED_ROOT:
             raise ConfigError("data.root is not set", _NEED_ROOT[name])
@@ -56,6 +56,14 @@ def check_early(config: Mapping[str, Any]) -> None:
             getattr(module, name.upper()).check_root(path)
     except OSError as error:
         raise DataError(f"the data cannot be read: {error}", "check data.root") from error
+
+
+def _check_source(source: str | None) -> None:
+    if not source:
+        raise ConfigError("data.source is not set", SOURCE_HINT)
+    from fastrun.components.hub import find_path  # imports urllib, for which few runs have use
+
+    find_path("data.source", source)
 
 
 def _check_pack(root: str) -> None:

@@ -69,8 +69,8 @@ def is_worse_on_test(row: VerdictRow) -> bool:
         return False
     if row.kind == "without":  # the interval is that of the arm less its baseline, which has the heuristic here
         low, high = -high, -low
-    name = (row.test_metric_name or "").rpartition("/")[2]
-    return high < 0 if Monitor.of(f"val/{name}").higher_is_better else low > 0
+    monitor = Monitor.of_record({"metric": row.test_metric_name, "higher_is_better": row.higher_is_better})
+    return high < 0 if monitor.higher_is_better else low > 0
 
 
 def is_untuned(factor: str, *, is_tuned: bool) -> bool:

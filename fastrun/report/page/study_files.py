@@ -45,6 +45,7 @@ class VerdictRow:
         test_metric: of the arm, on test data.
         test_metric_baseline: of the baseline.
         test_metric_name: which metric.
+        higher_is_better: whether larger values of it are better; None in files of earlier versions.
         test_difference_low: the lower end of the interval of their difference, the arm less the baseline.
         test_difference_high: its upper end.
     """
@@ -69,6 +70,7 @@ class VerdictRow:
     test_metric: float | None = None
     test_metric_baseline: float | None = None
     test_metric_name: str | None = None
+    higher_is_better: bool | None = None
     test_difference_low: float | None = None
     test_difference_high: float | None = None
 

@@ -83,7 +83,7 @@ def _shortest(runs: Sequence[_Run], arm: str, seed: int, plan: Mapping[str, Any]
     """Return the steps of an arm's shortest run that reached the target, else those of its longest that did not."""
     own = [run for run in runs if run.labels.get("arm") == arm and run.seed == seed and "steps" in run.labels]
     target = plan.get("target") or {}
-    goal, monitor = float(target.get("value") or 0.0), Monitor.of(str(target.get("metric")))
+    goal, monitor = float(target.get("value") or 0.0), Monitor.of_record({"metric": None} | target)
     reached = [run for run in own if run.value is not None and monitor.reaches(run.value, goal)]
     if reached:
         return number(min(int(run.labels["steps"]) for run in reached))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -48,14 +48,10 @@ def _ordered(state: SweepState) -> list[JobRecord]:
 
     def place(record: JobRecord) -> tuple[bool, bool, float, int]:
         best = None if record.state == "running" else record.best
-        value = 0.0 if best is None else best["value"] * (-1 if _is_higher_better(best) else 1)
+        value = 0.0 if best is None else best["value"] * (-1 if Monitor.of_record(best).higher_is_better else 1)
         return record.state != "running", best is None, value, record.number
 
     return sorted((record for record in state.jobs.values() if record.state != "waiting"), key=place)
-
-
-def _is_higher_better(best: Mapping[str, Any]) -> bool:
-    return bool(best.get("higher_is_better", Monitor.of(best["metric"]).higher_is_better))
 
 
 def _cells(state: SweepState, record: JobRecord, now: float) -> dict[str, Text]:
