@@ -4,9 +4,15 @@ Hydra finds plugins only in the package ``hydra_plugins``, and a plugin there ch
 environment. So the sweepers and the launcher are added to the table in which Hydra looks up classes. If a version of
 Hydra has no such table, the options ``hydra/sweeper=fastrun`` and ``hydra/launcher=fastrun`` name their classes by
 path.
+
+Hydra composes a config twice, first for ``hydra.mode`` alone. :func:`composing_once` answers that from the command
+line. If a version of Hydra asks in another way, it composes twice.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -32,3 +38,23 @@ def offer_plugin(kind: str, name: str, plugin: type[Plugin], values: type | None
     OmegaConf.set_struct(node, False)
     node["_target_"] = target
     ConfigStore.instance().store(name, node, group=f"hydra/{kind}", provider="fastrun")
+
+
+@contextmanager
+def composing_once(overrides: Sequence[str]) -> Iterator[None]:
+    """Let Hydra compose once for the duration of a block, unless the command line has ``hydra.mode``: no file may.
+
+    Args:
+        overrides: those of the command line.
+    """
+    from hydra._internal.hydra import Hydra
+
+    get_mode = getattr(Hydra, "get_mode", None)
+    if get_mode is None or any("hydra.mode" in override for override in overrides):
+        yield
+        return
+    Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = get_mode  # type: ignore[method-assign]

@@ -15,6 +15,7 @@ import hydra
 
 from fastrun.compose.choices import note_choices
 from fastrun.compose.error_translation import translate_errors
+from fastrun.compose.hydra_internals import composing_once
 from fastrun.compose.naming import quoted
 from fastrun.compose.path_values import quote_paths
 from fastrun.compose.plugins import register
@@ -74,7 +75,8 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping, folder
     with translate_errors(overrides), with_folder(given.config_dir):
         if not is_information:
             note_choices(overrides, is_sweep=is_sweep)
-        with _full_errors(), redact_yaml(), _command_line([*_flags(given), *overrides]), suppress(Stop):
+        once, line = composing_once(overrides), _command_line([*_flags(given), *overrides])
+        with _full_errors(), redact_yaml(), once, line, suppress(Stop):
             hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="train")(task)()
         if task.failed:
             raise task.failed[0]
