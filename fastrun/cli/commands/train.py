@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastrun.config import registry
 from fastrun.config.settings import SweepConfig
-from fastrun.storage.job import JobRecord, JobSource, Launching
+from fastrun.storage.job import Job, JobRecord, JobSource, Launching
 
 if TYPE_CHECKING:
     from fastrun.sweep.client import Client
@@ -28,7 +28,6 @@ def run(arguments: list[str]) -> int:
         print(usage())
         return 0
     from fastrun import compose
-    from fastrun.sweep import external_job
 
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     code = 0
@@ -37,6 +36,11 @@ def run(arguments: list[str]) -> int:
 
         arguments = with_source(arguments)
     client = _start_server() if _is_own_sweep(arguments) else None
+
+    def run_job(job: Job) -> object:
+        from fastrun.sweep import external_job  # --cfg and --info need none of it
+
+        return external_job.run_job(job)
 
     def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launching | None) -> list[JobRecord]:
         from fastrun.sweep.runner import exit_code, sweep
@@ -47,7 +51,7 @@ def run(arguments: list[str]) -> int:
         return records
 
     try:
-        compose.run(arguments, external_job.run_job, run_sweep)
+        compose.run(arguments, run_job, run_sweep)
     finally:
         if client:
             client.close()
