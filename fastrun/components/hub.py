@@ -14,7 +14,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,9 @@ def find_path(key: str, source: str) -> Path | None:
     Raises:
         ConfigError: it is neither.
     """
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
+    with suppress(OSError, RuntimeError):  # a name that is too long, a folder that may not be searched, ~nobody
+        if (path := Path(source).expanduser()).exists():
+            return path
     if not _is_name(source):
         raise ConfigError(f"{key}={source}: no such file or folder", "a name of the hub is owner/name")
     return None

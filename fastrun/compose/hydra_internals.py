@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
 from omegaconf import OmegaConf
+
+_get_mode = getattr(Hydra, "get_mode", None)
 
 
 def offer_plugin(kind: str, name: str, plugin: type[Plugin], values: type | None = None) -> None:
@@ -42,19 +45,23 @@ def offer_plugin(kind: str, name: str, plugin: type[Plugin], values: type | None
 
 @contextmanager
 def composing_once(overrides: Sequence[str]) -> Iterator[None]:
-    """Let Hydra compose once for the duration of a block, unless the command line has ``hydra.mode``: no file may.
+    """Let Hydra compose once for the duration of a block, unless the command line sets ``hydra.mode``: no file may.
 
     Args:
         overrides: those of the command line.
     """
-    from hydra._internal.hydra import Hydra
-
-    get_mode = getattr(Hydra, "get_mode", None)
-    if get_mode is None or any("hydra.mode" in override for override in overrides):
+    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
+    if _get_mode is None or keys & {"hydra", "hydra.mode"}:
         yield
         return
-    Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
+    Hydra.get_mode = _answer_once  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Hydra.get_mode = get_mode  # type: ignore[method-assign]
+        Hydra.get_mode = _get_mode  # type: ignore[method-assign]
+
+
+def _answer_once(*_: object, **__: object) -> None:
+    """Say that there is no mode, and leave the next question to Hydra: it may be that of a run within a run."""
+    assert _get_mode is not None
+    Hydra.get_mode = _get_mode  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ def run(arguments: list[str], job: Callable[[Job], Any], sweep: Sweeping, folder
     with translate_errors(overrides), with_folder(given.config_dir):
         if not is_information:
             note_choices(overrides, is_sweep=is_sweep)
-        once, line = composing_once(overrides), _command_line([*_flags(given), *overrides])
+        once = nullcontext() if given.config_path else composing_once(overrides)  # files there may set hydra.mode
+        line = _command_line([*_flags(given), *overrides])
         with _full_errors(), redact_yaml(), once, line, suppress(Stop):
             hydra.main(version_base="1.3", config_path=str(shipped("conf")), config_name="train")(task)()
         if task.failed:

@@ -69,7 +69,8 @@ def _check_sources(settings: Settings) -> None:
     Raises:
         ConfigError: there is no such path, and it is no name of the hub.
     """
-    for group, name in (("model", "hf"), ("tokenizer", "pretrained")):
+    has_text = settings.data.get("_target_") in ("text", "hf")  # for other data the tokenizer does not count
+    for group, name in (("model", "hf"), ("tokenizer", "pretrained"))[: 1 + has_text]:
         config = getattr(settings, group)
         if config.get("_target_") == name and config.get("source"):
             from fastrun.components.hub import find_path  # imports urllib, for which few runs have use

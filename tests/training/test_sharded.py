@@ -165,10 +165,12 @@ def test_parts_on_the_host_take_the_steps_of_whole_weights() -> None:
                 optimizer.zero_grad()
         content = {"state_dict": {f"net.{name}": weight for name, weight in whole.state_dict().items()}}
         placed = shards.localize(content)["state_dict"]
+        other = shards.localize({"state_dict": {"net.2.bias": torch.ones(1)}})["state_dict"]["net.2.bias"]
     finally:
         distributed.destroy_process_group()
     for one, part in zip(whole.parameters(), shards.parts, strict=True):
         assert torch.allclose(one, part, atol=1e-6)
+    assert other.shape == (1,)  # of another network: loading refuses it by its name
     assert isinstance(placed["net.0.weight"], DTensor)
     assert torch.equal(placed["net.0.weight"].to_local(), whole[0].weight)
 

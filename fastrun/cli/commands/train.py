@@ -37,11 +37,6 @@ def run(arguments: list[str]) -> int:
         arguments = with_source(arguments)
     client = _start_server() if _is_own_sweep(arguments) else None
 
-    def run_job(job: Job) -> object:
-        from fastrun.sweep import external_job  # --cfg and --info need none of it
-
-        return external_job.run_job(job)
-
     def run_sweep(folder: Path, source: JobSource, settings: SweepConfig, launch: Launching | None) -> list[JobRecord]:
         from fastrun.sweep.runner import exit_code, sweep
 
@@ -51,11 +46,17 @@ def run(arguments: list[str]) -> int:
         return records
 
     try:
-        compose.run(arguments, run_job, run_sweep)
+        compose.run(arguments, _run_job, run_sweep)
     finally:
         if client:
             client.close()
     return code
+
+
+def _run_job(job: Job) -> object:
+    from fastrun.sweep import external_job  # --cfg and --info need none of it
+
+    return external_job.run_job(job)
 
 
 def usage() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fastrun.components.device.presence import no_gpu_error
+from fastrun.components.device.presence import no_gpu_error, no_offload_error
 from fastrun.config.settings import DeviceConfig
 from fastrun.errors import ConfigError
 from fastrun.system.cores import allowed_cores
@@ -74,8 +74,7 @@ def choose_device(config: DeviceConfig) -> Device:
         raise ConfigError(f"device.count={config.count} is too large", f"the number of GPUs on this machine is {gpus}")
     is_divided = config.kind == "fsdp" and (config.world_size > 1 or config.offload)
     if is_divided and config.offload and not use_gpu:
-        message = "device.offload=true keeps weights off the GPU between uses, and this run has none"
-        raise ConfigError(message, "device.offload=false")
+        raise no_offload_error()
     place = find_place() if config.world_size > 1 else None
     rank, local_rank = (place.rank, place.local_rank) if place else (0, 0)
     strategy = "fsdp" if is_divided else "ddp" if config.world_size > 1 else "auto"

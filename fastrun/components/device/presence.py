@@ -29,6 +29,14 @@ def check_early(config: DeviceConfig) -> None:
     """
     if config.accelerator == "gpu" and has_no_gpu():
         raise no_gpu_error()
+    if config.kind == "fsdp" and config.offload and (config.accelerator == "cpu" or has_no_gpu()):
+        raise no_offload_error()
+
+
+def no_offload_error() -> ConfigError:
+    """Return the error for a run that is to keep weights off the GPU, and has none."""
+    message = "device.offload=true keeps weights off the GPU between uses, and this run has none"
+    return ConfigError(message, "device.offload=false")
 
 
 def no_gpu_error() -> ConfigError:

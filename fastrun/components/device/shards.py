@@ -175,8 +175,11 @@ class Shards:
         return distribute_tensor(whole, self._home_mesh, like.placements, src_data_rank=None).to_local()
 
     def _as_weight(self, tensor: Tensor, like: DTensor) -> Tensor:
-        """Return a tensor, which may be whole, as one that a parameter of the network can be loaded from."""
-        if isinstance(tensor, DTensor):
+        """Return a tensor, which may be whole, as one that a parameter of the network can be loaded from.
+
+        A DTensor is returned as it is, as is a tensor of another shape, which loading refuses by its name.
+        """
+        if isinstance(tensor, DTensor) or tensor.shape != like.shape:
             return tensor
         weight = torch.empty_like(like, requires_grad=False)
         _local(weight).copy_(self._part_of(tensor, like))

@@ -16,6 +16,7 @@ from fastrun.components.pipeline import Batch
 from fastrun.components.pipeline.structure import map_tensors
 from fastrun.config.resolved import Resolved
 from fastrun.config.settings import Settings
+from fastrun.errors import ConfigError
 from fastrun.system import memory
 from fastrun.training.builders.model import build_network
 from fastrun.training.builders.objective import batch_of, untried_objective
@@ -31,8 +32,11 @@ def choose_batch_size(settings: Settings, setup: Setup) -> Settings:
     """Return the settings with the batch size that is fastest on this machine.
 
     Raises:
-        ConfigError: not even the smallest batch fits into memory.
+        ConfigError: not even the smallest batch fits into memory, or the run keeps its weights elsewhere.
     """
+    if settings.device.offload:
+        message = "batch=auto tries sizes with all weights on the GPU, and device.offload=true keeps them off it"
+        raise ConfigError(message, "batch=fixed, with a batch.size")
     shares = setup.device.world_size * settings.batch.accumulate
     has_gpu = setup.device.torch_device.type == "cuda"
     most = max(1, size_of(setup.splits.train) // shares // _STEPS)

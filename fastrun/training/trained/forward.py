@@ -45,8 +45,8 @@ class Forward:
 
 
 def in_one_process(settings: Settings) -> Settings:
-    """Return settings for this process alone: a process of several would get its share of the samples only."""
-    return replace(settings, device=replace(settings.device, count=1))
+    """Return settings for this process alone, with whole weights: one of several would get its share of samples."""
+    return replace(settings, device=replace(settings.device, count=1, nodes=1, offload=False))
 
 
 def _compute_as_in_training(net: nn.Module, learned: DataState) -> None:

@@ -154,6 +154,9 @@ def _in_one_process(settings: Settings) -> tuple[Settings, list[str]]:
         )
         batch, device = replace(settings.batch, size=share), replace(settings.device, count=1, nodes=1)
         settings = replace(settings, batch=batch, device=device)
+    if settings.device.offload:
+        notes.append("weights are measured on the device; what device.offload=true takes to move them is not")
+        settings = replace(settings, device=replace(settings.device, offload=False))
     if settings.early_stopping.kind == "budget":
         notes.append("validations and checkpoints count as in a run of all epochs, not of the budget")
         settings = replace(settings, early_stopping=EarlyStoppingConfig())

@@ -70,6 +70,9 @@ def _check(settings: Settings) -> None:
             f"device.count={settings.device.count}: a search takes its steps in one process",
             "device.count=1; what it finds holds for several processes, since batch.size counts the samples of all",
         )
+    if settings.device.offload:
+        message = "device.offload=true: a search takes its steps with all weights on the device"
+        raise ConfigError(message, "device.offload=false; what it finds holds for both")
     if settings.batch.kind == "auto":
         raise ConfigError(
             "batch=auto measures this machine, so a search could not be repeated",

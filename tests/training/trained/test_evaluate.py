@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -74,6 +75,15 @@ def test_classes_are_counted_as_scikit_learn_counts_them(evaluate: Evaluate) -> 
     for row in worst[:9]:
         assert (row["label"], row["prediction"]) == (str(int(y[row["index"]])), str(int(predictions[row["index"]])))
         assert row["probability"] == pytest.approx(float(logits[row["index"]].softmax(0).max()), rel=1e-3)
+
+
+def test_a_run_of_several_machines_that_offloads_is_measured_here_and_whole(evaluate: Evaluate) -> None:
+    run = fastrun.train(["+recipe=mlp_fast", "epochs=1", "device=cpu"], quiet=True)
+    alone = evaluate(run.directory)
+    config = run.directory / "config.yaml"
+    there = {"kind": "fsdp", "accelerator": "auto", "count": 2, "nodes": 2, "offload": True}
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"device": there}))
+    assert evaluate(run.directory) == alone
 
 
 def test_residuals_are_those_of_the_loaded_model_and_rows_are_named(evaluate: Evaluate) -> None:
